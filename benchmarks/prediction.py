@@ -1,0 +1,52 @@
+"""One prediction from a cold start: time and memory, against Keras and gensim; and time to import.
+
+Each measurement is a whole process, as a shell starts it. The Keras way loads the same network (ResNet50, the bundle's
+photo size and number of classes) from a `.keras` file and averages it with gensim word vectors of the title.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from timing import arguments, compare, report, run_process, take_turns
+
+HERE = Path(__file__).parent
+PHOTO, TITLE = HERE.parent / "data/samples/images/31717.jpg", "gold earrings"
+PRODUCTCAT = [sys.executable, "-c", "from productcat.cli import main; main()"]
+KERAS_WAY = [sys.executable, HERE / "keras_way.py"]
+OURS, THEIRS = "productcat", "Keras and gensim"
+
+
+def cold_predictions(bundle, rounds):
+    """Measure both ways. → (comparison of seconds, comparison of megabytes)"""
+    from productcat.bundle import Bundle
+
+    opened = Bundle.open(bundle)
+    size = map(str, opened.read_json("image/settings.json")["photo_size"])
+    ours = [*PRODUCTCAT, "predict", PHOTO, "--title", TITLE, "--bundle", opened.path]
+    with tempfile.TemporaryDirectory() as folder:
+        run_process([*KERAS_WAY, "make", folder, *size, str(len(opened.read_json("classes.json")))])
+        theirs = [*KERAS_WAY, "predict", folder, PHOTO, TITLE]
+        measured = take_turns({OURS: lambda: run_process(ours), THEIRS: lambda: run_process(theirs)}, rounds)
+    spent, held = ({name: [pair[i] for pair in pairs] for name, pairs in measured.items()} for i in (0, 1))
+    return compare("cold prediction, photo and title", "s", spent), compare("peak memory of it", "MB", held)
+
+
+def imports(rounds):
+    """Time of a process that imports and ends, less that of one that only ends."""
+    codes = {"import productcat": "import productcat", "import keras": "import keras", "nothing": "pass"}
+    rivals = {name: lambda code=code: run_process([sys.executable, "-c", code])[0] for name, code in codes.items()}
+    measured = take_turns(rivals, rounds)
+    bare = min(measured.pop("nothing"))
+    above = {name: [max(value - bare, 1e-4) for value in values] for name, values in measured.items()}
+    return compare("time to import", "s", above)
+
+
+def main():
+    """Measure and report."""
+    options = arguments(__doc__, rounds=5).parse_args()
+    report([*cold_predictions(options.bundle, options.rounds), imports(options.rounds)], options.to)
+
+
+if __name__ == "__main__":
+    main()

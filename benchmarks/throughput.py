@@ -1,0 +1,93 @@
+"""Photos per second through the image model, on one core and on all: the bundle's against `keras.Model.predict`.
+
+Both take the same photos, of the bundle's size, in the same batches. Each rival lives in a process of its own, which is
+kept on its cores from the start; the processes take turns.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+from timing import arguments, compare, cores, report, seconds, take_turns
+
+BATCH, BATCHES = 64, 4
+OURS, THEIRS = "productcat", "keras.Model.predict"
+
+
+def main():
+    """Measure and report; with --serve be one of the rivals."""
+    parser = arguments(__doc__, rounds=5)
+    parser.add_argument("--serve", nargs=2, metavar=("RIVAL", "CORES"), help="used by this program itself")
+    options = parser.parse_args()
+    if options.serve:
+        return serve(options.bundle, options.serve[0], int(options.serve[1]))
+    several = {1: "one core", cores(): f"all {cores()} cores"}
+    found = [measure(options, number, words) for number, words in sorted(several.items())]
+    report(found, options.to)
+
+
+def measure(options, n_cores, words):
+    """Start both rivals on some cores and let them take turns."""
+    workers = {name: start(options.bundle, name, n_cores) for name in (OURS, THEIRS)}
+    try:
+        rivals = {name: lambda worker=worker: ask(worker) for name, worker in workers.items()}
+        measured = take_turns(rivals, options.rounds)
+    finally:
+        for worker in workers.values():
+            worker.kill()
+            worker.wait()
+    return compare(f"image model, {words}", "photos/s", measured, more_is_better=True)
+
+
+def start(bundle, rival, n_cores):
+    """A process that answers each line with a rate."""
+    command = [sys.executable, __file__, "--bundle", bundle, "--serve", rival, str(n_cores)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def ask(worker):
+    """One measurement: photos per second."""
+    worker.stdin.write("\n")
+    worker.stdin.flush()
+    return json.loads(worker.stdout.readline())
+
+
+def serve(bundle, rival, n_cores):
+    """Be a rival: for each line that comes in, time some batches."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:n_cores])
+    run, size = productcat_model(bundle) if rival == OURS else keras_model(bundle, n_cores)
+    import numpy as np
+
+    photos = np.random.default_rng(0).integers(0, 256, (BATCH * BATCHES, *size, 3), dtype=np.uint8)
+    for _ in sys.stdin:
+        print(json.dumps(len(photos) / seconds(lambda: run(photos))), flush=True)
+
+
+def productcat_model(bundle):
+    """What a bundle runs. It takes as many threads as it has cores. → (callable, photo size)"""
+    from productcat.bundle import Bundle
+    from productcat.image_model import ImageModel
+
+    model = ImageModel.load(Bundle.open(bundle).part("image"))
+    return lambda photos: [model.run(photos[i : i + BATCH]) for i in range(0, len(photos), BATCH)], model.size
+
+
+def keras_model(bundle, n_cores):
+    """The same network in Keras. → (callable, photo size)"""
+    import tensorflow
+    from keras_way import build
+
+    from productcat.bundle import Bundle
+
+    tensorflow.config.threading.set_intra_op_parallelism_threads(n_cores)
+    tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+    opened = Bundle.open(bundle)
+    size = tuple(opened.read_json("image/settings.json")["photo_size"])
+    model = build(*size, len(opened.read_json("classes.json")))
+    return lambda photos: model.predict(photos, batch_size=BATCH, verbose=0), size
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Make data/samples from the two public data sets: python data/make_samples.py FASHION CLOTHING OUT
+
+FASHION has styles.csv, splits.csv and images/<id>.jpg; CLOTHING has test/<label>/<name>.jpg. Whole groups are taken,
+so no item with the same photo or title is torn apart. Same data in, same samples out.
+"""
+
+import csv
+import random
+import shutil
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+
+TYPES = (
+    "Belts", "Casual Shoes", "Earrings", "Handbags", "Heels", "Jeans", "Kurtas",
+    "Lipstick", "Shirts", "Sports Shoes", "Sunglasses", "Tshirts", "Wallets", "Watches",
+)  # fmt: skip
+WANTED = {"train": 15, "val": 3, "test": 4}
+USER_PHOTOS = 4
+SEED = 20
+
+
+def choose_listings(styles, splits):
+    """Rows of styles.csv: for each type about WANTED rows of each split, in whole groups of at most three."""
+    groups = defaultdict(list)
+    for row in styles:
+        groups[splits[row["id"]]["group"]].append(row)
+    taken, chosen = Counter(), []
+    for name in random.Random(SEED).sample(sorted(groups), len(groups)):
+        rows = groups[name]
+        places = [(row["articleType"], splits[row["id"]]["split"]) for row in rows]
+        if len(rows) <= 3 and all(kind in TYPES and taken[kind, split] < WANTED[split] for kind, split in places):
+            taken.update(places)
+            chosen += rows
+    return sorted(chosen, key=lambda row: int(row["id"]))
+
+
+def read_table(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_table(path, rows):
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def main(fashion, clothing, out):
+    (out / "images").mkdir(parents=True)
+    splits = {row["id"]: row for row in read_table(fashion / "splits.csv")}
+    chosen = choose_listings(read_table(fashion / "styles.csv"), splits)
+    write_table(out / "styles.csv", chosen)
+    write_table(out / "splits.csv", [splits[row["id"]] for row in chosen])
+    for row in chosen:
+        shutil.copy(fashion / "images" / f"{row['id']}.jpg", out / "images")
+    for label in sorted((clothing / "test").iterdir()):
+        (out / "user-photos" / label.name).mkdir(parents=True)
+        for photo in random.Random(SEED).sample(sorted(label.glob("*.jpg")), USER_PHOTOS):
+            shutil.copy(photo, out / "user-photos" / label.name)
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:4]))

@@ -1,0 +1,44 @@
+"""Categories of classifieds listings, from their photos and their titles.
+
+The public names are loaded on first use, so `import productcat` costs next to nothing.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BundleError",
+    "Candidate",
+    "Categorizer",
+    "DecisionRule",
+    "Listing",
+    "ListingError",
+    "Prediction",
+    "ProductcatError",
+    "read_listings",
+]
+
+_HOMES = {
+    "BundleError": "productcat.errors",
+    "Candidate": "productcat.decision",
+    "Categorizer": "productcat.categorizer",
+    "DecisionRule": "productcat.decision",
+    "Listing": "productcat.listing",
+    "ListingError": "productcat.errors",
+    "Prediction": "productcat.decision",
+    "ProductcatError": "productcat.errors",
+    "read_listings": "productcat.readers",
+}
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value  # so that the next access does not come here
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

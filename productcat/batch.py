@@ -1,0 +1,210 @@
+"""A file of listings → a file of predictions, by a run that may be interrupted and gone on with.
+
+Predictions are JSON Lines, one object a listing, in the order of the listings:
+
+    {"id": "17", "decision": "assign", "category": "Belts", "candidates": [{"category": "Belts", "confidence": 0.98}],
+     "problems": []}
+
+They are written batch by batch, a batch beginning at every 64th listing. A run that goes on begins at such a place too, so
+that each listing shares its batch with the same others and the file is the same, byte for byte, as that of an unbroken run.
+"""
+
+import json
+import os
+from itertools import chain, islice
+from pathlib import Path
+
+from productcat.categorizer import BATCH
+from productcat.decision import Candidate, Prediction
+from productcat.errors import ListingError
+
+DECIMALS = 6
+SAME_WITHIN = 0.05
+"""How far a confidence may move between two processors, or two versions of the runtime, and still be of the same bundle."""
+
+
+def to_json(prediction):
+    """A Prediction as a line of JSON, without the line's end."""
+    candidates = [
+        {"category": each.category, "confidence": round(each.confidence, DECIMALS)} for each in prediction.candidates
+    ]
+    found = {"id": prediction.id, "decision": prediction.decision, "category": prediction.category}
+    return json.dumps({**found, "candidates": candidates, "problems": prediction.problems}, ensure_ascii=False)
+
+
+def from_json(line):
+    """The Prediction in a line of JSON. Raises ValueError, KeyError or TypeError when it is none."""
+    found = json.loads(line)
+    candidates = tuple(Candidate(**each) for each in found["candidates"])
+    return Prediction(found["decision"], found["category"], candidates, found["id"], tuple(found["problems"]))
+
+
+def predict_to_stream(categorizer, listings, stream):
+    """Predict and write, batch by batch.
+
+    Parameters
+    ----------
+    categorizer : Categorizer
+    listings : iterable of Listing
+    stream : unbuffered binary stream
+
+    Yields
+    ------
+    list of Prediction
+        Each batch, once it is written.
+    """
+    listings = iter(listings)
+    while batch := list(islice(listings, BATCH)):
+        predictions = categorizer.predict(batch)
+        _write(stream, "".join(f"{to_json(each)}\n" for each in predictions))
+        yield predictions
+
+
+def predict_to_file(categorizer, listings, target, resume=False):
+    """As `predict_to_stream`, into a new file, or after what an interrupted run has written.
+
+    Parameters
+    ----------
+    target : str | os.PathLike
+    resume : bool
+        Go on with `target` if it is there. A torn last line is dropped. The predictions kept from before are yielded too.
+
+    Raises
+    ------
+    ListingError
+        The file exists and `resume` is false; it cannot be written; or it was not made from these listings by this
+        categorizer, and then it is left as it is.
+    """
+    target = Path(target)
+    if not resume:
+        refuse_existing(target)
+    listings, size = iter(listings), 0
+    if resume and target.is_file():
+        listings, kept, size = _written(categorizer, listings, target)
+        yield from kept
+    first = list(islice(listings, 1))  # so that unusable input is known before the file is made
+    with _opened(target, resume) as stream:
+        if target.is_file():
+            stream.seek(size)
+            stream.truncate()
+        yield from predict_to_stream(categorizer, chain(first, listings), stream)
+
+
+def refuse_existing(target):
+    """Raise ListingError when there is a file already."""
+    target = Path(target)
+    if target.is_file() or target.is_dir():
+        raise ListingError(f"{target}: exists already; go on with it (--resume), or give another name")
+
+
+def _opened(target, resume):
+    try:
+        # Devices and pipes exist already and are simply written to.
+        return open(target, "r+b" if resume and target.is_file() else "wb", buffering=0)
+    except OSError as error:
+        raise ListingError(f"{target}: cannot be written ({error.strerror}); choose a folder that you may write to") from None
+
+
+def _write(stream, text):
+    rest = memoryview(text.encode())
+    try:
+        while rest:
+            rest = rest[stream.write(rest) :]
+    except BrokenPipeError:
+        raise  # the reader has had enough, which is no mistake
+    except OSError as error:
+        name = stream.name if isinstance(stream.name, str) else "standard output"
+        raise ListingError(f"{name}: cannot be written ({error.strerror}); mend that, then go on (--resume)") from None
+
+
+def _written(categorizer, listings, target):
+    """What an earlier run has done.
+
+    Returns
+    -------
+    listings : iterator of Listing, those to do
+    kept : list of list of Prediction, one a whole batch
+    size : int, bytes of `target` to keep
+    """
+    kept, size, batch = [], 0, []
+    with open(target, "rb") as stream:
+        while lines := [line for line in islice(stream, BATCH) if line.endswith(b"\n")]:
+            following = list(islice(listings, len(lines)))
+            predictions = _same_listings(lines, following, target, len(kept) * BATCH)
+            if len(lines) < BATCH:
+                listings = chain(following, listings)
+                break
+            batch = following
+            kept.append(predictions)
+            size += sum(map(len, lines))
+    if batch and not all(map(_agree, kept[-1], categorizer.predict(batch))):
+        raise ListingError(f"{target}: made with another bundle or other photos; give --to another name and begin anew")
+    return listings, kept, size
+
+
+def _same_listings(lines, listings, target, before):
+    predictions = []
+    for number, (line, listing) in enumerate(zip(lines, [*listings, *[None] * len(lines)], strict=False), before + 1):
+        try:
+            predictions.append(from_json(line))
+        except (ValueError, KeyError, TypeError):
+            raise ListingError(f"{target}, line {number}: not a prediction; is this the right file?") from None
+        if listing is None or listing.id != predictions[-1].id:
+            now = f"now that is {listing.id!r}" if listing else "there are fewer now"
+            raise ListingError(
+                f"{target}, line {number}: made from listing {predictions[-1].id!r}, {now}; "
+                "give the same input, or --to another name"
+            )
+    return predictions
+
+
+def _agree(old, new):
+    """Whether two predictions of a listing come from the same bundle and evidence."""
+    if not old.candidates or not new.candidates:
+        return old.candidates == new.candidates
+    best = old.candidates[0]
+    return any(each.category == best.category and abs(each.confidence - best.confidence) < SAME_WITHIN for each in new.candidates)
+
+
+class SideFile:
+    """Takes bad rows and writes them as JSON Lines: {"row": 7, "reason": "...", "text": "..."}.
+
+    The file is made with the first bad row. When resuming, rows that are in it already are not written again.
+    """
+
+    def __init__(self, path, resume=False):
+        self.path = Path(path)
+        self.resume = resume
+        self.count = 0
+        self.stream = None
+        if not resume:
+            refuse_existing(self.path)
+
+    def add(self, bad):
+        """Write one BadRow."""
+        line = json.dumps({"row": bad.number, "reason": bad.reason, "text": bad.text}, ensure_ascii=False) + "\n"
+        self.count += 1
+        if self.stream is None:
+            self.resume = self.resume and self.path.is_file()
+            self.stream = _opened(self.path, self.resume)
+        if not self._has(line.encode()):
+            _write(self.stream, line)
+
+    def _has(self, line):
+        if not self.resume:
+            return False
+        start = self.stream.tell()
+        found = self.stream.readline()
+        if found == line:
+            return True
+        if found.endswith(b"\n"):
+            raise ListingError(f"{self.path}: made from other rows; give the same input, or --to another name")
+        self.stream.seek(start)
+        self.stream.truncate()
+        self.resume = False
+        return False
+
+    def close(self):
+        """Close the file, if there is one."""
+        if self.stream is not None:
+            self.stream.close()

@@ -1,0 +1,76 @@
+"""What a table's columns and rows are called: Columns, Row, BadRow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from productcat.errors import ListingError
+
+ROLES = ("id", "title", "photos", "label")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where a table keeps what a listing needs: names of columns (CSV, Parquet) or of keys (JSON Lines).
+
+    Each is one name, or a tuple of names of which the first one present is taken; capitals do not matter in tables. A
+    column that you name must be there. Of the defaults a table needs `id`, and one of `title` and `photos`.
+
+    `photo_pattern` is the path of the one photo of each listing, such as "pictures/{id}.png", where no column names
+    photos. By default "images/{id}.jpg" is tried and taken where there is such a file: the published fashion layout.
+    """
+
+    id: str | tuple = "id"
+    title: str | tuple = ("title", "name", "productDisplayName")
+    photos: str | tuple = ("photos", "photo", "images", "image")
+    label: str | tuple = ("label", "category", "articleType")
+    photo_pattern: str = ""
+
+    def names(self, role):
+        """The accepted names of one role, such as "title", in order of preference."""
+        given = getattr(self, role)
+        return (given,) if isinstance(given, str) else tuple(given)
+
+    def find(self, header, name):
+        """The columns of a table, a dict role → name in `header`. Raises ListingError, naming what is missing."""
+        plain = {each.strip().lower(): each for each in reversed(header)}
+        matches = {role: [plain[n.lower()] for n in self.names(role) if n.lower() in plain] for role in ROLES}
+        found = {role: names[0] for role, names in matches.items() if names}
+        for role in ROLES:
+            if role not in found and (role == "id" or getattr(self, role) != getattr(Columns, role)):
+                raise ListingError(f"{name}: no column {' or '.join(self.names(role))!r}; {_way_out(header)}")
+        if "title" not in found and "photos" not in found and not self.photo_pattern:
+            raise ListingError(f"{name}: no column 'title' and none 'photos'; {_way_out(header)}")
+        return found
+
+
+def _way_out(header):
+    return f"there are {', '.join(each.strip() for each in header)}: rename one, or name it in Columns (--columns)"
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that is no listing.
+
+    Attributes
+    ----------
+    number : int
+        The line in a CSV or JSON Lines file (a CSV's header is line 1), the row of a Parquet file from 1, the place of
+        the file in a class folder from 1.
+    reason : str
+        What is wrong, and the way out.
+    text : str
+        The beginning of the row.
+    """
+
+    number: int
+    reason: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as it lies in the file. values: role → value, absent where the table has no such column."""
+
+    number: int
+    values: Mapping
+    text: str

@@ -1,0 +1,69 @@
+"""What the command line shows, as lines of text. Prints nothing."""
+
+import json
+
+SHOWN, BAR_WIDTH = 5, 24
+
+
+def prediction_lines(categories, confidences, prediction, encoding="utf-8"):
+    """The decision in words, then the best categories with bars, whatever the decision; * marks those of the shortlist.
+
+    Parameters
+    ----------
+    categories : sequence of str, length n_categories
+    confidences : ndarray of shape (n_categories,)
+    prediction : Prediction
+    encoding : str
+        What the terminal can show; without block characters the bars are of minus signs.
+    """
+    if not prediction.candidates:
+        return ["Abstain: no evidence, neither a photo nor a word that is known"]
+    shortlist = [each.category for each in prediction.candidates] if prediction.decision == "shortlist" else []
+    said = {
+        "assign": f"Assign: {prediction.category}",
+        "shortlist": "Shortlist: let the seller choose among the categories marked *",
+        "abstain": "Abstain: no category is likely enough, ask the seller",
+    }
+    lines = [said[prediction.decision], ""]
+    for number in (-confidences).argsort(kind="stable")[:SHOWN]:
+        category, confidence = categories[number], confidences[number]
+        mark = "*" if category in shortlist else " "
+        lines.append(f"{mark} {_bar(confidence, encoding)} {100 * confidence:5.1f} %  {category}")
+    return lines
+
+
+def _bar(share, encoding):
+    """A bar BAR_WIDTH characters long when full, exact to an eighth of a character."""
+    eighths = " ▏▎▍▌▋▊▉█"
+    try:
+        eighths.encode(encoding or "ascii")
+    except UnicodeEncodeError:
+        eighths = "    -----"
+    whole, rest = divmod(round(share * BAR_WIDTH * 8), 8)
+    return (eighths[8] * whole + eighths[rest].strip()).ljust(BAR_WIDTH)
+
+
+def bundle_lines(folder, manifest):
+    """A bundle's manifest as indented lines, its files with their sizes last.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    manifest : dict
+    """
+    settings = {key: value for key, value in manifest.items() if key != "sha256"}
+    lines = [f"path: {folder}", *_lines(settings), "files:"]
+    for name in sorted(manifest.get("sha256", {})):
+        file = folder / name
+        lines.append(f"  {file.stat().st_size / 1e6:9.3f} MB  {name}" if file.is_file() else f"  {'missing':>12}  {name}")
+    return lines
+
+
+def _lines(values, indent=""):
+    """A nested dict as indented lines; texts of several lines are left to --json."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield f"{indent}{key}:"
+            yield from _lines(value, indent + "  ")
+        elif not (isinstance(value, str) and "\n" in value):
+            yield f"{indent}{key}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"

@@ -1,0 +1,45 @@
+"""What a seller posts: an id, a title, photos."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from productcat.errors import ListingError
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One listing. The title or the photos, or both, may be missing.
+
+    Parameters
+    ----------
+    id : str
+        How messages and results name the listing.
+    title : str
+        Empty means no title.
+    photos : iterable
+        Each a path, the bytes of a JPEG, PNG or WebP file, or an RGB uint8 array of shape (h, w, 3).
+        Photos are opened when they are needed, not here.
+
+    Raises
+    ------
+    ListingError
+        The title is no text, or `photos` is one photo instead of a sequence of photos.
+    """
+
+    id: str = ""
+    title: str = ""
+    photos: tuple = ()
+
+    def __post_init__(self):
+        if not isinstance(self.title, str):
+            raise ListingError(
+                f"listing {self.id!r}: the title is {type(self.title).__name__}, expected str; use '' for no title"
+            )
+        one_photo = isinstance(self.photos, str | bytes | bytearray | memoryview | np.ndarray)
+        if one_photo or not hasattr(self.photos, "__iter__"):
+            raise ListingError(
+                f"listing {self.id!r}: photos is one {type(self.photos).__name__}, expected a sequence; "
+                "write photos=(photo,)"
+            )
+        object.__setattr__(self, "photos", tuple(self.photos))

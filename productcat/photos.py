@@ -1,0 +1,137 @@
+"""From what a caller calls a photo (path, bytes, array) to pixels of one size, safely and fast.
+
+Photos are fitted into the frame without distortion and the rest is filled with white, the background
+of catalogue photos. JPEGs are decoded at the smallest scale that still covers the frame (libjpeg's
+scaled decoding through Pillow's `draft`), which on a 12-megapixel phone photo is several times faster.
+"""
+
+import io
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from productcat.errors import ListingError
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MAX_PIXELS = 64_000_000
+"""Larger photos are refused before decoding: a small file may unpack to gigabytes."""
+
+WHITE = (255, 255, 255)
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What puts a photo upright, by the value of its EXIF orientation."""
+
+
+def read_photo(photo, size):
+    """Decode one photo and fit it into a frame.
+
+    Parameters
+    ----------
+    photo : str | os.PathLike | bytes | ndarray of shape (h, w, 3), dtype uint8
+        A path, the bytes of a JPEG, PNG or WebP file, or pixels in RGB order.
+    size : (height, width)
+        The frame, in pixels.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3), dtype uint8
+
+    Raises
+    ------
+    ListingError
+        The photo is missing, of another format, truncated, larger than `MAX_PIXELS`, or an
+        array of another shape or type. The message names the photo.
+    """
+    if isinstance(photo, np.ndarray):
+        return fit(_from_array(photo), size)
+    name, source = _open_source(photo)
+    try:
+        with Image.open(source, formats=FORMATS) as image:
+            pixels = image.width * image.height
+            if pixels > MAX_PIXELS:
+                raise ListingError(
+                    f"{name}: {pixels / 1e6:.0f} megapixels, the limit is {MAX_PIXELS / 1e6:.0f}; "
+                    "scale it down first"
+                )
+            # Rotated photos swap their sides after decoding, so ask for a square that covers both.
+            image.draft("RGB", (max(size), max(size)))
+            return fit(_upright_rgb(image), size)
+    except UnidentifiedImageError:
+        raise ListingError(f"{name}: not a JPEG, PNG or WebP photo; convert it or leave it out") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the latter where warnings are errors
+        raise ListingError(
+            f"{name}: too many pixels, the limit is {MAX_PIXELS / 1e6:.0f} megapixels; scale it down first"
+        ) from None
+    except FileNotFoundError:
+        raise ListingError(f"{name}: no such file; check the path") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        if getattr(error, "errno", None):
+            raise ListingError(f"{name}: cannot be opened ({error.strerror}); check the path") from None
+        # Pillow reports damage as OSError without a number, and as SyntaxError or ValueError from some readers.
+        raise ListingError(f"{name}: cannot be decoded ({error}); the file is damaged, get it again") from None
+
+
+def fit(image, size):
+    """Scale a Pillow image to fit inside `size` (height, width), centred on white. → uint8 array"""
+    height, width = size
+    scale = min(width / image.width, height / image.height)
+    inner = (min(width, max(1, round(image.width * scale))), min(height, max(1, round(image.height * scale))))
+    if image.size != inner:
+        image = image.resize(inner, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    if inner == (width, height):
+        return np.asarray(image)
+    frame = Image.new("RGB", (width, height), WHITE)
+    frame.paste(image, ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return np.asarray(frame)
+
+
+def _open_source(photo):
+    if isinstance(photo, bytes | bytearray | memoryview):
+        return f"photo of {len(photo)} bytes", io.BytesIO(photo)
+    if isinstance(photo, str | os.PathLike):
+        return str(photo), Path(photo)
+    raise ListingError(
+        f"a photo is a path, bytes or an (h, w, 3) uint8 array, not {type(photo).__name__}; convert it"
+    )
+
+
+def _from_array(array):
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+        raise ListingError(
+            f"photo array of shape {array.shape}, {array.dtype}: expected (h, w, 3), uint8, RGB; convert it"
+        )
+    return Image.fromarray(array)
+
+
+def _upright_rgb(image):
+    """Apply the camera's rotation tag, bring 16-bit grays to 8 bits, and lay transparent pixels on white."""
+    turn = _TURNS.get(_orientation(image))
+    if turn is not None:
+        image = image.transpose(turn)
+    if image.mode.startswith("I"):
+        # Pillow clips deep grays at 255 instead of scaling them.
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        image = Image.new("RGB", rgba.size, WHITE)
+        image.paste(rgba, mask=rgba.getchannel("A"))
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _orientation(image):
+    """The EXIF orientation, 1 to 8; a damaged tag must not cost the photo, so it counts as upright."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error):
+        return 1

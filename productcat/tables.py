@@ -1,0 +1,232 @@
+"""Files → rows of named values, one at a time: CSV, JSON Lines, Parquet, class folders. Knows nothing of listings."""
+
+import csv
+import json
+import os
+import sys
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+
+from productcat.columns import ROLES, BadRow, Row
+from productcat.errors import ListingError
+
+FORMATS = ("csv", "jsonl", "parquet", "folders")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+ROWS_AT_ONCE = 256
+
+
+def detect(path, format=None):
+    """The format of a file, from its content.
+
+    Raises
+    ------
+    ListingError
+        There is no such file, or it cannot be read.
+    """
+    if format is not None and format not in FORMATS:
+        raise ListingError(f"format {format!r}: expected one of {', '.join(FORMATS)}")
+    if path.is_dir():
+        return _folder_format(path, format)
+    if path.exists() and not path.is_file():
+        return format  # a pipe: what is read from it to look at it would be lost
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(4096)
+    except FileNotFoundError:
+        raise ListingError(f"{path}: no such file; check the path") from None
+    except OSError as error:
+        raise ListingError(f"{path}: cannot be read ({error.strerror})") from None
+    if not start and path.suffix in (".jsonl", ".ndjson"):
+        return "jsonl"  # no listings, where an empty CSV lacks its header
+    return format or ("parquet" if start.startswith(b"PAR1") else _text_format(start.decode("latin-1")))
+
+
+def _folder_format(path, format):
+    tables = sorted(each.name for each in path.iterdir() if each.suffix in (".csv", ".jsonl", ".parquet"))
+    if format is None and tables:
+        raise ListingError(f"{path}: a folder with {tables[0]} in it; give the path of that file")
+    return "folders"
+
+
+def _text_format(start):
+    return "jsonl" if start.lstrip("\ufeffï»¿ \t\r\n").startswith(("{", "[")) else "csv"
+
+
+def is_unicode(text):
+    """Whether a string read here was UTF-8 in the file."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def rows(path, columns, format=None):
+    """The rows of a file, in order.
+
+    Parameters
+    ----------
+    path : pathlib.Path | "-"
+    columns : Columns
+    format : str
+        One of FORMATS; for standard input None means CSV, or JSON Lines if it begins with "{".
+
+    Yields
+    ------
+    Row | BadRow
+    """
+    try:
+        if format == "folders":
+            yield from folder_rows(path)
+        elif format == "parquet":
+            yield from parquet_rows(path, columns)
+        else:
+            yield from _text_rows(path, columns, format)
+    except OSError as error:
+        raise ListingError(f"{path}: cannot be read ({error})") from None
+
+
+def _text_rows(path, columns, format):
+    with _text(path) as stream:
+        blank = []
+        for line in stream:
+            blank.append(line)
+            if line.strip("\ufeff \t\r\n"):
+                break
+        lines = chain(blank, stream)
+        first = blank[-1] if blank else ""
+        if (format or _text_format(first)) == "jsonl":
+            if first.lstrip("\ufeff \t").startswith("["):
+                raise ListingError(f"{path}: a JSON array; write JSON Lines, one object a line")
+            yield from json_rows(lines, columns)
+        else:
+            yield from csv_rows(lines, first, columns, "standard input" if path == "-" else path)
+
+
+@contextmanager
+def _text(path):
+    """A stream of lines; bytes that are not UTF-8 become surrogates, to be named later with their row."""
+    how = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
+    if path != "-":
+        with open(path, **how) as stream:
+            yield stream
+        return
+    if sys.stdin is None:
+        raise ListingError("standard input is closed; give the path of a file")
+    with open(os.dup(sys.stdin.fileno()), **how) as stream:
+        yield stream
+
+
+def csv_rows(lines, first, columns, name):
+    """Rows of CSV. first: its first line that is not blank, from which the delimiter is seen."""
+    delimiter = max(",;\t", key=first.count)
+    read = []
+    reader = csv.reader(_remembered(lines, read), delimiter=delimiter, strict=True)
+    header, places = None, {}
+    while True:
+        read.clear()
+        number = reader.line_num + 1
+        try:
+            record = next(reader, None)
+        except csv.Error as error:
+            yield BadRow(number, f"{error}{_span(number, reader)}; is a quote left open?", "".join(read))
+            continue
+        if record is None:
+            break
+        if not any(record):
+            continue
+        if header is None:
+            header = _header(record, name)
+            places = {role: header.index(column) for role, column in columns.find(header, name).items()}
+        elif len(record) != len(header):
+            reason = f"{len(record)} fields instead of {len(header)}{_span(number, reader)}"
+            yield BadRow(number, f'{reason}; put text with "{delimiter}" in it in quotes', "".join(read))
+        else:
+            yield Row(number, {role: record[place] for role, place in places.items()}, "".join(read))
+    if header is None:
+        raise ListingError(f"{name}: empty; expected a header line with the names of columns, such as id,title,photos")
+
+
+def _remembered(lines, read):
+    for line in lines:
+        read.append(line)
+        yield line
+
+
+def _span(number, reader):
+    return f" (lines {number} to {reader.line_num})" if reader.line_num > number else ""
+
+
+def _header(record, name):
+    if any("\0" in each or not is_unicode(each) for each in record):
+        raise ListingError(f"{name}: not UTF-8 text; give CSV or JSON Lines in UTF-8, Parquet, or a class folder")
+    return record
+
+
+def json_rows(lines, columns):
+    """Rows of JSON Lines."""
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield BadRow(number, f"not JSON ({error}); write one object a line", line)
+            continue
+        if not isinstance(found, dict):
+            yield BadRow(number, f"a JSON {type(found).__name__}, expected one object a line", line)
+            continue
+        keys = {role: [key for key in columns.names(role) if key in found] for role in ROLES}
+        yield Row(number, {role: found[names[0]] for role, names in keys.items() if names}, line)
+
+
+def parquet_file(path):
+    """The opened file. Raises ListingError without pyarrow, and for a damaged file."""
+    try:
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        raise ListingError(f'{path}: reading Parquet needs pyarrow; run pip install "productcat[parquet]"') from None
+    try:
+        return ParquetFile(path)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ListingError(f"{path}: not sound Parquet ({reason}); get the file again") from None
+
+
+def parquet_rows(path, columns):
+    """Rows of a Parquet file, some hundred in memory at a time."""
+    with parquet_file(path) as file:
+        found = columns.find(file.schema_arrow.names, path)
+        number = 0
+        for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(found.values())):
+            cells = {role: batch.column(batch.schema.get_field_index(name)) for role, name in found.items()}
+            for place in range(batch.num_rows):
+                number += 1
+                try:
+                    values = {role: column[place].as_py() for role, column in cells.items()}
+                except UnicodeDecodeError:
+                    yield BadRow(number, "not UTF-8 text; encode it anew")
+                    continue
+                yield Row(number, values, str(values.get("title", "")))
+
+
+def folder_rows(root):
+    """Photos of class folders, sorted: those directly in `root`, which have no label, then those of each label."""
+    number, photos = 0, 0
+    labels = sorted(each.name for each in os.scandir(root) if each.is_dir() and not each.name.startswith("."))
+    for label in ["", *labels]:
+        for entry in sorted(os.scandir(root / label), key=lambda each: each.name):
+            if entry.name.startswith(".") or (not label and entry.is_dir()):
+                continue
+            number += 1
+            place = f"{label}/{entry.name}" if label else entry.name
+            if entry.is_dir():
+                yield BadRow(number, "a folder below a label; give the folder that holds the labels' folders", place)
+            elif Path(entry.name).suffix.lower() not in SUFFIXES:
+                yield BadRow(number, f"not a photo ({', '.join(SUFFIXES)})", place)
+            else:
+                photos += 1
+                yield Row(number, {"id": place, "photos": [place], "label": label}, place)
+    if not photos:
+        raise ListingError(f"{root}: no photos in it; expected <label>/<name>.jpg, or <name>.jpg without labels")

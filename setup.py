@@ -1,0 +1,60 @@
+"""Packaging. Settings of development tools are in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "productcat/__init__.py").read_text("utf-8"), re.MULTILINE)[1]
+
+PARQUET = ["pyarrow>=18"]
+TRAINING = [
+    *PARQUET,
+    "tensorflow>=2.21,<2.22",
+    "keras>=3.15,<3.16",
+    "gensim>=4.4,<4.5",
+    "scikit-learn>=1.7,<2",
+    "pandas>=2.2,<4",
+    "onnx>=1.17,<2",
+    "tf2onnx>=1.16,<2",  # Keras's ONNX export calls it on the TensorFlow backend
+]
+DEV = [
+    *TRAINING,
+    "pytest>=8.4",
+    "hypothesis>=6.100",
+    "pytest-randomly>=3.16",
+    "pytest-timeout>=2.3",
+    "ruff>=0.12",
+]
+
+setup(
+    name="productcat",
+    version=VERSION,
+    description="Which category does a listing belong to? Answers from its photos and its title.",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=find_packages(include=["productcat", "productcat.*", "training", "training.*"]),
+    package_data={"productcat": ["bundles/**/*"], "training": ["configs/*.toml", "README.md"]},
+    include_package_data=False,
+    install_requires=[
+        "numpy>=2.0,<3",
+        "Pillow>=12.3,<14",
+        "onnxruntime>=1.20,<2",
+        "safetensors>=0.5,<1",
+        "typer>=0.15,<1",
+        "rich>=13.7,<16",
+    ],
+    extras_require={"parquet": PARQUET, "training": TRAINING, "dev": DEV},
+    entry_points={"console_scripts": ["productcat=productcat.cli:main"]},
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Developers",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+    ],
+)

@@ -1,0 +1,213 @@
+"""The rules of CONTRIBUTING.md that a machine can check."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import productcat
+
+ROOT = Path(__file__).parent.parent
+RUNTIME = sorted((ROOT / "productcat").rglob("*.py"))
+TRAINING = sorted((ROOT / "training").rglob("*.py"))
+
+LAYERS = {
+    "errors": 0,
+    "distributions": 0,
+    "progress": 0,
+    "listing": 1,
+    "columns": 1,
+    "decision": 1,
+    "bundle": 1,
+    "photos": 1,
+    "tables": 2,
+    "image_model": 2,
+    "title_model": 2,
+    "projections": 2,
+    "readers": 3,
+    "categorizer": 3,
+    "duplicates": 3,
+    "index": 4,
+    "batch": 4,
+    "cli": 5,
+}
+"""Modules of productcat. Each may import those of a lower number only."""
+
+TRAINING_ONLY = {"tensorflow", "tensorflow_hub", "tf_keras", "keras", "gensim", "sklearn", "scipy", "pandas"}
+SLOW_TO_IMPORT = {"onnxruntime", "pyarrow", "rich"}
+CODE_ON_LOAD = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+NO_ROOMS = {"utils", "util", "helpers", "helper", "common", "base", "constants", "misc"}
+SPEAKING_CALLS = {"print", "pprint", "echo", "secho", "exit", "quit", "_exit"}
+
+
+def name_of(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def tree(path):
+    return ast.parse(path.read_text("utf-8"), str(path))
+
+
+def imports(node):
+    """Dotted names that a piece of code imports; `from a import b` gives both "a" and "a.b"."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Import):
+            yield from (alias.name for alias in each.names)
+        elif isinstance(each, ast.ImportFrom):
+            assert each.level == 0, "imports are absolute"
+            yield each.module
+            yield from (f"{each.module}.{alias.name}" for alias in each.names)
+
+
+def outside_functions(node):
+    """The statements that run when a module is imported."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield child
+            yield from outside_functions(child)
+
+
+def packages(names):
+    return {name.split(".")[0] for name in names}
+
+
+def functions(path):
+    return [each for each in ast.walk(tree(path)) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def body_lines(function):
+    """Lines of a function's body, its docstring not counted."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
+each_runtime_module = pytest.mark.parametrize("path", RUNTIME, ids=name_of)
+each_module = pytest.mark.parametrize("path", RUNTIME + TRAINING, ids=name_of)
+
+
+@each_runtime_module
+def test_every_module_has_a_layer(path):
+    assert path.stem == "__init__" or path.stem in LAYERS, f"give {path.name} a number in LAYERS"
+
+
+@each_runtime_module
+def test_imports_point_down(path):
+    if path.stem == "__init__":
+        return
+    known = {name for name in LAYERS if (ROOT / "productcat" / f"{name}.py").exists()}
+    for name in imports(tree(path)):
+        parts = name.split(".")
+        if parts[0] != "productcat" or len(parts) == 1:
+            continue
+        assert parts[1] in known or parts[1].startswith("__"), f"{path.name} imports {name}, which is no module"
+        assert parts[1].startswith("__") or LAYERS[parts[1]] < LAYERS[path.stem], f"{path.name} imports {parts[1]}"
+
+
+@each_runtime_module
+def test_productcat_imports_nothing_that_belongs_to_training(path):
+    assert not packages(imports(tree(path))) & {"training", *TRAINING_ONLY}
+
+
+@each_runtime_module
+def test_slow_libraries_are_imported_in_the_function_that_needs_them(path):
+    if path.stem == "cli":
+        return
+    at_import = [each for each in outside_functions(tree(path)) if isinstance(each, ast.Import | ast.ImportFrom)]
+    assert not {package for each in at_import for package in packages(imports(each))} & SLOW_TO_IMPORT
+
+
+@each_runtime_module
+def test_only_the_command_line_prints_or_exits(path):
+    if path.stem == "cli":
+        return
+    for each in ast.walk(tree(path)):
+        if isinstance(each, ast.Call):
+            called = each.func.id if isinstance(each.func, ast.Name) else getattr(each.func, "attr", "")
+            assert called not in SPEAKING_CALLS, f"{path.name}:{each.lineno} calls {called}"
+        if isinstance(each, ast.Raise):
+            assert "Exit" not in ast.unparse(each), f"{path.name}:{each.lineno} exits"
+
+
+@each_module
+def test_no_module_reads_or_writes_formats_that_run_code(path):
+    assert not packages(imports(tree(path))) & CODE_ON_LOAD
+    calls = [each for each in ast.walk(tree(path)) if isinstance(each, ast.Call)]
+    assert not [call.lineno for call in calls if any(word.arg == "allow_pickle" for word in call.keywords)]
+
+
+@each_module
+def test_no_module_is_named_after_nothing(path):
+    assert path.stem not in NO_ROOMS
+
+
+@each_module
+def test_modules_are_short(path):
+    assert len(path.read_text("utf-8").splitlines()) <= 300
+
+
+@each_module
+def test_functions_and_signatures_are_short(path):
+    for function in functions(path):
+        assert body_lines(function) <= 30, f"{path.name}:{function.lineno} {function.name} is too long"
+        arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+        names = [each.arg for each in arguments if each.arg not in ("self", "cls")]
+        if path.stem != "cli":  # a command's options are its arguments
+            assert len(names) <= 7, f"{path.name}:{function.lineno} {function.name} has too many arguments"
+
+
+@each_module
+def test_modules_and_what_is_public_in_them_have_docstrings(path):
+    module = tree(path)
+    assert ast.get_docstring(module) or not module.body, f"{path.name} has no docstring"
+    for each in module.body:
+        if isinstance(each, ast.FunctionDef | ast.ClassDef) and not each.name.startswith("_"):
+            assert ast.get_docstring(each), f"{path.name}:{each.lineno} {each.name} has no docstring"
+
+
+def test_the_public_names_are_exactly_these():
+    assert productcat.__all__ == [
+        "BundleError",
+        "Candidate",
+        "Categorizer",
+        "DecisionRule",
+        "Listing",
+        "ListingError",
+        "Prediction",
+        "ProductcatError",
+        "read_listings",
+    ]
+
+
+@pytest.mark.parametrize("name", productcat.__all__)
+def test_every_public_name_is_there_and_is_listed(name):
+    assert getattr(productcat, name).__name__ == name
+    assert name in dir(productcat)
+
+
+def test_an_unknown_name_is_an_attribute_error_that_names_the_known_ones():
+    with pytest.raises(AttributeError, match=r"no attribute 'Categoriser'; it has .*Categorizer"):
+        _ = productcat.Categoriser
+
+
+def imported_by(code):
+    """Packages in memory after running some code in a new interpreter."""
+    program = f"{code}\nimport sys; sys.stdout.write(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return packages(done.stdout.split())
+
+
+def test_importing_productcat_imports_no_other_package():
+    heavy = {*TRAINING_ONLY, *SLOW_TO_IMPORT, "numpy", "PIL", "typer", "safetensors"}
+    assert not imported_by("import productcat; dir(productcat)") & heavy
+
+
+def test_predicting_needs_nothing_that_belongs_to_training():
+    code = """
+from productcat import Categorizer, Listing
+photo = "data/samples/images/31717.jpg"
+Categorizer.load().predict([Listing(title="gold earrings", photos=(photo,))])
+"""
+    assert not imported_by(code) & {*TRAINING_ONLY, "training"}

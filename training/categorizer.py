@@ -1,0 +1,94 @@
+"""Fits on validation listings what the categorizer needs besides its models: temperatures, weights, the threshold."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from productcat.categorizer import combine
+from productcat.distributions import sharpen
+from training.metrics import coverage_at_precision, negative_log_likelihood
+
+
+@dataclass(frozen=True)
+class EnsembleConfig:
+    """Settings of the ensemble; the `[ensemble]` table of a training configuration.
+
+    average: "log", "plain", or "best": the one with the lower negative log-likelihood on validation listings.
+    equal_weights: photos and title count alike (the plain average of the two); otherwise the weights are fitted.
+    """
+
+    average: str = "best"
+    equal_weights: bool = False
+
+
+@dataclass(frozen=True)
+class DecisionConfig:
+    """Settings of the decision rule; the `[decision]` table of a training configuration.
+
+    precision: assign from the lowest confidence at which this share of the validation listings is right.
+    """
+
+    precision: float = 0.99
+    shortlist_at: float = 0.5
+    shortlist_size: int = 5
+
+
+def fit_ensemble(photos, title, labels, config=EnsembleConfig()):
+    """Fit temperatures and weights by negative log-likelihood.
+
+    Parameters
+    ----------
+    photos, title : ndarray of shape (n_listings, n_classes)
+        What the two models say of validation listings; NaN rows where there is no evidence.
+    labels : ndarray of shape (n_listings,), int
+
+    Returns
+    -------
+    settings : dict
+        "average", "weights", "temperatures", as `productcat.categorizer.combine` reads them.
+    comparison : dict
+        Negative log-likelihood of each kind of average that was tried.
+    """
+    temperatures = {"photos": fit_temperature(photos, labels), "title": fit_temperature(title, labels)}
+    photos, title = sharpen(photos, temperatures["photos"]), sharpen(title, temperatures["title"])
+    kinds = ("log", "plain") if config.average == "best" else (config.average,)
+    tried = {kind: _fit_weights(photos, title, labels, kind, temperatures, config.equal_weights) for kind in kinds}
+    losses = {kind: negative_log_likelihood(combine(photos, title, tried[kind]), labels) for kind in kinds}
+    return tried[min(losses, key=losses.get)], losses
+
+
+def fit_temperature(distributions, labels):
+    """The temperature with the lowest negative log-likelihood (Guo et al. 2017)."""
+    from scipy.optimize import minimize_scalar
+
+    def loss(log_temperature):
+        return negative_log_likelihood(sharpen(distributions, np.exp(log_temperature)), labels)
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
+
+
+def _fit_weights(photos, title, labels, kind, temperatures, equal):
+    from scipy.optimize import minimize
+
+    def settings(values):
+        share = 0.5 if equal else 1 / (1 + np.exp(-values[1]))
+        return {
+            "average": kind,
+            "weights": {"photos": float(share), "title": float(1 - share)},
+            "temperatures": {**temperatures, "both": float(np.exp(values[0]))},
+        }
+
+    def loss(values):
+        return negative_log_likelihood(combine(photos, title, settings(values)), labels)
+
+    return settings(minimize(loss, np.zeros(1 if equal else 2), method="Nelder-Mead").x)
+
+
+def fit_rule(confidences, labels, config=DecisionConfig()):
+    """The decision rule, as the dict in a manifest. labels : int, shape (n,), numbers of categories."""
+    _, threshold = coverage_at_precision(confidences, labels, config.precision)
+    return {
+        "assign_at": float(min(1.0, max(threshold, config.shortlist_at))),
+        "shortlist_at": config.shortlist_at,
+        "shortlist_size": config.shortlist_size,
+    }

@@ -1,0 +1,93 @@
+"""The figures of a bundle on labelled listings: overall, calibration, thresholds, and system D's per-class table."""
+
+import numpy as np
+
+from training import metrics
+
+FREQUENT = 20
+"""System D's first stage: the so many most frequent classes; the others are its second."""
+
+
+def evaluate(categorizer, listings, labels, training_labels):
+    """Measure a categorizer.
+
+    Parameters
+    ----------
+    categorizer : productcat.Categorizer
+    listings : list of Listing, length n
+    labels : ndarray of shape (n,), int
+        Numbers of classes.
+    training_labels : ndarray of int
+        Tell which classes are frequent.
+
+    Returns
+    -------
+    figures : dict
+        What goes into the manifest.
+    per_class : list of dict
+        One row a class that occurs: support, and top-1 and top-5 from photos, title and both.
+    """
+    seen = {use: categorizer.class_distributions(listings, use) for use in ("photos", "title", "both")}
+    figures = {use: metrics.summary(distributions, labels) for use, distributions in seen.items()}
+    figures["listings"] = len(listings)
+    figures["photos_per_class"] = per_stage(seen["photos"], labels, training_labels)
+    figures["parents"] = {level: parent_top1(categorizer, seen["both"], labels, level) for level in categorizer.parents}
+    confidences = categorizer.projections.confidences(seen["both"])
+    figures["decisions"] = decisions(categorizer, confidences, labels)
+    figures["title_rescue"] = title_rescue(seen, labels)
+    return figures, per_class(categorizer.classes, seen, labels)
+
+
+def per_stage(distributions, labels, training_labels):
+    """System D's measure: mean of per-class top-1 and top-5 over its two groups of classes.
+
+    "all compete": every class may win. "group competes": only the group's classes may, as for a model of its own.
+    """
+    counts = np.bincount(training_labels, minlength=distributions.shape[1])
+    order = np.argsort(-counts, kind="stable")
+    figures = {}
+    for name, group in ((f"top {FREQUENT}", order[:FREQUENT]), ("remaining", order[FREQUENT:])):
+        rows = np.isin(labels, group)
+        inside = np.where(np.isin(np.arange(distributions.shape[1]), group), distributions, -1.0)
+        for rivals, each in (("all compete", distributions), ("group competes", inside)):
+            figures[f"{name}, {rivals}"] = {
+                f"mean_class_top{k}": metrics.mean_class_top_k(each[rows], labels[rows], k) for k in (1, 5)
+            }
+        figures[f"{name}, all compete"]["classes"] = len(np.unique(labels[rows]))
+    return figures
+
+
+def parent_top1(categorizer, distributions, labels, level):
+    """Share of listings whose parent class has the greatest sum of probabilities."""
+    names, sums = categorizer.roll_up(distributions, level)
+    truth = np.array([names.index(categorizer.parents[level][label]) for label in labels])
+    return float(metrics.top_k(sums, truth, 1).mean())
+
+
+def decisions(categorizer, confidences, labels):
+    """What the bundle's rule does: how many listings get each decision, and how many of the assigned are right."""
+    made = [categorizer.rule.decide(categorizer.categories, row) for row in confidences]
+    truth = [categorizer.classes[label] for label in labels]
+    assigned = [each.category == true for each, true in zip(made, truth, strict=True) if each.decision == "assign"]
+    share = {kind: float(np.mean([each.decision == kind for each in made])) for kind in ("assign", "shortlist", "abstain")}
+    return {**share, "precision_of_assigned": float(np.mean(assigned)) if assigned else float("nan")}
+
+
+def title_rescue(seen, labels):
+    """Listings whose photos alone are unsure (below 0.5): how often photos alone, and both together, are right."""
+    known = np.nan_to_num(seen["photos"], nan=0.0)
+    unsure = known.max(axis=1) < 0.5
+    right = {use: float(metrics.top_k(seen[use], labels, 1)[unsure].mean()) if unsure.any() else 0.0 for use in seen}
+    return {"photos_unsure": float(unsure.mean()), "top1_of_unsure": right}
+
+
+def per_class(classes, seen, labels):
+    """The per-class table, classes with most listings first."""
+    hits = {(use, k): metrics.top_k(seen[use], labels, k) for use in seen for k in (1, 5)}
+    numbers, support = np.unique(labels, return_counts=True)
+    rows = []
+    for number, count in sorted(zip(numbers, support, strict=True), key=lambda pair: (-pair[1], pair[0])):
+        row = {"class": classes[number], "support": int(count)}
+        row |= {f"{use}_top{k}": round(float(hit[labels == number].mean()), 4) for (use, k), hit in hits.items()}
+        rows.append(row)
+    return rows

@@ -1,0 +1,189 @@
+"""Keras → ONNX, float32 and int8, each measured against the Keras model before it may go into a bundle."""
+
+import json
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+from safetensors.numpy import save_file
+
+from productcat.image_model import DISTRIBUTION, GRAPH, SETTINGS, ImageModel
+from training.metrics import top_k
+
+EMBEDDING = "embedding_"
+WEIGHTS = "weights.safetensors"
+FLOAT_TOLERANCE = 1e-4
+"""Largest difference of a probability between Keras and the exported float graph."""
+INT8_TOLERANCE = 0.003
+"""Largest loss of validation top-1 at which the int8 graph is taken instead of the float one."""
+BATCH = 128
+
+
+def export(model, folder, photo_size, validation, calibration):
+    """Write the "image" part of a bundle from any Keras model that gives a distribution.
+
+    Parameters
+    ----------
+    model : keras.Model
+        uint8 photos (n, height, width, 3) → dict with "distribution" of shape (n, n_classes), rows sum to 1, and any number
+        of "embedding_<level>" of shape (n, n_features). Preprocessing is the model's own business.
+    folder : pathlib.Path
+    photo_size : (height, width)
+    validation : (photos, labels)
+        Prove the exports: the float graph must give Keras's probabilities, and the int8 graph goes into the bundle only if it
+        costs no more than `INT8_TOLERANCE` of top-1.
+    calibration : ndarray of shape (n, height, width, 3), dtype uint8
+        Training photos from which int8 ranges are taken; some hundred.
+
+    Returns
+    -------
+    dict
+        What was measured.
+
+    Raises
+    ------
+    ValueError
+        The model has no such output, or the float graph differs from Keras by `FLOAT_TOLERANCE` or more.
+    """
+    save_file(compact({weight.path: np.asarray(weight) for weight in model.weights}), folder / WEIGHTS)
+    photos, labels = validation
+    with tempfile.TemporaryDirectory() as temporary:
+        graph = Path(temporary) / "float.onnx"
+        levels = export_float(model, graph, photo_size)
+        difference, distributions = compare(model, ImageModel(graph, photo_size, levels), photos)
+        quantize(graph, folder / GRAPH, calibration)
+        top1 = {"float32": float(top_k(distributions, labels, 1).mean())}
+        distributions = run_all(ImageModel(folder / GRAPH, photo_size, levels), photos)
+        top1["int8"] = float(top_k(distributions, labels, 1).mean())
+        arithmetic = "int8" if top1["float32"] - top1["int8"] <= INT8_TOLERANCE else "float32"
+        if arithmetic == "float32":
+            shutil.copy(graph, folder / GRAPH)
+    settings = {"photo_size": list(photo_size), "levels": levels, "arithmetic": arithmetic}
+    (folder / SETTINGS).write_text(json.dumps(settings, indent=1), "utf-8")
+    return {"float_max_difference": difference, "validation_top1": top1, "arithmetic": arithmetic}
+
+
+def compact(tensors):
+    """float32 weights → kernels in float16, vectors as they are: batch-norm variances overflow in float16."""
+    return {name: np.asarray(value, np.float16 if np.ndim(value) > 1 else np.float32) for name, value in tensors.items()}
+
+
+def compare(model, exported, photos):
+    """Run Keras and the exported graph on the same photos.
+
+    Returns
+    -------
+    difference : float
+        The largest of a probability.
+    distributions : ndarray of shape (n, n_classes)
+        What the exported graph gives.
+    """
+    distributions = run_all(exported, photos)
+    worst = 0.0
+    for start in range(0, len(photos), BATCH):
+        batch = np.asarray(photos[slice(start, start + BATCH)])
+        expected = np.asarray(model.predict_on_batch(batch)[DISTRIBUTION])
+        worst = max(worst, float(np.abs(expected - distributions[start : start + BATCH]).max()))
+    if worst >= FLOAT_TOLERANCE:
+        raise ValueError(f"the exported graph differs from Keras by {worst:.2g}; allowed is {FLOAT_TOLERANCE}")
+    return worst, distributions
+
+
+def run_all(model, photos):
+    """Distributions of many photos, batch by batch. → ndarray of shape (n, n_classes)"""
+    parts = [model.run(np.asarray(photos[slice(i, i + BATCH)]))[0] for i in range(0, len(photos), BATCH)]
+    return np.concatenate(parts)
+
+
+def export_float(model, path, photo_size):
+    """Write a Keras model as an ONNX graph of float32 arithmetic.
+
+    Parameters
+    ----------
+    model : keras.Model
+        uint8 photos (n, height, width, 3) → dict with "distribution" and any number of "embedding_<level>". Any model
+        of this form will do; other outputs are left out.
+    path : pathlib.Path
+    photo_size : (height, width)
+
+    Returns
+    -------
+    tuple of str
+        The names of the embeddings.
+    """
+    import onnx
+
+    keras.mixed_precision.set_global_policy("float32")
+    if DISTRIBUTION not in model.output:
+        raise ValueError(f'the model gives {", ".join(model.output)}: expected an output called "{DISTRIBUTION}"')
+    levels = tuple(sorted(name for name in model.output if name.startswith(EMBEDDING)))
+    names = (DISTRIBUTION, *levels)
+    photos = keras.Input((*photo_size, 3), dtype="uint8", name="photos")
+    outputs = model(photos)
+    exported = keras.Model(photos, [outputs[name] for name in names])
+    exported(np.zeros((1, *photo_size, 3), np.uint8))
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder) / "raw.onnx"
+        exported.export(raw, format="onnx", verbose=False)
+        graph = onnx.load(raw)
+    _rename(graph, names)
+    onnx.checker.check_model(graph)
+    onnx.save(graph, path)
+    return levels
+
+
+def _rename(graph, names):
+    """Give the graph's input and outputs the names that the runtime asks for."""
+    new = {graph.graph.input[0].name: "photos"}
+    new |= {output.name: name for output, name in zip(graph.graph.output, names, strict=True)}
+    for value in [*graph.graph.input, *graph.graph.output]:
+        value.name = new[value.name]
+    for node in graph.graph.node:
+        node.input[:] = [new.get(name, name) for name in node.input]
+        node.output[:] = [new.get(name, name) for name in node.output]
+
+
+def quantize(source, path, photos):
+    """Turn a float32 graph into int8: per-channel weights, activations calibrated on photos.
+
+    Quantize-dequantize form after Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
+    Integer-Arithmetic-Only Inference".
+
+    Parameters
+    ----------
+    source, path : pathlib.Path
+    photos : ndarray of shape (n, height, width, 3), dtype uint8
+        Training photos; some hundred give stable ranges.
+    """
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = Path(folder) / "prepared.onnx"
+        quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        quantize_static(
+            prepared,
+            path,
+            _Batches(photos),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            activation_type=QuantType.QUInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+            op_types_to_quantize=["Conv", "Add", "MaxPool", "Relu"],
+        )
+
+
+class _Batches:
+    """What onnxruntime's calibration wants: dicts of inputs, then None."""
+
+    def __init__(self, photos, size=32):
+        self.parts = iter(photos[i : i + size] for i in range(0, len(photos), size))
+
+    def get_next(self):
+        part = next(self.parts, None)
+        return None if part is None else {"photos": part}

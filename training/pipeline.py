@@ -1,0 +1,210 @@
+"""From raw listings to a bundle, step by step. A step that is done is not done again.
+
+Each step keeps its results in a folder of the work directory whose name holds a fingerprint of everything that the step
+depends on: its settings, the data, the steps before. So a changed setting redoes what it touches, and nothing else.
+"""
+
+import dataclasses
+import hashlib
+import json
+import time
+
+import numpy as np
+
+from productcat.categorizer import Categorizer, combine
+from productcat.distributions import sharpen
+from productcat.image_model import GRAPH, SETTINGS, ImageModel
+from productcat.projections import CategoryProjections
+from productcat.title_model import TitleModel
+from training import datasets, evaluate, image_model, metrics, title_model
+from training.assemble import assemble
+from training.categorizer import fit_ensemble, fit_rule
+from training.export import export, run_all
+
+CALIBRATION_PHOTOS = 512
+"""So many training photos give the ranges of int8 activations."""
+
+
+class Pipeline:
+    """All steps of one configuration.
+
+    Parameters
+    ----------
+    config : training.config.Config
+    text : str
+        The configuration file, kept in the manifest.
+    data, work : pathlib.Path
+        The data folder, and where results of the steps are kept.
+    weights : str, optional
+        Path of ImageNet weights, in place of those that the configuration names.
+    """
+
+    def __init__(self, config, text, data, work, weights=None):
+        self.config, self.text, self.data, self.work = config, text, data, work
+        self.weights = weights or config.image.weights
+        self.checksum = datasets.checksum(config.data, data)
+        self.dataset = datasets.load_dataset(config.data, data, work, config.seed)
+        datasets.decode_photos(self.dataset, config.image.photo_size, self.folder("photos", self.checksum))
+        for line in datasets.describe(self.dataset):
+            print(line, flush=True)
+
+    def folder(self, name, *depends):
+        """The folder of a step, named by what the step depends on."""
+        plain = [dataclasses.asdict(each) if dataclasses.is_dataclass(each) else each for each in depends]
+        fingerprint = hashlib.sha256(json.dumps([plain, self.config.seed]).encode()).hexdigest()[:10]
+        path = self.work / f"{name}-{fingerprint}"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def run(self, to):
+        """Make the bundle at `to`. → its metrics on `test`"""
+        image, title = self.image_step(), self.title_step()
+        report = self.ensemble_step(image, title)
+        manifest = self.manifest(image, title, report)
+        figures, per_class = self.evaluation_step(image, title, manifest)
+        assemble(to, {**manifest, "metrics": {"validation": report["validation"], "test": figures}}, self.dataset.classes, image, title)
+        return figures, per_class
+
+    def step(self, folder, make):
+        """Run `make(folder)` unless it is done; its result, a dict, is kept as done.json."""
+        done = folder / "done.json"
+        if done.exists():
+            print(f"{folder.name}: done before", flush=True)
+        else:
+            print(f"{folder.name}: started", flush=True)
+            started = time.monotonic()
+            result = {**make(folder), "seconds": round(time.monotonic() - started)}
+            temporary = done.with_suffix(".tmp")
+            temporary.write_text(json.dumps(result, indent=1), "utf-8")
+            temporary.replace(done)
+        return json.loads(done.read_text("utf-8"))
+
+    def image_step(self):
+        """Train the image model, export it, prove the exports. → folder of the bundle's image part"""
+        trained = self.trained()
+        exported = self.folder("image-export", self.config.image, self.checksum)
+        self.step(exported, lambda folder: self.export_image(trained, folder))
+        return exported
+
+    def trained(self):
+        """Train the image model. → folder with the weights of its stages"""
+        folder = self.folder("image", self.config.image, self.checksum)
+        self.step(folder, self.train_image)
+        return folder
+
+    def photos_of(self, split):
+        """(photos, labels) of one split, photos as a view that reads from disk."""
+        rows = self.dataset.photo_rows(split)
+        return Rows(self.dataset.photos, rows), self.dataset.labels[self.dataset.owners[rows]]
+
+    def train_image(self, folder):
+        config = dataclasses.replace(self.config.image, weights=self.weights)
+        photos, labels = self.photos_of("train")
+        image_model.train(photos, labels, self.photos_of("val"), len(self.dataset.classes), config, folder, self.config.seed)
+        return {"log": [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]}
+
+    def export_image(self, trained, folder):
+        config = self.config.image
+        model = image_model.restore(config, len(self.dataset.classes), trained / f"{config.stages[-1].name}.safetensors")
+        train = self.dataset.photo_rows("train")
+        some = np.random.default_rng(self.config.seed).choice(train, min(CALIBRATION_PHOTOS, len(train)), replace=False)
+        return export(model, folder, config.photo_size, self.photos_of("val"), self.dataset.photos[np.sort(some)])
+
+    def title_step(self):
+        """Train the title model and its classic rival. → folder of the bundle's title part"""
+        folder = self.folder("title", self.config.title, self.checksum)
+        self.step(folder, self.train_title)
+        return folder
+
+    def train_title(self, folder):
+        dataset, classes = self.dataset, len(self.dataset.classes)
+        split = {name: (dataset.titles(name), dataset.labels[dataset.rows(name)]) for name in ("train", "val")}
+        more = datasets.extra_titles(self.config.data, self.data)
+        model = title_model.train(*split["train"], split["val"], classes, self.config.title, more, self.config.seed)
+        model.save(folder)
+        rival = title_model.train_baseline(*split["train"], classes)
+        titles, labels = split["val"]
+        return {
+            "validation": metrics.summary(model.distributions(titles), labels),
+            "validation_tfidf_logistic_regression": metrics.summary(rival.predict_proba(titles), labels),
+        }
+
+    def ensemble_step(self, image, title):
+        """Fit temperatures, weights and the rule on validation listings. → the step's report"""
+        config = self.config
+        folder = self.folder("ensemble", config.ensemble, config.decision, image.name, title.name)
+
+        def make(_):
+            rows = self.dataset.rows("val")
+            labels = self.dataset.labels[rows]
+            seen, titles = self.seen_by_models(image, title, "val")
+            settings, losses = fit_ensemble(seen, titles, labels, config.ensemble)
+            photos, words = (sharpen(each, settings["temperatures"][name]) for each, name in ((seen, "photos"), (titles, "title")))
+            both = combine(photos, words, settings)
+            projections = CategoryProjections.of_classes([each["name"] for each in self.dataset.classes])
+            rule = fit_rule(projections.confidences(both), labels, config.decision)
+            validation = {name: metrics.summary(each, labels) for name, each in (("photos", photos), ("title", words), ("both", both))}
+            return {"ensemble": settings, "decision_rule": rule, "average_losses": losses, "validation": validation}
+
+        return self.step(folder, make)
+
+    def seen_by_models(self, image, title, split):
+        """Distributions of one split's listings, from photos and from titles, as the models give them."""
+        settings = json.loads((image / SETTINGS).read_text("utf-8"))
+        rows, photo_rows = self.dataset.rows(split), self.dataset.photo_rows(split)
+        each = run_all(ImageModel(image / GRAPH, tuple(settings["photo_size"])), Rows(self.dataset.photos, photo_rows))
+        place = np.searchsorted(rows, self.dataset.owners[photo_rows])
+        sums, counts = np.zeros((len(rows), each.shape[1])), np.bincount(place, minlength=len(rows))[:, None]
+        np.add.at(sums, place, each)
+        with np.errstate(invalid="ignore"):
+            return sums / counts, TitleModel.load(title).distributions(self.dataset.titles(split))
+
+    def manifest(self, image, title, report):
+        steps = {name: json.loads((folder / "done.json").read_text("utf-8")) for name, folder in (("image", image), ("title", title))}
+        return {
+            "name": self.config.name,
+            "description": self.config.description,
+            "ensemble": report["ensemble"],
+            "decision_rule": report["decision_rule"],
+            "trained_from": {
+                "config": self.text,
+                "data_sha256": self.checksum,
+                "init_from": "ImageNet" if self.weights != "none" else "random weights",
+                "seed": self.config.seed,
+                "listings": {split: len(self.dataset.rows(split)) for split in datasets.SPLITS},
+            },
+            "export": steps["image"],
+            "title_comparison": steps["title"],
+            "average_losses": report["average_losses"],
+        }
+
+    def evaluation_step(self, image, title, manifest):
+        """Report `test` through the public face of a bundle that is assembled for it."""
+        folder = self.folder("evaluation", json.dumps(manifest, sort_keys=True))
+
+        def make(_):
+            candidate = folder / "bundle"
+            if not candidate.exists():
+                assemble(candidate, manifest, self.dataset.classes, image, title)
+            rows = self.dataset.rows("test")
+            listings, labels = [self.dataset.listings[row] for row in rows], self.dataset.labels[rows]
+            training = self.dataset.labels[self.dataset.rows("train")]
+            figures, table = evaluate.evaluate(Categorizer.load(candidate), listings, labels, training)
+            return {"figures": figures, "per_class": table}
+
+        result = self.step(folder, make)
+        return result["figures"], result["per_class"]
+
+
+class Rows:
+    """Some rows of an array on disk, read when they are indexed."""
+
+    def __init__(self, array, rows):
+        self.array, self.rows = array, rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, places):
+        return self.array[self.rows[places]]
+
