@@ -5,12 +5,11 @@ Predictions are JSON Lines, one object a listing, in the order of the listings:
     {"id": "17", "decision": "assign", "category": "Belts", "candidates": [{"category": "Belts", "confidence": 0.98}],
      "problems": []}
 
-They are written batch by batch, a batch beginning at every 64th listing. A run that goes on begins at such a place too, so
-that each listing shares its batch with the same others and the file is the same, byte for byte, as that of an unbroken run.
+They are written batch by batch, a batch beginning at every 64th listing. A run that goes on begins at such a place
+too, so that each listing shares its batch with the same others, and the file is that of an unbroken run, byte for byte.
 """
 
 import json
-import os
 from itertools import chain, islice
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from productcat.errors import ListingError
 
 DECIMALS = 6
 SAME_WITHIN = 0.05
-"""How far a confidence may move between two processors, or two versions of the runtime, and still be of the same bundle."""
+"""How far a confidence may move between processors or versions of the runtime and still be of the same bundle."""
 
 
 def to_json(prediction):
@@ -67,21 +66,20 @@ def predict_to_file(categorizer, listings, target, resume=False):
     ----------
     target : str | os.PathLike
     resume : bool
-        Go on with `target` if it is there. A torn last line is dropped. The predictions kept from before are yielded too.
+        Go on with `target` if it is there; a torn last line is dropped. Predictions kept from before are yielded too.
 
     Raises
     ------
     ListingError
-        The file exists and `resume` is false; it cannot be written; or it was not made from these listings by this
-        categorizer, and then it is left as it is.
+        The file exists and `resume` is false; it cannot be written; or it was not made from these listings by
+        this categorizer, and then it is left as it is.
     """
     target = Path(target)
     if not resume:
         refuse_existing(target)
     listings, size = iter(listings), 0
     if resume and target.is_file():
-        listings, kept, size = _written(categorizer, listings, target)
-        yield from kept
+        listings, size = yield from _written(categorizer, listings, target)
     first = list(islice(listings, 1))  # so that unusable input is known before the file is made
     with _opened(target, resume) as stream:
         if target.is_file():
@@ -100,9 +98,12 @@ def refuse_existing(target):
 def _opened(target, resume):
     try:
         # Devices and pipes exist already and are simply written to.
-        return open(target, "r+b" if resume and target.is_file() else "wb", buffering=0)
+        mode = "wb" if not target.is_file() else "r+b" if resume else "xb"
+        return open(target, mode, buffering=0)
     except OSError as error:
-        raise ListingError(f"{target}: cannot be written ({error.strerror}); choose a folder that you may write to") from None
+        raise ListingError(
+            f"{target}: cannot be written ({error.strerror}); choose a folder that you may write to"
+        ) from None
 
 
 def _write(stream, text):
@@ -113,33 +114,40 @@ def _write(stream, text):
     except BrokenPipeError:
         raise  # the reader has had enough, which is no mistake
     except OSError as error:
-        name = stream.name if isinstance(stream.name, str) else "standard output"
-        raise ListingError(f"{name}: cannot be written ({error.strerror}); mend that, then go on (--resume)") from None
+        name, way_out = "standard output", "mend that and begin anew"
+        if isinstance(stream.name, str):
+            name, way_out = stream.name, "mend that, then go on (--resume)"
+        raise ListingError(f"{name}: cannot be written ({error.strerror}); {way_out}") from None
 
 
 def _written(categorizer, listings, target):
     """What an earlier run has done.
 
+    Yields
+    ------
+    list of Prediction
+        Each whole batch in the file.
+
     Returns
     -------
     listings : iterator of Listing, those to do
-    kept : list of list of Prediction, one a whole batch
     size : int, bytes of `target` to keep
     """
-    kept, size, batch = [], 0, []
+    count, size, batch, predictions = 0, 0, [], []
     with open(target, "rb") as stream:
         while lines := [line for line in islice(stream, BATCH) if line.endswith(b"\n")]:
             following = list(islice(listings, len(lines)))
-            predictions = _same_listings(lines, following, target, len(kept) * BATCH)
+            found = _same_listings(lines, following, target, count)
             if len(lines) < BATCH:
                 listings = chain(following, listings)
                 break
-            batch = following
-            kept.append(predictions)
+            batch, predictions = following, found
+            count += BATCH
             size += sum(map(len, lines))
-    if batch and not all(map(_agree, kept[-1], categorizer.predict(batch))):
+            yield predictions
+    if not all(map(_agree, predictions, categorizer.predict(batch))):
         raise ListingError(f"{target}: made with another bundle or other photos; give --to another name and begin anew")
-    return listings, kept, size
+    return listings, size
 
 
 def _same_listings(lines, listings, target, before):
@@ -163,7 +171,10 @@ def _agree(old, new):
     if not old.candidates or not new.candidates:
         return old.candidates == new.candidates
     best = old.candidates[0]
-    return any(each.category == best.category and abs(each.confidence - best.confidence) < SAME_WITHIN for each in new.candidates)
+    return any(
+        each.category == best.category and abs(each.confidence - best.confidence) < SAME_WITHIN
+        for each in new.candidates
+    )
 
 
 class SideFile:
@@ -174,6 +185,7 @@ class SideFile:
 
     def __init__(self, path, resume=False):
         self.path = Path(path)
+        self.place = f"see {path}"
         self.resume = resume
         self.count = 0
         self.stream = None

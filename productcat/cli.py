@@ -6,31 +6,23 @@ import os
 import sys
 import warnings
 from collections import Counter
-from contextlib import closing
-from dataclasses import fields
+from contextlib import ExitStack, closing
 from typing import Annotated
 
 import typer
 
-from productcat import __version__
-from productcat.errors import ListingError, ProductcatError
+from productcat import __version__, manual
+from productcat.errors import ProductcatError
 
 FINE, SOME_BAD, USAGE, UNUSABLE, INTERRUPTED, NOT_READ = 0, 1, 2, 3, 130, 141
-EXIT_CODES = """\b
-Exit codes:
-  0    fine
-  1    done, but without some rows or photos, which are named
-  2    wrong usage
-  3    the bundle, the input or the output cannot be used
-  130  interrupted
-  141  the reader of the output has closed it
-"""
-SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(
-    help=f"Which category does a listing belong to? Answers from its photos and its title.\n\n{EXIT_CODES}",
-    rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False, context_settings=SETTINGS,
-)  # fmt: skip
+    help=manual.PROGRAM,
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 bundle_app = typer.Typer(help="Look into a bundle, and check it.", rich_markup_mode=None)
 app.add_typer(bundle_app, name="bundle")
 
@@ -77,7 +69,7 @@ def _complain(message, code=None):
 
 def _forget_output():
     """Let nothing more be written to standard output, at exit either."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return NOT_READ
 
 
@@ -118,28 +110,7 @@ def bundle(context: typer.Context):
         print(context.get_help())
 
 
-PREDICT_HELP = f"""Tell the category of one listing, or of a file of listings.
-
-\b
-One listing:
-  productcat predict boots.jpg --title "red leather boots"
-  productcat predict front.jpg back.jpg
-  productcat predict --title "red leather boots" --json
-
-\b
-Many: CSV, JSON Lines, Parquet, or a folder <label>/<name>.jpg:
-  productcat predict --from listings.csv --to predictions.jsonl
-  productcat predict --from listings.csv --to predictions.jsonl --resume
-  cat listings.jsonl | productcat predict --from - --to - | head -n 1
-  productcat predict --from stock.csv --to - --columns "title=headline, photo_pattern=photos/{{id}}.jpg"
-
-Columns are id, title and photos (several separated by "|"); photos' paths start at the file's folder. Each listing becomes
-a line of JSON. Rows that are no listing go to the side file, with number and reason.
-
-{EXIT_CODES}"""
-
-
-@app.command(help=PREDICT_HELP)
+@app.command(help=manual.PREDICT)
 @_command
 def predict(
     photos: Annotated[
@@ -150,7 +121,9 @@ def predict(
         str | None, typer.Option(envvar="PRODUCTCAT_BUNDLE", help="A bundle's path or name; else the default one.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
-    source: Annotated[str | None, typer.Option("--from", help="A file of listings, or a folder; - is standard input.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", help="A file of listings, or a folder; - is standard input.")
+    ] = None,
     target: Annotated[str, typer.Option("--to", help="The file of predictions; - is standard output.")] = "-",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the file of an interrupted run.")] = False,
     bad: Annotated[
@@ -159,9 +132,11 @@ def predict(
     columns: Annotated[
         str | None, typer.Option(help="Names of columns, as role=name, ...; roles: id, title, photos, photo_pattern.")
     ] = None,
-    format: Annotated[str | None, typer.Option(help="csv, jsonl, parquet or folders. [default: seen from the content]")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="csv, jsonl, parquet or folders. [default: seen from the content]")
+    ] = None,
 ):
-    """See PREDICT_HELP."""
+    """What `manual.PREDICT` says."""
     for_many = {"--to": target != "-", "--resume": resume, "--bad": bad, "--columns": columns, "--format": format}
     for_one = {"PHOTO": photos, "--title": title is not None, "--json": as_json}
     if source is None:
@@ -172,7 +147,7 @@ def predict(
     _refuse(for_one, "does not go with --from")
     if target == "-":
         _refuse({"--resume": resume}, "needs --to FILE")
-    return _many(bundle, source, target, resume, bad, _columns(columns), format)
+    return _many(bundle, source, target, resume, bad, columns, format)
 
 
 def _refuse(options, reason):
@@ -181,26 +156,12 @@ def _refuse(options, reason):
         raise UsageError(f"{given[0]} {reason}")
 
 
-def _columns(text):
-    """Columns from "role=name, role=name"."""
-    from productcat.columns import Columns
-
-    pairs = [part.partition("=") for part in (text or "").split(",") if part.strip()]
-    given = {role.strip(): name.strip() for role, _, name in pairs}
-    roles = [each.name for each in fields(Columns)]
-    wrong = [role for role, name in given.items() if role not in roles or not name]
-    if wrong:
-        raise UsageError(f"--columns: {wrong[0]!r} is not role=name with a role of {', '.join(roles)}")
-    return Columns(**given)
-
-
 def _one(bundle, photos, title, as_json):
     from productcat.batch import to_json
-    from productcat.categorizer import Categorizer
     from productcat.display import prediction_lines
     from productcat.listing import Listing
 
-    categorizer = Categorizer.load(bundle)
+    categorizer = _load(bundle)
     listing = Listing("", title, [sys.stdin.buffer.read() if photo == "-" else photo for photo in photos])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -222,6 +183,8 @@ def _one(bundle, photos, title, as_json):
 class _Spoken:
     """Takes bad rows and says them on standard error."""
 
+    place = "named above"
+
     def __init__(self):
         self.count = 0
 
@@ -234,63 +197,73 @@ class _Spoken:
 
 
 def _many(bundle, source, target, resume, bad, columns, format):
-    from productcat.batch import SideFile, predict_to_file, predict_to_stream, refuse_existing
-    from productcat.categorizer import Categorizer
-    from productcat.progress import Progress
-    from productcat.readers import count_rows, read_listings
+    from productcat.batch import SideFile, refuse_existing
+    from productcat.readers import Columns, count_rows, read_listings
 
+    try:
+        columns = Columns.from_text(columns or "")
+    except ValueError as error:
+        raise UsageError(f"--columns: {error}") from None
     if not resume and target != "-":
         refuse_existing(target)
     total = count_rows(source, format)
-    side = _Spoken() if target == "-" and not bad else SideFile(bad or f"{target}.bad.jsonl", resume)
-    decisions, troubled = Counter(), 0
-    try:
-        categorizer = Categorizer.load(bundle)
+    with closing(_Spoken() if target == "-" and not bad else SideFile(bad or f"{target}.bad.jsonl", resume)) as side:
         listings = read_listings(source, columns, side.add, format)
-        with closing(side), Progress("predicting", total, "listings") as progress:
-            for batch in predict(categorizer, listings):
-                decisions.update(each.decision for each in batch)
-                troubled += sum(1 for each in batch if each.problems)
-                progress.advance(len(batch))
-    except KeyboardInterrupt:
-        return _complain("interrupted" + ("" if target == "-" else "; go on with --resume"), INTERRUPTED)
-    return _sum_up(decisions, troubled, side)
+        try:
+            decisions, troubled = _predict_all(_load(bundle), listings, total, target, resume)
+        except KeyboardInterrupt:
+            return _complain("interrupted" + ("" if target == "-" else "; go on with --resume"), INTERRUPTED)
+        return _sum_up(decisions, troubled, side)
+
+
+def _load(bundle):
+    from productcat.categorizer import Categorizer
+
+    return Categorizer.load(bundle)
+
+
+def _predict_all(categorizer, listings, total, target, resume):
+    """Predict with a progress bar → how often each decision was taken, how many listings have unreadable photos."""
+    from productcat.batch import predict_to_file, predict_to_stream
+    from productcat.progress import Progress
+
+    decisions, troubled = Counter(), 0
+    with ExitStack() as stack:
+        progress = stack.enter_context(Progress("predicting", total, "listings"))
+        if target == "-":
+            output = stack.enter_context(open(sys.stdout.fileno(), "wb", buffering=0, closefd=False))
+            batches = predict_to_stream(categorizer, listings, output)
+        else:
+            batches = predict_to_file(categorizer, listings, target, resume)
+        for batch in stack.enter_context(closing(batches)):
+            decisions.update(each.decision for each in batch)
+            troubled += sum(1 for each in batch if each.problems)
+            progress.advance(len(batch))
+    return decisions, troubled
 
 
 def _sum_up(decisions, troubled, side):
     counts = ", ".join(f"{number} {decision}" for decision, number in decisions.most_common())
     parts = [f"{decisions.total()} listings" + (f" ({counts})" if counts else "")]
     parts += [f"{troubled} with photos that cannot be read, see their problems"] if troubled else []
-    parts += [f"{side.count} bad rows" + (f", see {side.path}" if isinstance(side, SideFile) else "")] if side.count else []
+    parts += [f"{side.count} bad rows, {side.place}"] if side.count else []
     bad = bool(troubled or side.count)
     if bad or sys.stderr.isatty():
         _complain("; ".join(parts))
     return SOME_BAD if bad else FINE
 
 
-SHOW_HELP = f"""Print what a bundle is: where it comes from, its figures, its settings.
-
-\b
-  productcat bundle show
-  productcat bundle show my-bundle --json
-
-{EXIT_CODES}"""
-VERIFY_HELP = f"""Compare each file of a bundle with its checksum; each problem is a line.
-
-\b
-  productcat bundle verify
-  productcat bundle verify my-bundle
-
-{EXIT_CODES}"""
-Path = Annotated[str | None, typer.Argument(envvar="PRODUCTCAT_BUNDLE", help="A bundle's path or name; else the default one.")]
+Path = Annotated[
+    str | None, typer.Argument(envvar="PRODUCTCAT_BUNDLE", help="A bundle's path or name; else the default one.")
+]
 
 
-@bundle_app.command(help=SHOW_HELP)
+@bundle_app.command(help=manual.SHOW)
 @_command
 def show(
     path: Path = None, as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as it is.")] = False
 ):
-    """See SHOW_HELP."""
+    """What `manual.SHOW` says."""
     from productcat.bundle import find, read_manifest
     from productcat.display import bundle_lines
 
@@ -302,10 +275,10 @@ def show(
     print("\n".join(bundle_lines(folder, manifest)))
 
 
-@bundle_app.command(help=VERIFY_HELP)
+@bundle_app.command(help=manual.VERIFY)
 @_command
 def verify(path: Path = None):
-    """See VERIFY_HELP."""
+    """What `manual.VERIFY` says."""
     from productcat.bundle import Bundle, find, read_manifest
 
     folder = find(path)

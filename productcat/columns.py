@@ -1,7 +1,7 @@
 """What a table's columns and rows are called: Columns, Row, BadRow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from productcat.errors import ListingError
 
@@ -24,6 +24,18 @@ class Columns:
     photos: str | tuple = ("photos", "photo", "images", "image")
     label: str | tuple = ("label", "category", "articleType")
     photo_pattern: str = ""
+
+    @classmethod
+    def from_text(cls, text):
+        """Columns from "role=name, role=name", a column each. Raises ValueError, naming the part that is wrong."""
+        roles = [each.name for each in fields(cls)]
+        given = {}
+        for part in filter(str.strip, text.split(",")):
+            role, _, name = (each.strip() for each in part.partition("="))
+            if role not in roles or not name:
+                raise ValueError(f"{part.strip()!r} is not role=name with one of the roles {', '.join(roles)}")
+            given[role] = name
+        return cls(**given)
 
     def names(self, role):
         """The accepted names of one role, such as "title", in order of preference."""

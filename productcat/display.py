@@ -6,7 +6,7 @@ SHOWN, BAR_WIDTH = 5, 24
 
 
 def prediction_lines(categories, confidences, prediction, encoding="utf-8"):
-    """The decision in words, then the best categories with bars, whatever the decision; * marks those of the shortlist.
+    """The decision in words, then the five best categories with bars, whatever it is; * marks those of the shortlist.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def prediction_lines(categories, confidences, prediction, encoding="utf-8"):
         "abstain": "Abstain: no category is likely enough, ask the seller",
     }
     lines = [said[prediction.decision], ""]
-    for number in (-confidences).argsort(kind="stable")[:SHOWN]:
+    for number in (-confidences).argsort(kind="stable")[: max(SHOWN, len(shortlist))]:
         category, confidence = categories[number], confidences[number]
         mark = "*" if category in shortlist else " "
         lines.append(f"{mark} {_bar(confidence, encoding)} {100 * confidence:5.1f} %  {category}")
@@ -55,7 +55,9 @@ def bundle_lines(folder, manifest):
     lines = [f"path: {folder}", *_lines(settings), "files:"]
     for name in sorted(manifest.get("sha256", {})):
         file = folder / name
-        lines.append(f"  {file.stat().st_size / 1e6:9.3f} MB  {name}" if file.is_file() else f"  {'missing':>12}  {name}")
+        lines.append(
+            f"  {file.stat().st_size / 1e6:9.3f} MB  {name}" if file.is_file() else f"  {'missing':>12}  {name}"
+        )
     return lines
 
 

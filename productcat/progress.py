@@ -23,7 +23,9 @@ class Progress:
     def __enter__(self):
         if sys.stderr is not None and sys.stderr.isatty():
             self.bar = _bar()
-            self.task = self.bar.add_task(self.title, total=self.total, completed=self.done, amount="", rate="", note="")
+            self.task = self.bar.add_task(
+                self.title, total=self.total, completed=self.done, amount="", rate="", note=""
+            )
             self.bar.start()
         return self
 

@@ -7,8 +7,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 import shop
+from hypothesis import settings
 
 from productcat import Listing
+
+settings.register_profile("productcat", deadline=None)  # a busy machine is no failure
+settings.load_profile("productcat")
 
 
 @pytest.fixture(scope="session")

@@ -9,26 +9,27 @@ from pathlib import Path
 
 
 def main(arguments=None):
+    """The command. A user's mistake is one line on standard error and exit code 1."""
     parser = argparse.ArgumentParser(prog="python -m training", description="Make a bundle from labelled listings.")
     parser.add_argument("config", type=Path, help="a TOML file, such as training/configs/fashion.toml")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder that holds the data (default: data)")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder with the data (default: data)")
     parser.add_argument("--to", type=Path, required=True, help="the bundle: a new directory")
     parser.add_argument("--work", type=Path, default=Path("work"), help="where finished steps are kept (default: work)")
     parser.add_argument("--weights", help="a file of ImageNet weights of the backbone, in place of Keras's download")
-    parser.add_argument("--table", type=Path, help="also write the per-class table of the test listings to this CSV file")
+    parser.add_argument("--table", type=Path, help="also write the table of the classes, on test, to this CSV file")
     options = parser.parse_args(arguments)
+    if os.path.lexists(options.to):
+        sys.exit(f"error: {options.to}: exists already; a bundle is written to a new directory")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes would drown the progress
 
     from productcat.errors import ProductcatError
     from training.config import load_config
     from training.pipeline import Pipeline
 
-    if options.to.exists():
-        sys.exit(f"{options.to}: exists already; a bundle is written to a new directory")
     try:
         config = load_config(options.config)
-        options.work.mkdir(parents=True, exist_ok=True)
-        pipeline = Pipeline(config, options.config.read_text("utf-8"), options.data, options.work / config.name, options.weights)
+        text, work = options.config.read_text("utf-8"), options.work / config.name
+        pipeline = Pipeline(config, text, options.data, work, options.weights)
         figures, per_class = pipeline.run(options.to)
     except (ProductcatError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")

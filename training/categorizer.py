@@ -57,6 +57,13 @@ def fit_ensemble(photos, title, labels, config=EnsembleConfig()):
     return tried[min(losses, key=losses.get)], losses
 
 
+def calibrated(photos, title, settings):
+    """What `fit_ensemble` makes of the models' answers. → dict, "photos", "title", "both" → (n_listings, n_classes)"""
+    raw = {"photos": photos, "title": title}
+    seen = {use: sharpen(each, settings["temperatures"][use]) for use, each in raw.items()}
+    return {**seen, "both": combine(seen["photos"], seen["title"], settings)}
+
+
 def fit_temperature(distributions, labels):
     """The temperature with the lowest negative log-likelihood (Guo et al. 2017)."""
     from scipy.optimize import minimize_scalar

@@ -1,13 +1,15 @@
-"""`python -m training.compare CONFIG`: train the image model in several ways on the same budget, and table the validation figures.
+"""`python -m training.compare CONFIG`: train the image model in several ways on one budget, and table the figures.
 
-The configuration is a training configuration with a `[[variants]]` list: each has a `name` and the settings of `[image]` that it
-changes. Each variant trains as a step of its own, so an interrupted comparison goes on where it stopped.
+The configuration is a training configuration with a `[[variants]]` list: each has a `name` and the settings of
+`[image]` that it changes. Each variant trains as a step of its own, so an interrupted comparison goes on where it
+stopped. The figures are those of the best epoch of the last stage, on the validation listings.
 """
 
 import argparse
 import dataclasses
 import json
 import os
+import sys
 import tomllib
 from pathlib import Path
 
@@ -15,15 +17,23 @@ COLUMNS = ("validation_top1", "validation_top5", "validation_mean_class_top1")
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m training.compare", description="Compare ways to train the image model.")
+    """The command. A user's mistake is one line on standard error and exit code 1."""
+    description = "Compare ways to train the image model."
+    parser = argparse.ArgumentParser(prog="python -m training.compare", description=description)
     parser.add_argument("config", type=Path, help="a TOML file, such as training/configs/comparison.toml")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder that holds the data (default: data)")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder with the data (default: data)")
     parser.add_argument("--work", type=Path, default=Path("work"), help="where finished steps are kept (default: work)")
     parser.add_argument("--weights", help="a file of ImageNet weights of the backbone, in place of Keras's download")
     parser.add_argument("--to", type=Path, help="also write the figures to this JSON file")
     options = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    results = compare(options.config, options.data, options.work, options.weights)
+
+    from productcat.errors import ProductcatError
+
+    try:
+        results = compare(options.config, options.data, options.work, options.weights)
+    except (ProductcatError, ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
     for name, row in results.items():
         print(f"{name:32}" + "".join(f"{row[column]:8.4f}" for column in COLUMNS))
     if options.to:
@@ -32,30 +42,27 @@ def main(arguments=None):
 
 def compare(path, data, work, weights=None):
     """Train every variant of a configuration. → dict, name → validation figures of its best epoch"""
-    from training.config import load_config
+    from training.config import change, load_config
     from training.pipeline import Pipeline
 
-    text = path.read_text("utf-8")
-    variants = tomllib.loads(text)["variants"]
-    base = load_config(path)
+    base, text = load_config(path), path.read_text("utf-8")
+    variants = tomllib.loads(text).get("variants", [])
+    if not variants:
+        raise ValueError(f"{path}: no [[variants]] in it; give each a name and the settings of [image] that it changes")
+    configs = {}
+    for number, variant in enumerate(variants, start=1):
+        name = variant.pop("name", f"variant {number}")
+        image = change(base.image, variant, f"{path}, variant {name!r}")
+        configs[name] = dataclasses.replace(base, image=image)
     results = {}
-    for variant in variants:
-        changes = _tupled({key: value for key, value in variant.items() if key != "name"})
-        config = dataclasses.replace(base, image=dataclasses.replace(base.image, **changes))
+    for name, config in configs.items():
         pipeline = Pipeline(config, text, data, work / base.name, weights)
         folder = pipeline.trained()
-        log = [entry for entry in json.loads((folder / "done.json").read_text())["log"] if entry["stage"] == config.image.stages[-1].name]
-        best = max(log, key=lambda entry: entry["validation_top1"])
-        results[variant["name"]] = {column: best[column] for column in COLUMNS}
+        log = json.loads((folder / "done.json").read_text("utf-8"))["log"]
+        last = [entry for entry in log if entry["stage"] == config.image.stages[-1].name]
+        best = max(last, key=lambda entry: entry["validation_top1"])
+        results[name] = {column: best[column] for column in COLUMNS}
     return results
-
-
-def _tupled(changes):
-    from training.image_model import Stage
-
-    if "stages" in changes:
-        changes["stages"] = tuple(Stage(**stage) for stage in changes["stages"])
-    return changes
 
 
 if __name__ == "__main__":

@@ -1,27 +1,30 @@
 """Labelled listings for training: read, checked, split without leaks, photos decoded once.
 
-Layouts: the published Kaggle one (`styles.csv` with an `images/` folder), tables of listings (CSV, JSON Lines, Parquet) and class
-folders; each as a folder or as a tar of it. What cannot be used is counted, named and left out.
+Layouts: the published Kaggle one (`styles.csv` with an `images/` folder), tables of listings (CSV, JSON Lines, Parquet)
+and class folders; each as a folder or as a tar of it. What cannot be used is counted, named and left out.
 """
 
 import hashlib
+import json
+import lzma
 import tarfile
-from collections import Counter
+import zlib
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
+from productcat.bundle import sha256
 from productcat.errors import ListingError
 from productcat.photos import read_photo
 from productcat.progress import Progress
 from productcat.readers import Columns, read_labelled
+from training.splits import NAMES, SPLITS, choose_splits
 
-SPLITS = ("train", "val", "test")
-SHARES = (0.8, 0.1, 0.1)
-"""How listings are divided where no split is given."""
+NAMED = 20
+"""So many of the rows and photos that were left out are named when a dataset is described."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,12 @@ class DataConfig:
 
     source: folder, table or tar, below the data folder given on the command line.
     table: the table inside a folder or tar; "" for class folders.
-    label, title, id, photos: columns. photo_pattern: the path of a listing's only photo, with {id} in it; "" uses the
-    photos column.
+    label, title, id, photos: columns; for an empty title or photos the names that `read_listings` knows are tried.
+    photo_pattern: the path of a listing's only photo, with {id} in it; "" uses the photos column.
     parents: columns that roll up the label, nearest first. A class takes the parent that most of its listings have.
-    splits: a CSV of id and split (train, val, test) beside the table; where there is none, listings are split here, by groups
-    that share a photo or a title. Class folders below train/, val/ or validation/, and test/ are split already.
+    splits: a CSV of id and split (train, val, test) beside the table; where there is none, listings are split here, by
+    groups that share a photo or a title. Class folders below train/, val/ or validation/, and test/ are split already;
+    where one of the three is missing, its listings are taken from train, by groups.
     extra_titles: tables with more titles without labels, as "file.csv:column".
     """
 
@@ -60,7 +64,7 @@ class Dataset:
     labels : ndarray of shape (n,), int
         Numbers of classes.
     splits : ndarray of shape (n,), str
-        "train", "val" or "test".
+        "train", "val" or "test"; "" for a listing left out, since it has neither a readable photo nor a title.
     classes : list of dict
         name and parents, in the order of the numbers.
     photos : ndarray of shape (n_photos, height, width, 3), dtype uint8
@@ -110,44 +114,33 @@ def load_dataset(config, data, work, seed=0):
     Raises
     ------
     ListingError
-        There is no such source, a column is missing, or no listing is left.
+        There is no such source, a column is missing, or a split has no listing.
     """
-    source = unpacked(data / config.source, work)
+    source, table = located(config, data, work)
     bad = []
-    pairs = list(_labelled(source, config, bad))
-    report = {"rows": len(pairs) + len(bad), "bad_rows": bad}
-    pairs = [pair for pair in pairs if pair[0].title.strip() or pair[0].photos]
-    report["without_photo_and_title"] = report["rows"] - len(bad) - len(pairs)
-    if not pairs:
-        raise ListingError(f"{source}: no labelled listing in it; check the settings of [data]")
-    names = sorted({label for _, label, _ in pairs})
+    triples = list(_labelled(source, table, config, bad))
+    if not triples:
+        raise ListingError(f"{table or source}: no labelled listing in it; check the settings of [data]")
+    listings, labels, given = (list(each) for each in zip(*triples, strict=True))
+    names = sorted(set(labels))
     numbers = {name: number for number, name in enumerate(names)}
-    listings = [listing for listing, _, _ in pairs]
-    labels = np.array([numbers[label] for _, label, _ in pairs])
-    parents = class_parents(source / config.table, config) if config.table and config.parents else {}
+    parents = class_parents(table, config) if table else {}
     classes = [{"name": name, "parents": parents.get(name, {})} for name in names]
-    given = [split for _, _, split in pairs]
-    splits = np.array(given if given[0] else _splits(source, config, listings, seed))
-    return Dataset(listings, labels, splits, classes, report)
+    splits, origin = choose_splits(source / config.splits if config.splits else None, listings, given, seed)
+    empty = [split for split in SPLITS if split not in splits]
+    if empty:
+        raise ListingError(f"{data / config.source}: no listing for {empty[0]!r}, split {origin}; more are needed")
+    report = {"rows": len(triples) + len(bad), "bad_rows": bad, "split": origin}
+    return Dataset(listings, np.array([numbers[label] for label in labels]), np.array(splits), classes, report)
 
 
-def _labelled(source, config, bad):
-    """(Listing, label, split or "") of each good row; bad rows go to the list `bad` as lines of text."""
-
-    def on_bad(row):
-        bad.append(f"row {row.number}: {row.reason}")
-
-    if config.table:
-        photos = {} if config.photo_pattern else {"photos": config.photos}
-        columns = Columns(config.id, config.title, label=config.label, photo_pattern=config.photo_pattern, **photos)
-        for listing, label in read_labelled(source / config.table, columns, on_bad):
-            yield listing, label, ""
-        return
-    named = {"train": "train", "val": "val", "validation": "val", "test": "test"}
-    folders = {source / name: split for name, split in named.items() if (source / name).is_dir()} or {source: ""}
-    for folder, split in folders.items():
-        for listing, label in read_labelled(folder, on_bad=on_bad):
-            yield listing, label, split
+def located(config, data, work):
+    """(folder, table) that a source means, the table None for class folders; a tar is unpacked into `work`."""
+    source = data / config.source
+    if source.is_file() and ".tar" not in source.name:
+        return source.parent, source
+    folder = unpacked(source, work)
+    return folder, folder / config.table if config.table else None
 
 
 def unpacked(source, work):
@@ -157,87 +150,87 @@ def unpacked(source, work):
     if not source.is_file():
         raise ListingError(f"{source}: no such data; give the folder that holds it with --data")
     name = source.name.split(".tar")[0]
-    if not (work / name).is_dir():
-        with tarfile.open(source) as tar:
-            temporary = work / f"{name}.partly"
-            tar.extractall(temporary, filter="data")
+    folder = work / f"{name}-{sha256(source)[:10]}"  # another tar of the same name must not find the content of this
+    if not folder.is_dir():
+        temporary = work / f"{folder.name}.partly"
+        try:
+            with tarfile.open(source) as tar:
+                tar.extractall(temporary, filter="data")
+        except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error) as error:
+            reason = str(error).splitlines()[0].rstrip(":")
+            raise ListingError(f"{source}: cannot be unpacked ({reason}); get the file again") from None
         inner = temporary / name
-        (inner if inner.is_dir() else temporary).rename(work / name)
-    return work / name
+        (inner if inner.is_dir() else temporary).rename(folder)
+    return folder
+
+
+def _labelled(source, table, config, bad):
+    """(Listing, label, split or "") of each good row; bad rows go to the list `bad` as lines of text."""
+
+    def on_bad(row):
+        bad.append(f"row {row.number}: {row.reason}")
+
+    if table:
+        for listing, label in read_labelled(table, _columns(config), on_bad):
+            yield listing, label, ""
+        return
+    split_folders = [each for each in sorted(NAMES) if (source / each).is_dir()]
+    for name in split_folders:
+        for listing, label in read_labelled(source / name, on_bad=on_bad):
+            yield replace(listing, id=f"{name}/{listing.id}"), label, NAMES[name]
+    if not split_folders:
+        for listing, label in read_labelled(source, on_bad=on_bad):
+            yield listing, label, ""
+
+
+def _columns(config):
+    named = {role: name for role in ("title", "photos") if (name := getattr(config, role))}
+    if config.photo_pattern:
+        named.pop("photos", None)
+    return Columns(config.id, label=config.label, photo_pattern=config.photo_pattern, **named)
 
 
 def class_parents(table, config):
-    """For each class and level the parent that most of its rows have. → dict, class → dict, level → parent"""
-    columns = [config.label, *config.parents]
-    rows = pd.read_csv(table, usecols=columns, dtype=str, on_bad_lines="skip", keep_default_na=False)
-    modes = rows.groupby(config.label)[list(config.parents)].agg(lambda values: values.mode().iloc[0])
-    return modes.to_dict("index")
+    """For each class and level the parent that most of its listings have. → dict, class → dict, level → parent
 
-
-def _splits(source, config, listings, seed):
-    path = source / config.splits
-    if not config.splits or not path.is_file():
-        return split_by_groups(listings, seed)
-    known = pd.read_csv(path, dtype=str).set_index("id")["split"].to_dict()
-    missing = next((listing.id for listing in listings if listing.id not in known), None)
-    if missing is not None:
-        raise ListingError(f"{path}: no split for listing {missing!r}; add it, or set splits to an empty text")
-    return [known[listing.id] for listing in listings]
-
-
-def split_by_groups(listings, seed):
-    """Divide listings so that those sharing a photo or a title stay together. → list of "train", "val" or "test"
-
-    A group's place depends on its oldest member's id and the seed alone, so more listings do not reshuffle the others.
+    A class without a parent at some level is its own.
     """
-    leader = list(range(len(listings)))
-
-    def find(number):
-        while leader[number] != number:
-            leader[number] = leader[leader[number]]
-            number = leader[number]
-        return number
-
-    first = {}
-    for number, listing in enumerate(listings):
-        for key in _keys(listing):
-            other = find(first.setdefault(key, number))
-            mine = find(number)
-            leader[max(mine, other)] = min(mine, other)
-    bounds = np.cumsum(SHARES)
-    places = [_fraction(f"{seed} {listings[find(number)].id}") for number in range(len(listings))]
-    return [SPLITS[int(np.searchsorted(bounds, place, side="right"))] for place in places]
-
-
-def _keys(listing):
-    """What two listings of one group share: the folded title, or the bytes of a photo."""
-    if listing.title.strip():
-        yield " ".join(listing.title.casefold().split())
-    for photo in listing.photos:
-        try:
-            yield hashlib.sha256(photo if isinstance(photo, bytes) else Path(photo).read_bytes()).digest()
-        except OSError:
-            continue  # counted as unreadable when the photos are decoded
-
-
-def _fraction(text):
-    """A number in [0, 1) that depends on the text alone."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
+    columns = _columns(config)
+    label_of = {listing.id: label for listing, label in read_labelled(table, columns, lambda _: None)}
+    parents = {name: {} for name in set(label_of.values())}
+    for level in config.parents:
+        votes = defaultdict(Counter)
+        for listing, parent in read_labelled(table, replace(columns, label=level), lambda _: None):
+            if listing.id in label_of:
+                votes[label_of[listing.id]][parent] += 1
+        for name, found in parents.items():
+            found[level] = min(votes[name], key=lambda parent: (-votes[name][parent], parent), default=name)
+    return parents
 
 
 def decode_photos(dataset, size, folder):
-    """Decode all photos once into a file that training maps; sets `photos`, `owners` and the report of a Dataset."""
+    """Decode all photos once into a file that training maps; sets `photos`, `owners` and the report of a Dataset.
+
+    A listing that has no readable photo and no title is left out: its split becomes "".
+    """
     wanted = [(row, photo) for row, listing in enumerate(dataset.listings) for photo in listing.photos]
-    pixels, owners = folder / f"photos-{size[0]}x{size[1]}.npy", folder / f"owners-{size[0]}x{size[1]}.npy"
-    if not owners.exists():
+    if not wanted:
+        raise ListingError("none of the listings has a photo; check photos and photo_pattern of [data]")
+    pixels, kept = folder / f"photos-{size[0]}x{size[1]}.npy", folder / f"unreadable-{size[0]}x{size[1]}.json"
+    if not kept.exists():
         folder.mkdir(parents=True, exist_ok=True)
         unreadable = _decode(wanted, size, pixels, dataset)
-        kept = [-1 if number in unreadable else row for number, (row, _) in enumerate(wanted)]
-        np.save(owners, np.array(kept, int))
-        (folder / "unreadable.txt").write_text("".join(f"{line}\n" for line in unreadable.values()), "utf-8")
-    dataset.owners = np.load(owners)
-    dataset.photos = np.load(pixels, mmap_mode="r")
-    dataset.report["unreadable_photos"] = (folder / "unreadable.txt").read_text("utf-8").splitlines()
+        temporary = kept.with_suffix(".tmp")
+        temporary.write_text(json.dumps(unreadable, ensure_ascii=False, indent=1), "utf-8")
+        temporary.replace(kept)
+    unreadable = json.loads(kept.read_text("utf-8"))
+    owners = [-1 if str(number) in unreadable else row for number, (row, _) in enumerate(wanted)]
+    dataset.owners, dataset.photos = np.array(owners), np.load(pixels, mmap_mode="r")
+    dataset.report["unreadable_photos"] = list(unreadable.values())
+    titled = [bool(listing.title.strip()) for listing in dataset.listings]
+    blank = np.flatnonzero(~np.isin(np.arange(len(titled)), dataset.owners) & ~np.array(titled))
+    dataset.splits[blank] = ""
+    dataset.report["without_photo_and_title"] = [f"listing {dataset.listings[row].id!r}" for row in blank]
 
 
 def _decode(wanted, size, path, dataset):
@@ -260,12 +253,22 @@ def _decode(wanted, size, path, dataset):
 
 
 def checksum(config, data):
-    """sha256 over the tables that a configuration reads, so that changed data is noticed. → hexadecimal str"""
-    digest = hashlib.sha256()
+    """sha256 of the data that a configuration names, so that changed data is noticed. → hexadecimal str
+
+    A table, its splits and a tar count with their content; of a folder's other files the names and sizes count.
+    """
     source = data / config.source
-    files = [source] if source.is_file() else [source / name for name in (config.table, config.splits) if name]
-    for file in [*files, *(data / extra.rsplit(":", 1)[0] for extra in config.extra_titles)]:
-        digest.update(file.read_bytes() if file.is_file() else str(sorted(map(str, file.rglob("*")))).encode())
+    digest = hashlib.sha256()
+    if source.is_dir():
+        files = (file for file in source.rglob("*") if file.is_file())
+        digest.update(
+            json.dumps(sorted((str(file.relative_to(source)), file.stat().st_size) for file in files)).encode()
+        )
+        tables = [source / name for name in (config.table, config.splits) if name]
+    else:
+        tables = [source, *([source.parent / config.splits] if config.splits else [])]
+    for table in tables:
+        digest.update(sha256(table).encode() if table.is_file() else b"none")
     return digest.hexdigest()
 
 
@@ -273,8 +276,14 @@ def extra_titles(config, data):
     """The titles of the tables named in `extra_titles`. → list of str"""
     titles = []
     for extra in config.extra_titles:
-        name, column = extra.rsplit(":", 1)
-        titles += pd.read_csv(data / name, usecols=[column], dtype=str, keep_default_na=False)[column].tolist()
+        name, _, column = extra.rpartition(":")
+        if not (data / name).is_file():
+            raise ListingError(f"{data / name}: no such file; extra_titles expects file.csv:column, given is {extra!r}")
+        try:
+            table = pd.read_csv(data / name, usecols=[column], dtype=str, keep_default_na=False)
+        except ValueError as error:
+            raise ListingError(f"{data / name}: no titles in column {column!r} ({error})") from None
+        titles += table[column].tolist()
     return titles
 
 
@@ -283,10 +292,9 @@ def describe(dataset):
     report = dataset.report
     yield f"{report['rows']} rows, {len(dataset.listings)} listings, {len(dataset.classes)} classes"
     counts = Counter(dataset.splits.tolist())
-    yield ", ".join(f"{split}: {counts[split]}" for split in SPLITS)
-    for name in ("bad_rows", "unreadable_photos"):
+    yield ", ".join(f"{split}: {counts[split]}" for split in SPLITS) + f"; split {report['split']}"
+    for name in ("bad_rows", "unreadable_photos", "without_photo_and_title"):
         lines = report.get(name, [])
         if lines:
-            yield f"left out, {name.replace('_', ' ')}: {len(lines)}; " + "; ".join(lines[:3])
-    if report["without_photo_and_title"]:
-        yield f"left out, neither photo nor title: {report['without_photo_and_title']}"
+            more = f"; and {len(lines) - NAMED} more" if len(lines) > NAMED else ""
+            yield f"left out, {name.replace('_', ' ')}: {len(lines)}; {'; '.join(lines[:NAMED])}{more}"

@@ -48,6 +48,8 @@ def per_stage(distributions, labels, training_labels):
     figures = {}
     for name, group in ((f"top {FREQUENT}", order[:FREQUENT]), ("remaining", order[FREQUENT:])):
         rows = np.isin(labels, group)
+        if not rows.any():
+            continue  # fewer classes than that
         inside = np.where(np.isin(np.arange(distributions.shape[1]), group), distributions, -1.0)
         for rivals, each in (("all compete", distributions), ("group competes", inside)):
             figures[f"{name}, {rivals}"] = {
@@ -69,15 +71,17 @@ def decisions(categorizer, confidences, labels):
     made = [categorizer.rule.decide(categorizer.categories, row) for row in confidences]
     truth = [categorizer.classes[label] for label in labels]
     assigned = [each.category == true for each, true in zip(made, truth, strict=True) if each.decision == "assign"]
-    share = {kind: float(np.mean([each.decision == kind for each in made])) for kind in ("assign", "shortlist", "abstain")}
-    return {**share, "precision_of_assigned": float(np.mean(assigned)) if assigned else float("nan")}
+    kinds = ("assign", "shortlist", "abstain")
+    share = {kind: float(np.mean([each.decision == kind for each in made])) for kind in kinds}
+    return {**share, "precision_of_assigned": float(np.mean(assigned)) if assigned else None}
 
 
 def title_rescue(seen, labels):
     """Listings whose photos alone are unsure (below 0.5): how often photos alone, and both together, are right."""
     known = np.nan_to_num(seen["photos"], nan=0.0)
     unsure = known.max(axis=1) < 0.5
-    right = {use: float(metrics.top_k(seen[use], labels, 1)[unsure].mean()) if unsure.any() else 0.0 for use in seen}
+    hits = {use: metrics.top_k(seen[use], labels, 1)[unsure] for use in seen}
+    right = {use: float(each.mean()) if unsure.any() else None for use, each in hits.items()}
     return {"photos_unsure": float(unsure.mean()), "top1_of_unsure": right}
 
 

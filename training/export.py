@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 
 import keras
@@ -28,13 +29,13 @@ def export(model, folder, photo_size, validation, calibration):
     Parameters
     ----------
     model : keras.Model
-        uint8 photos (n, height, width, 3) → dict with "distribution" of shape (n, n_classes), rows sum to 1, and any number
-        of "embedding_<level>" of shape (n, n_features). Preprocessing is the model's own business.
+        uint8 photos (n, height, width, 3) → dict with "distribution" of shape (n, n_classes), rows sum to 1, and any
+        number of "embedding_<level>" of shape (n, n_features). Preprocessing is the model's own business.
     folder : pathlib.Path
     photo_size : (height, width)
     validation : (photos, labels)
-        Prove the exports: the float graph must give Keras's probabilities, and the int8 graph goes into the bundle only if it
-        costs no more than `INT8_TOLERANCE` of top-1.
+        Prove the exports: the float graph must give Keras's probabilities, and the int8 graph goes into the bundle
+        only if it costs no more than `INT8_TOLERANCE` of top-1.
     calibration : ndarray of shape (n, height, width, 3), dtype uint8
         Training photos from which int8 ranges are taken; some hundred.
 
@@ -48,6 +49,7 @@ def export(model, folder, photo_size, validation, calibration):
     ValueError
         The model has no such output, or the float graph differs from Keras by `FLOAT_TOLERANCE` or more.
     """
+    _levels(model)  # before anything is written
     save_file(compact({weight.path: np.asarray(weight) for weight in model.weights}), folder / WEIGHTS)
     photos, labels = validation
     with tempfile.TemporaryDirectory() as temporary:
@@ -68,7 +70,8 @@ def export(model, folder, photo_size, validation, calibration):
 
 def compact(tensors):
     """float32 weights → kernels in float16, vectors as they are: batch-norm variances overflow in float16."""
-    return {name: np.asarray(value, np.float16 if np.ndim(value) > 1 else np.float32) for name, value in tensors.items()}
+    kinds = {name: np.float16 if np.ndim(value) > 1 else np.float32 for name, value in tensors.items()}
+    return {name: np.asarray(value, kinds[name]) for name, value in tensors.items()}
 
 
 def compare(model, exported, photos):
@@ -104,8 +107,8 @@ def export_float(model, path, photo_size):
     Parameters
     ----------
     model : keras.Model
-        uint8 photos (n, height, width, 3) → dict with "distribution" and any number of "embedding_<level>". Any model
-        of this form will do; other outputs are left out.
+        uint8 photos (n, height, width, 3) → dict with "distribution" and any number of "embedding_<level>". Other
+        outputs are left out.
     path : pathlib.Path
     photo_size : (height, width)
 
@@ -117,9 +120,7 @@ def export_float(model, path, photo_size):
     import onnx
 
     keras.mixed_precision.set_global_policy("float32")
-    if DISTRIBUTION not in model.output:
-        raise ValueError(f'the model gives {", ".join(model.output)}: expected an output called "{DISTRIBUTION}"')
-    levels = tuple(sorted(name for name in model.output if name.startswith(EMBEDDING)))
+    levels = _levels(model)
     names = (DISTRIBUTION, *levels)
     photos = keras.Input((*photo_size, 3), dtype="uint8", name="photos")
     outputs = model(photos)
@@ -128,12 +129,23 @@ def export_float(model, path, photo_size):
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "raw.onnx"
-        exported.export(raw, format="onnx", verbose=False)
+        with warnings.catch_warnings():
+            # Keras asks NumPy for a name that NumPy is about to give another meaning.
+            warnings.filterwarnings("ignore", "In the future `np.object` will be defined", FutureWarning)
+            exported.export(raw, format="onnx", verbose=False)
         graph = onnx.load(raw)
     _rename(graph, names)
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
     return levels
+
+
+def _levels(model):
+    """The names of a model's embeddings, sorted. Raises ValueError where it gives no distribution."""
+    given = list(model.output) if isinstance(model.output, dict) else ["outputs without names"]
+    if DISTRIBUTION not in given:
+        raise ValueError(f'the model gives {", ".join(given)}: expected an output called "{DISTRIBUTION}"')
+    return tuple(sorted(name for name in given if name.startswith(EMBEDDING)))
 
 
 def _rename(graph, names):

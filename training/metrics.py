@@ -1,4 +1,7 @@
-"""Figures of merit of distributions against labels. A NaN row, no evidence, counts as wrong."""
+"""Figures of merit of distributions against labels. A NaN row, no evidence, counts as wrong.
+
+Two figures look at the listings with evidence only: the calibration error and the negative log-likelihood.
+"""
 
 import numpy as np
 
@@ -31,8 +34,13 @@ def macro_f1(distributions, labels):
 
 
 def calibration_error(distributions, labels, bins=15):
-    """Expected calibration error of the best class: bins of equal width (Naeini et al. 2015; Guo et al. 2017)."""
+    """Expected calibration error of the best class over the listings with evidence, NaN without any.
+
+    Bins of equal width (Naeini et al. 2015; Guo et al. 2017).
+    """
     known = ~np.isnan(distributions).any(axis=1)
+    if not known.any():
+        return float("nan")
     confidence, hits = distributions[known].max(axis=1), top_k(distributions[known], labels[known], 1)
     place = np.minimum((confidence * bins).astype(int), bins - 1)
     gaps = [abs(hits[place == b].mean() - confidence[place == b].mean()) * (place == b).sum() for b in set(place)]
@@ -62,7 +70,8 @@ def coverage_at_precision(distributions, labels, precision):
     # A threshold takes all listings of equal confidence, so only the last of each run of equals can be a cut.
     sorted_confidence = confidence[order]
     last = np.append(sorted_confidence[1:] != sorted_confidence[:-1], True)
-    good = np.flatnonzero((right >= precision) & last)
+    known = ~np.isnan(distributions).any(axis=1)[order]  # a listing without evidence is never assigned
+    good = np.flatnonzero((right >= precision) & last & known)
     if not len(good):
         return 0.0, float(np.nextafter(1.0, 2.0))
     return float((good[-1] + 1) / len(labels)), float(sorted_confidence[good[-1]])

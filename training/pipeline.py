@@ -7,18 +7,19 @@ depends on: its settings, the data, the steps before. So a changed setting redoe
 import dataclasses
 import hashlib
 import json
+import os
 import time
 
 import numpy as np
 
-from productcat.categorizer import Categorizer, combine
-from productcat.distributions import sharpen
-from productcat.image_model import GRAPH, SETTINGS, ImageModel
+from productcat.bundle import sha256
+from productcat.categorizer import Categorizer
+from productcat.image_model import ImageModel
 from productcat.projections import CategoryProjections
 from productcat.title_model import TitleModel
-from training import datasets, evaluate, image_model, metrics, title_model
+from training import datasets, evaluate, image_model, metrics, stages, title_model
 from training.assemble import assemble
-from training.categorizer import fit_ensemble, fit_rule
+from training.categorizer import calibrated, fit_ensemble, fit_rule
 from training.export import export, run_all
 
 CALIBRATION_PHOTOS = 512
@@ -26,7 +27,7 @@ CALIBRATION_PHOTOS = 512
 
 
 class Pipeline:
-    """All steps of one configuration.
+    """All steps of one configuration. Made, it has read the data; `run` does the steps.
 
     Parameters
     ----------
@@ -42,9 +43,14 @@ class Pipeline:
     def __init__(self, config, text, data, work, weights=None):
         self.config, self.text, self.data, self.work = config, text, data, work
         self.weights = weights or config.image.weights
+        if self.weights not in ("imagenet", "none") and not os.path.isfile(self.weights):
+            raise ValueError(f'{self.weights}: no such file of weights; give one, or weights = "imagenet" or "none"')
         self.checksum = datasets.checksum(config.data, data)
+        work.mkdir(parents=True, exist_ok=True)
         self.dataset = datasets.load_dataset(config.data, data, work, config.seed)
-        datasets.decode_photos(self.dataset, config.image.photo_size, self.folder("photos", self.checksum))
+        # More titles change what the title model learns, and nothing that comes from the listings.
+        self.read_from = dataclasses.replace(config.data, extra_titles=()), self.checksum
+        datasets.decode_photos(self.dataset, config.image.photo_size, self.folder("photos", *self.read_from))
         for line in datasets.describe(self.dataset):
             print(line, flush=True)
 
@@ -62,7 +68,8 @@ class Pipeline:
         report = self.ensemble_step(image, title)
         manifest = self.manifest(image, title, report)
         figures, per_class = self.evaluation_step(image, title, manifest)
-        assemble(to, {**manifest, "metrics": {"validation": report["validation"], "test": figures}}, self.dataset.classes, image, title)
+        manifest["metrics"] = {"validation": report["validation"], "test": figures}
+        assemble(to, manifest, self.dataset.classes, image, title)
         return figures, per_class
 
     def step(self, folder, make):
@@ -82,13 +89,14 @@ class Pipeline:
     def image_step(self):
         """Train the image model, export it, prove the exports. → folder of the bundle's image part"""
         trained = self.trained()
-        exported = self.folder("image-export", self.config.image, self.checksum)
+        exported = self.folder("image-export", trained.name)
         self.step(exported, lambda folder: self.export_image(trained, folder))
         return exported
 
     def trained(self):
         """Train the image model. → folder with the weights of its stages"""
-        folder = self.folder("image", self.config.image, self.checksum)
+        origin = sha256(self.weights) if os.path.isfile(self.weights) else self.weights
+        folder = self.folder("image", dataclasses.replace(self.config.image, weights=origin), *self.read_from)
         self.step(folder, self.train_image)
         return folder
 
@@ -100,26 +108,29 @@ class Pipeline:
     def train_image(self, folder):
         config = dataclasses.replace(self.config.image, weights=self.weights)
         photos, labels = self.photos_of("train")
-        image_model.train(photos, labels, self.photos_of("val"), len(self.dataset.classes), config, folder, self.config.seed)
+        validation, classes = self.photos_of("val"), len(self.dataset.classes)
+        stages.train(photos, labels, validation, classes, config, folder, self.config.seed)
         return {"log": [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]}
 
     def export_image(self, trained, folder):
         config = self.config.image
-        model = image_model.restore(config, len(self.dataset.classes), trained / f"{config.stages[-1].name}.safetensors")
+        weights = trained / f"{config.stages[-1].name}.safetensors"
+        model = image_model.restore(config, len(self.dataset.classes), weights)
         train = self.dataset.photo_rows("train")
-        some = np.random.default_rng(self.config.seed).choice(train, min(CALIBRATION_PHOTOS, len(train)), replace=False)
+        rng = np.random.default_rng(self.config.seed)
+        some = rng.choice(train, min(CALIBRATION_PHOTOS, len(train)), replace=False)
         return export(model, folder, config.photo_size, self.photos_of("val"), self.dataset.photos[np.sort(some)])
 
     def title_step(self):
         """Train the title model and its classic rival. → folder of the bundle's title part"""
-        folder = self.folder("title", self.config.title, self.checksum)
-        self.step(folder, self.train_title)
+        more = datasets.extra_titles(self.config.data, self.data)
+        folder = self.folder("title", self.config.title, *self.read_from, more)
+        self.step(folder, lambda folder: self.train_title(folder, more))
         return folder
 
-    def train_title(self, folder):
+    def train_title(self, folder, more):
         dataset, classes = self.dataset, len(self.dataset.classes)
         split = {name: (dataset.titles(name), dataset.labels[dataset.rows(name)]) for name in ("train", "val")}
-        more = datasets.extra_titles(self.config.data, self.data)
         model = title_model.train(*split["train"], split["val"], classes, self.config.title, more, self.config.seed)
         model.save(folder)
         rival = title_model.train_baseline(*split["train"], classes)
@@ -137,30 +148,29 @@ class Pipeline:
         def make(_):
             rows = self.dataset.rows("val")
             labels = self.dataset.labels[rows]
-            seen, titles = self.seen_by_models(image, title, "val")
-            settings, losses = fit_ensemble(seen, titles, labels, config.ensemble)
-            photos, words = (sharpen(each, settings["temperatures"][name]) for each, name in ((seen, "photos"), (titles, "title")))
-            both = combine(photos, words, settings)
+            raw = self.seen_by_models(image, title, "val")
+            settings, losses = fit_ensemble(raw["photos"], raw["title"], labels, config.ensemble)
+            seen = calibrated(raw["photos"], raw["title"], settings)
             projections = CategoryProjections.of_classes([each["name"] for each in self.dataset.classes])
-            rule = fit_rule(projections.confidences(both), labels, config.decision)
-            validation = {name: metrics.summary(each, labels) for name, each in (("photos", photos), ("title", words), ("both", both))}
+            rule = fit_rule(projections.confidences(seen["both"]), labels, config.decision)
+            validation = {use: metrics.summary(each, labels) for use, each in seen.items()}
             return {"ensemble": settings, "decision_rule": rule, "average_losses": losses, "validation": validation}
 
         return self.step(folder, make)
 
     def seen_by_models(self, image, title, split):
-        """Distributions of one split's listings, from photos and from titles, as the models give them."""
-        settings = json.loads((image / SETTINGS).read_text("utf-8"))
+        """Distributions of one split's listings as the models give them. → dict, "photos" and "title" """
         rows, photo_rows = self.dataset.rows(split), self.dataset.photo_rows(split)
-        each = run_all(ImageModel(image / GRAPH, tuple(settings["photo_size"])), Rows(self.dataset.photos, photo_rows))
+        each = run_all(ImageModel.load(image), Rows(self.dataset.photos, photo_rows))
         place = np.searchsorted(rows, self.dataset.owners[photo_rows])
         sums, counts = np.zeros((len(rows), each.shape[1])), np.bincount(place, minlength=len(rows))[:, None]
         np.add.at(sums, place, each)
-        with np.errstate(invalid="ignore"):
-            return sums / counts, TitleModel.load(title).distributions(self.dataset.titles(split))
+        titles = TitleModel.load(title).distributions(self.dataset.titles(split))
+        with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of a listing without photos
+            return {"photos": sums / counts, "title": titles}
 
     def manifest(self, image, title, report):
-        steps = {name: json.loads((folder / "done.json").read_text("utf-8")) for name, folder in (("image", image), ("title", title))}
+        exported, compared = (json.loads((part / "done.json").read_text("utf-8")) for part in (image, title))
         return {
             "name": self.config.name,
             "description": self.config.description,
@@ -173,8 +183,8 @@ class Pipeline:
                 "seed": self.config.seed,
                 "listings": {split: len(self.dataset.rows(split)) for split in datasets.SPLITS},
             },
-            "export": steps["image"],
-            "title_comparison": steps["title"],
+            "export": exported,
+            "title_comparison": compared,
             "average_losses": report["average_losses"],
         }
 
@@ -207,4 +217,3 @@ class Rows:
 
     def __getitem__(self, places):
         return self.array[self.rows[places]]
-

@@ -1,0 +1,165 @@
+"""Listings in, categories out, through a tiny real bundle."""
+
+import numpy as np
+import pytest
+import shop
+
+from productcat import BundleError, Categorizer, DecisionRule, Listing, ListingError
+
+
+@pytest.fixture
+def categorizer(tiny_bundle):
+    return Categorizer.load(tiny_bundle)
+
+
+def test_each_use_gives_distributions_that_find_the_class(categorizer, shop_listings):
+    listings, names = shop_listings
+    for use in ("photos", "title", "both"):
+        distributions = categorizer.class_distributions(listings, use)
+        assert distributions.shape == (len(listings), len(shop.CLASSES))
+        np.testing.assert_allclose(distributions.sum(axis=1), 1.0)
+        found = [categorizer.classes[best] for best in distributions.argmax(axis=1)]
+        assert np.mean(np.array(found) == names) > 0.8
+
+
+def test_a_missing_photo_or_title_is_left_out_and_no_evidence_is_a_row_of_nan(categorizer, shop_listings):
+    whole = shop_listings[0][0]
+    only_photo, only_title, nothing = Listing("a", "", whole.photos), Listing("b", whole.title), Listing("c", "🎉 ")
+    both = categorizer.class_distributions([whole, only_photo, only_title, nothing])
+    np.testing.assert_array_equal(both[1], categorizer.class_distributions([only_photo], "photos")[0])
+    np.testing.assert_array_equal(both[2], categorizer.class_distributions([only_title], "title")[0])
+    assert np.isnan(both[3]).all()
+    assert not np.isnan(both[:3]).any()
+    assert np.isnan(categorizer.class_distributions([only_title], "photos")).all()
+
+
+def test_no_evidence_abstains_without_candidates(categorizer):
+    prediction = categorizer.predict([Listing("empty")])[0]
+    assert (prediction.decision, prediction.category, prediction.candidates, prediction.id) == ("abstain", None, (), "empty")
+
+
+def test_several_photos_make_one_distribution_whatever_their_order(categorizer):
+    rng = np.random.default_rng(5)
+    photos = [shop.photo("Belts", rng), shop.photo("Handbags", rng), shop.photo("Handbags", rng)]
+    forth, back = (categorizer.class_distributions([Listing("x", photos=each)], "photos") for each in (photos, photos[::-1]))
+    np.testing.assert_allclose(forth, back, atol=1e-6)
+    assert categorizer.classes[forth[0].argmax()] == "Handbags"
+
+
+def test_a_listing_gets_the_same_answer_alone_and_among_many(categorizer, shop_listings):
+    listings = shop_listings[0] * 12  # more than one batch
+    together = categorizer.predict_proba(iter(listings))
+    np.testing.assert_allclose(together[0], categorizer.predict_proba(listings[:1])[0], atol=1e-3)
+    assert [each.id for each in categorizer.predict(listings)] == [each.id for each in listings]
+
+
+def test_an_unreadable_photo_is_named_and_the_rest_of_the_listing_and_batch_counts(categorizer, shop_listings, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_text("no photo")
+    good = shop_listings[0][0]
+    listings = [good, Listing("half", good.title, (str(broken), *good.photos)), Listing("none", "", (str(broken),))]
+    predictions = categorizer.predict(listings)
+    assert [len(each.problems) for each in predictions] == [0, 1, 1]
+    assert "listing 'half'" in predictions[1].problems[0]
+    assert str(broken) in predictions[1].problems[0]
+    assert predictions[1].candidates == predictions[0].candidates
+    assert predictions[2].decision == "abstain"
+    with pytest.warns(UserWarning, match="listing 'none'.*not a JPEG"):
+        assert np.isnan(categorizer.predict_proba(listings[2:])).all()
+
+
+def test_where_categories_are_classes_mapping_loses_nothing(categorizer, shop_listings):
+    distributions = categorizer.class_distributions(shop_listings[0])
+    confidences = categorizer.predict_proba(shop_listings[0])
+    np.testing.assert_allclose(confidences, distributions, atol=1e-12)
+    divergences = categorizer.projections.divergences(distributions)
+    np.testing.assert_array_equal(divergences.argmin(axis=1), distributions.argmax(axis=1))
+
+
+def test_parents_roll_up_to_consistent_sums(categorizer, shop_listings):
+    distributions = categorizer.class_distributions(shop_listings[0])
+    names, sums = categorizer.roll_up(distributions, "masterCategory")
+    assert names == ["Accessories", "Apparel"]
+    belts, handbags, tshirts = (distributions[:, categorizer.classes.index(name)] for name in shop.CLASSES)
+    np.testing.assert_allclose(sums, np.stack([belts + handbags, tshirts], axis=1))
+    fine_names, fine = categorizer.roll_up(distributions, "subCategory")
+    accessories = fine[:, fine_names.index("Belts")] + fine[:, fine_names.index("Bags")]
+    np.testing.assert_allclose(accessories, sums[:, 0])
+    with pytest.raises(ValueError, match="level='colour'.*subCategory"):
+        categorizer.roll_up(distributions, "colour")
+
+
+def test_the_rule_may_be_changed(categorizer, shop_listings):
+    categorizer.rule = DecisionRule(assign_at=0.0, shortlist_at=0.0)
+    assert {each.decision for each in categorizer.predict(shop_listings[0])} == {"assign"}
+
+
+def test_categories_come_and_go_without_touching_the_divergences_of_others(categorizer, shop_listings):
+    listings, names = shop_listings
+    distributions = categorizer.class_distributions(listings)
+    before = categorizer.projections.divergences(distributions)
+    bags = [listing for listing, name in zip(listings, names, strict=True) if name == "Handbags"]
+    categorizer.add_category("Purses", bags)
+    assert categorizer.categories == [*shop.CLASSES, "Purses"]
+    np.testing.assert_array_equal(categorizer.projections.divergences(distributions)[:, :3], before)
+    categorizer.remove_category("Handbags")
+    found = categorizer.predict_proba(bags).argmax(axis=1)
+    assert np.mean([categorizer.categories[each] == "Purses" for each in found]) > 0.7
+
+
+def test_a_category_can_be_made_from_its_name_alone(categorizer, shop_listings):
+    listings, names = shop_listings
+    categorizer.replace_categories({"leather belt": [], "red handbag": (), "blue tshirt": []})
+    found = [categorizer.categories[best] for best in categorizer.predict_proba(listings).argmax(axis=1)]
+    assert np.mean([name[:-1].lower() in each for name, each in zip(names, found, strict=True)]) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.add_category(" "), "needs a name"),
+        (lambda c: c.add_category("🎉"), "knows no word of its name"),
+        (lambda c: c.add_category("Hats", [Listing("x")]), "none of its examples"),
+        (lambda c: c.remove_category("Hats"), "'Hats': not among the 3 categories"),
+        (lambda c: c.replace_categories({}), "at least one name"),
+        (lambda c: c.replace_categories(["Belts"]), "expected a dict"),
+    ],
+)
+def test_a_bad_change_of_categories_is_refused_and_changes_nothing(categorizer, change, message):
+    with pytest.raises(ListingError, match=message):
+        change(categorizer)
+    assert categorizer.categories == list(shop.CLASSES)
+
+
+def test_the_last_category_stays(categorizer):
+    categorizer.remove_category("Belts")
+    categorizer.remove_category("Handbags")
+    with pytest.raises(ListingError, match="last one"):
+        categorizer.remove_category("Tshirts")
+
+
+def test_a_saved_categorizer_answers_the_same_and_keeps_parts_that_it_does_not_own(
+    tiny_bundle, categorizer, shop_listings, tmp_path
+):
+    categorizer.add_category("Purses", shop_listings[0][:2])
+    categorizer.rule = DecisionRule(0.8, 0.4, 3)
+    categorizer.save(tmp_path / "saved")
+    loaded = Categorizer.load(tmp_path / "saved")
+    assert loaded.categories == categorizer.categories
+    assert loaded.rule == categorizer.rule
+    np.testing.assert_array_equal(loaded.predict_proba(shop_listings[0]), categorizer.predict_proba(shop_listings[0]))
+    weights = "image/weights.safetensors"
+    assert (tmp_path / "saved" / weights).read_bytes() == (tiny_bundle / weights).read_bytes()
+    with pytest.raises(BundleError, match="exists already"):
+        categorizer.save(tmp_path / "saved")
+
+
+def test_a_wrong_use_is_named(categorizer):
+    with pytest.raises(ValueError, match="use='sound'"):
+        categorizer.class_distributions([], use="sound")
+
+
+def test_no_listings_give_no_rows(categorizer):
+    assert categorizer.class_distributions([]).shape == (0, 3)
+    assert categorizer.predict_proba([]).shape == (0, 3)
+    assert categorizer.predict([]) == []

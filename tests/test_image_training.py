@@ -1,0 +1,321 @@
+"""Training of the image model: stages, exact resume, class imbalance, early stopping, on a network of 2,000 weights."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import load_file
+
+ROOT = Path(__file__).parent.parent
+N_CLASSES = 4
+
+class_labels = st.lists(st.integers(0, N_CLASSES - 1), min_size=1, max_size=60).map(np.array)
+
+
+def tiny_network(include_top, weights, input_shape):
+    """A backbone that trains in seconds, in the form of those in `keras.applications`."""
+    assert not include_top
+    assert weights is None
+    from keras import Input, Model, layers
+
+    photos = features = Input(input_shape)
+    for name, width in (("low", 8), ("high", 16)):
+        features = layers.Conv2D(width, 3, strides=2, use_bias=False, name=f"{name}_convolution")(features)
+        features = layers.BatchNormalization(momentum=0.5, name=f"{name}_normalization")(features)
+        features = layers.ReLU(name=f"{name}_out")(features)
+    return Model(photos, features)
+
+
+def preprocess_input(photos, data_format):
+    """What `keras.applications` wants beside a backbone."""
+    assert data_format == "channels_last"
+    return photos / 127.5 - 1.0
+
+
+@pytest.fixture(scope="module")
+def training():
+    """The module under test; Keras takes seconds to import, so only when a test needs it."""
+    import keras
+
+    import training.stages
+
+    keras.applications.TinyNetwork = tiny_network
+    yield training.stages
+    del keras.applications.TinyNetwork
+
+
+def data(seed=0):
+    """Photos in a colour of their class, the later classes rarer: (photos, labels)."""
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.repeat(np.arange(N_CLASSES), (20, 16, 8, 4)))
+    colours = np.array([(130, 120, 120), (120, 130, 120), (120, 120, 130), (130, 130, 120)])[labels]
+    colours = rng.normal(colours, 2)[:, None, None]  # so like each other that one epoch does not learn it all
+    return rng.normal(colours, 20, (len(labels), 24, 18, 3)).clip(0, 255).astype(np.uint8), labels
+
+
+def settings(**changes):
+    from training.image_model import ImageConfig, Stage
+
+    stages = Stage("frequent", 3, 0.02, top_classes=2), Stage("all", 4, 0.02)
+    tiny = ImageConfig(
+        photo_size=(24, 18),
+        backbone="TinyNetwork",
+        weights="none",
+        levels=("low_out",),
+        stages=stages,
+        batch_size=8,
+        mixed_precision=False,
+        augment="light",
+        oversample_below=0.2,
+        warmup_steps=2,
+        checkpoint_steps=2,
+    )
+    return replace(tiny, **changes)
+
+
+def run(module, work, **changes):
+    return module.train(*data(), data(seed=1), N_CLASSES, settings(**changes), work, seed=3)
+
+
+def log(work):
+    return [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
+
+
+def stop_after_checkpoint(module, patch, stage, epoch, step, stop):
+    """Let `stop` be called right after a certain checkpoint is written."""
+    save = module.StageRun.save_checkpoint
+
+    def save_and_stop(stage_run):
+        save(stage_run)
+        if (stage_run.stage.name, stage_run.state["epoch"], stage_run.state["step"]) == (stage, epoch, step):
+            stop()
+
+    patch.setattr(module.StageRun, "save_checkpoint", save_and_stop)
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def train_and_die(work, stage, epoch, step):
+    """For a process of its own, which is killed in the middle of training."""
+    import keras
+
+    from training import stages
+
+    keras.applications.TinyNetwork = tiny_network
+    stop_after_checkpoint(
+        stages, pytest.MonkeyPatch(), stage, epoch, step, lambda: os.kill(os.getpid(), signal.SIGKILL)
+    )
+    run(stages, Path(work))
+
+
+@pytest.fixture(scope="module")
+def unbroken(training, tmp_path_factory):
+    """The result of an unbroken run: (model, its work directory)."""
+    work = tmp_path_factory.mktemp("unbroken")
+    return run(training, work), work
+
+
+def test_two_stages_learn_the_classes(unbroken):
+    model, work = unbroken
+    photos, labels = data(seed=2)
+    assert (np.asarray(model(photos)["distribution"]).argmax(axis=1) == labels).mean() > 0.7
+    assert [entry["stage"] for entry in log(work)] == ["frequent"] * 3 + ["all"] * 4
+    assert all(0 <= entry["validation_mean_class_top1"] <= 1 for entry in log(work))
+
+
+def test_a_trained_model_gives_distributions_and_an_embedding_of_each_level(unbroken):
+    model, _ = unbroken
+    outputs = {name: np.asarray(value) for name, value in model(data()[0][:5]).items()}
+    assert {name: value.shape for name, value in outputs.items()} == {
+        "distribution": (5, N_CLASSES),
+        "logits": (5, N_CLASSES),
+        "embedding_low_out": (5, 8),
+        "embedding_high_out": (5, 16),
+    }
+    assert all(value.dtype == np.float32 for value in outputs.values())
+    np.testing.assert_allclose(outputs["distribution"].sum(axis=1), 1.0, atol=1e-6)
+
+
+def test_the_result_holds_the_weights_of_the_best_epoch(training, unbroken):
+    model, work = unbroken
+    photos, labels = data(seed=1)
+    top1 = float((np.asarray(model(photos)["logits"]).argmax(axis=1) == labels).mean())
+    assert top1 == max(entry["validation_top1"] for entry in log(work) if entry["stage"] == "all")
+
+
+def test_a_finished_run_leaves_one_file_for_each_stage_and_the_log(unbroken):
+    _, work = unbroken
+    assert sorted(file.name for file in work.iterdir()) == ["all.safetensors", "frequent.safetensors", "log.jsonl"]
+
+
+def test_a_finished_run_is_not_trained_again(training, unbroken):
+    model, work = unbroken
+    before = (work / "log.jsonl").read_text()
+    again = run(training, work)
+    assert (work / "log.jsonl").read_text() == before
+    for mine, other in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def assert_same_weights(one, other):
+    """Both work directories end with the same weights, to the bit."""
+    expected, got = (load_file(work / "all.safetensors") for work in (one, other))
+    assert expected.keys() == got.keys()
+    for key in expected:
+        np.testing.assert_array_equal(got[key], expected[key], err_msg=key)
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_weights_to_the_bit(training, unbroken, tmp_path):
+    code = f"import test_image_training as t; t.train_and_die({str(tmp_path)!r}, 'frequent', 1, 2)"
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    died = subprocess.run([sys.executable, "-c", code], env=paths, capture_output=True, text=True, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]
+    assert (tmp_path / "frequent.checkpoint.safetensors").exists()
+    run(training, tmp_path)
+    assert_same_weights(unbroken[1], tmp_path)
+
+
+@pytest.mark.parametrize(("epoch", "step"), [(2, 0), (3, 4)], ids=["between epochs", "within an epoch"])
+def test_a_run_interrupted_in_the_last_stage_ends_with_the_same_weights(training, unbroken, tmp_path, epoch, step):
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after_checkpoint(training, patch, "all", epoch, step, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(training, tmp_path)
+    run(training, tmp_path)
+    assert_same_weights(unbroken[1], tmp_path)
+
+
+def test_a_run_killed_between_two_stages_ends_with_the_same_weights(training, unbroken, tmp_path):
+    finished = unbroken[1] / "frequent.safetensors"
+    (tmp_path / finished.name).write_bytes(finished.read_bytes())
+    run(training, tmp_path)
+    assert_same_weights(unbroken[1], tmp_path)
+
+
+def test_another_seed_gives_other_weights(training, unbroken, tmp_path):
+    from training import image_model
+
+    photos, labels = data()
+    stages = (image_model.Stage("frequent", 1, 0.02, top_classes=2),)
+    stages = (*stages, image_model.Stage("all", 1, 0.02))
+    training.train(photos, labels, data(seed=1), N_CLASSES, settings(stages=stages), tmp_path, seed=4)
+    expected, got = load_file(unbroken[1] / "frequent.safetensors"), load_file(tmp_path / "frequent.safetensors")
+    assert not np.array_equal(expected["classifier/kernel"], got["classifier/kernel"])
+
+
+def test_settings_that_cannot_end_in_a_whole_model_are_refused_before_any_training(training, tmp_path):
+    from training import image_model
+
+    stages = (image_model.Stage("frequent", 1, 0.02, top_classes=2),)
+    with pytest.raises(ValueError, match="the last stage has top_classes = 2"):
+        run(training, tmp_path / "work", stages=stages)
+    with pytest.raises(ValueError, match="patience is 0"):
+        run(training, tmp_path / "work", patience=0)
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_stage_without_progress_stops_after_patience_epochs(training, tmp_path):
+    from training import image_model
+
+    stages = (image_model.Stage("still", 9, 0.0),)
+    run(training, tmp_path, stages=stages, patience=2)
+    assert len(log(tmp_path)) == 3
+
+
+def test_the_next_stage_takes_over_weights_and_the_classifier_columns_of_shared_classes(training, tmp_path, unbroken):
+    before, classes = unbroken[1] / "all.safetensors", np.arange(N_CLASSES)
+    config = settings()
+    stage = training.StageRun(config, config.stages[0], np.array([1, 3]), tmp_path, seed=(0, 0))
+    stage.model = stage.compiled(steps=10)
+    stage.start_from(before, classes)
+    names, old = [each.path for each in stage.model.weights], load_file(before)
+    weights = dict(zip(names, stage.model.get_weights(), strict=True))
+    np.testing.assert_array_equal(weights["classifier/kernel"], old["classifier/kernel"][:, [1, 3]])
+    np.testing.assert_array_equal(weights["classifier/bias"], old["classifier/bias"][[1, 3]])
+    for key in weights.keys() - {"classifier/kernel", "classifier/bias"}:
+        np.testing.assert_array_equal(weights[key], old[key], err_msg=key)
+
+
+def test_new_classes_keep_their_fresh_columns(training, tmp_path, unbroken):
+    config = settings()
+    stage = training.StageRun(config, config.stages[1], np.arange(N_CLASSES), tmp_path, seed=(0, 1))
+    stage.model = stage.compiled(steps=10)
+    fresh, _ = stage.whole.get_layer("classifier").get_weights()
+    stage.start_from(unbroken[1] / "frequent.safetensors", np.array([0, 1]))
+    kernel, _ = stage.whole.get_layer("classifier").get_weights()
+    np.testing.assert_array_equal(kernel[:, [2, 3]], fresh[:, [2, 3]])
+    taken = load_file(unbroken[1] / "frequent.safetensors")["classifier/kernel"]
+    np.testing.assert_array_equal(kernel[:, [0, 1]], taken)
+
+
+def test_a_normalization_layer_trains_like_that_of_keras(training):
+    from training import image_model
+
+    import keras
+
+    features = np.random.default_rng(0).normal(3, 2, (16, 6, 5, 4)).astype(np.float32)
+    ours, theirs = image_model.FusedBatchNormalization(), keras.layers.BatchNormalization()
+    np.testing.assert_allclose(ours(features, training=True), theirs(features, training=True), atol=1e-4)
+    np.testing.assert_allclose(ours.moving_mean, theirs.moving_mean, rtol=1e-5)
+    # The fused kernel divides by n − 1.
+    np.testing.assert_allclose(ours.moving_variance, theirs.moving_variance, rtol=5e-3)
+    ours.set_weights(theirs.get_weights())
+    np.testing.assert_allclose(ours(features), theirs(features), atol=1e-6)
+
+
+def test_mixed_precision_trains_and_ends_in_float32(training, tmp_path):
+    from training import image_model
+
+    import keras
+
+    stages = (image_model.Stage("all", 1, 0.02),)
+    model = run(training, tmp_path, stages=stages, mixed_precision=True)
+    assert keras.mixed_precision.global_policy().name == "float32"
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+
+
+@given(class_labels, st.floats(0, 1))
+def test_loss_weights_average_one_over_the_photos_and_rare_classes_weigh_no_less(training, labels, power):
+    weights = training.loss_weights(labels, N_CLASSES, power)
+    assert weights.shape == (N_CLASSES,)
+    np.testing.assert_allclose(weights[labels].mean(), 1.0, rtol=1e-5)
+    order = np.argsort(np.bincount(labels, minlength=N_CLASSES))
+    assert (np.diff(weights[order]) <= 1e-6).all()
+
+
+def test_without_a_power_all_photos_weigh_alike(training):
+    np.testing.assert_array_equal(training.loss_weights(np.array([0, 0, 2]), N_CLASSES, 0.0), np.ones(N_CLASSES))
+
+
+@given(class_labels, st.floats(0, 1))
+def test_repeat_factors_are_at_least_one_and_exactly_one_for_frequent_classes(training, labels, below):
+    factors = training.repeat_factors(labels, N_CLASSES, below)
+    share = np.bincount(labels, minlength=N_CLASSES) / len(labels)
+    assert (factors >= 1).all()
+    assert (factors[share >= below] == 1).all()
+
+
+def test_a_class_of_a_quarter_of_the_wanted_share_is_shown_twice(training):
+    labels = np.repeat([0, 1], [95, 5])
+    np.testing.assert_allclose(training.repeat_factors(labels, 2, below=0.2), [1, 2])
+
+
+def test_an_epoch_shows_every_photo_and_the_rare_ones_about_as_often_as_their_factor(training, tmp_path):
+    config = settings(oversample_below=0.3)
+    stage = training.StageRun(config, config.stages[1], np.arange(2), tmp_path, seed=(0, 0))
+    labels = np.repeat([0, 1], [90, 10])
+    shown = np.bincount(np.concatenate([stage.order(labels, epoch) for epoch in range(200)]), minlength=100)
+    assert (shown[:90] == 200).all()
+    np.testing.assert_allclose(shown[90:].mean() / 200, np.sqrt(3), rtol=0.05)
+    np.testing.assert_array_equal(stage.order(labels, 7), stage.order(labels, 7))
+    assert not np.array_equal(stage.order(labels, 7)[:50], stage.order(labels, 8)[:50])

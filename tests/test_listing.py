@@ -1,0 +1,48 @@
+"""What a seller posts."""
+
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from productcat import Listing, ListingError, ProductcatError
+
+
+def test_everything_but_the_listing_itself_may_be_missing():
+    listing = Listing()
+    assert (listing.id, listing.title, listing.photos) == ("", "", ())
+
+
+@pytest.mark.parametrize("photos", [["a.jpg", Path("b.png")], ("a.jpg", Path("b.png")), iter(["a.jpg", Path("b.png")])])
+def test_photos_of_any_iterable_are_kept_as_a_tuple(photos):
+    assert Listing(photos=photos).photos == ("a.jpg", Path("b.png"))
+
+
+def test_photos_are_not_opened_before_they_are_needed():
+    assert Listing(photos=["no such file.jpg", b"no photo"]).photos == ("no such file.jpg", b"no photo")
+
+
+def test_a_listing_cannot_be_changed():
+    with pytest.raises(FrozenInstanceError):
+        Listing().title = "bag"
+
+
+@pytest.mark.parametrize("title", [None, 5, float("nan"), b"bag", ["bag"]])
+def test_a_title_that_is_no_text_is_refused_by_the_listings_id(title):
+    with pytest.raises(ListingError, match=rf"listing 'L7': the title is {type(title).__name__}, expected str; use ''"):
+        Listing(id="L7", title=title)
+
+
+@pytest.mark.parametrize(
+    "photo",
+    ["a.jpg", Path("a.jpg"), b"jpeg", bytearray(b"jpeg"), memoryview(b"jpeg"), np.zeros((2, 2, 3), np.uint8), None, 3],
+    ids=lambda photo: type(photo).__name__,
+)
+def test_one_photo_instead_of_a_sequence_is_refused_with_the_way_out(photo):
+    with pytest.raises(ListingError, match=r"listing 'L7': photos is one .*write photos=\(photo,\)"):
+        Listing(id="L7", photos=photo)
+
+
+def test_a_listing_error_is_a_productcat_error():
+    assert issubclass(ListingError, ProductcatError)

@@ -1,0 +1,133 @@
+"""Categories as projections over the classes, compared by Kullback-Leibler divergence."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from productcat.projections import CategoryProjections
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def distributions(rng, n, n_classes):
+    """Rows from even to all in one class."""
+    scores = rng.random((n, n_classes))
+    scores = (scores / scores.max(axis=1, keepdims=True)) ** rng.choice([0.0, 1.0, 8.0, 300.0], (n, 1))
+    return scores / scores.sum(axis=1, keepdims=True)
+
+
+def random_projections(rng, n_categories, n_classes, **settings):
+    names = [f"category {i}" for i in range(n_categories)]
+    return CategoryProjections(names, distributions(rng, n_categories, n_classes), **settings)
+
+
+@given(seeds, st.integers(1, 150), st.floats(1e-6, 0.5))
+def test_where_categories_are_the_classes_the_mapping_loses_nothing(seed, n_classes, floor):
+    rng = np.random.default_rng(seed)
+    seen = distributions(rng, 7, n_classes)
+    projections = CategoryProjections.of_classes([str(i) for i in range(n_classes)], floor=floor, temperature=1.0)
+    confidences = projections.confidences(seen)
+    np.testing.assert_allclose(confidences, seen, rtol=1e-9, atol=1e-300)
+    top = np.arange(len(seen)), confidences.argmax(axis=1)
+    np.testing.assert_allclose(seen[top], seen.max(axis=1), rtol=1e-12)
+    clear = np.partition(seen, -2, axis=1)[:, -2] < seen.max(axis=1) * (1 - 1e-12) if n_classes > 1 else [True] * 7
+    np.testing.assert_array_equal(confidences.argmax(axis=1)[clear], seen.argmax(axis=1)[clear])
+
+
+@given(seeds, st.integers(1, 12), st.integers(2, 30), st.floats(1e-6, 0.9), st.floats(0.05, 20))
+def test_the_nearest_category_is_the_most_confident_one(seed, n_categories, n_classes, floor, temperature):
+    rng = np.random.default_rng(seed)
+    projections = random_projections(rng, n_categories, n_classes, floor=floor, temperature=temperature)
+    seen = distributions(rng, 5, n_classes)
+    divergences, confidences = projections.divergences(seen), projections.confidences(seen)
+    assert divergences.shape == confidences.shape == (5, n_categories)
+    assert (divergences >= 0).all()
+    np.testing.assert_allclose(confidences.sum(axis=1), 1.0)
+    for near, sure in zip(divergences, confidences, strict=True):
+        one, other = np.meshgrid(np.arange(n_categories), np.arange(n_categories))
+        clearly_nearer = near[one] < near[other] - 1e-9
+        assert (sure[one] >= sure[other])[clearly_nearer].all()
+
+
+@given(seeds, st.integers(1, 12), st.integers(1, 150))
+def test_adding_and_removing_a_category_leaves_other_divergences_untouched_to_the_bit(seed, n_categories, n_classes):
+    rng = np.random.default_rng(seed)
+    before = random_projections(rng, n_categories, n_classes)
+    seen = distributions(rng, 5, n_classes)
+    more = before.with_category("new", distributions(rng, 1, n_classes)[0])
+    assert more.categories == [*before.categories, "new"]
+    np.testing.assert_array_equal(more.divergences(seen)[:, :-1], before.divergences(seen))
+    gone = more.without("category 0")
+    assert gone.categories == [*before.categories[1:], "new"]
+    np.testing.assert_array_equal(gone.divergences(seen), more.divergences(seen)[:, 1:])
+
+
+@given(seeds)
+def test_a_listing_gets_the_same_confidences_to_the_bit_in_every_batch(seed):
+    rng = np.random.default_rng(seed)
+    projections, seen = random_projections(rng, 9, 31), distributions(rng, 6, 31)
+    together = projections.confidences(seen)
+    np.testing.assert_array_equal(together[2:3], projections.confidences(seen[2:3]))
+
+
+def test_a_known_category_is_replaced_and_the_original_stays_as_it_is():
+    before = CategoryProjections.of_classes(["bag", "shoe"], floor=0.01, temperature=2.0)
+    after = before.with_category("bag", np.array([0.5, 0.5]))
+    assert sorted(after.categories) == ["bag", "shoe"]
+    np.testing.assert_array_equal(after.matrix[after.categories.index("bag")], [0.5, 0.5])
+    assert (after.floor, after.temperature) == (0.01, 2.0)
+    np.testing.assert_array_equal(before.matrix, np.eye(2))
+
+
+def test_the_only_category_may_be_replaced():
+    only = CategoryProjections(["bag"], [[1.0, 0.0]]).with_category("bag", np.array([0.0, 1.0]))
+    assert only.categories == ["bag"]
+    np.testing.assert_array_equal(only.matrix, [[0.0, 1.0]])
+
+
+def test_a_listing_without_evidence_has_neither_divergences_nor_confidences():
+    projections = CategoryProjections.of_classes(["bag", "shoe"])
+    seen = np.array([[np.nan, np.nan], [0.5, 0.5]])
+    for result in (projections.divergences(seen), projections.confidences(seen)):
+        assert np.isnan(result).tolist() == [[True, True], [False, False]]
+
+
+def test_no_listings_have_no_confidences():
+    assert CategoryProjections.of_classes(["bag", "shoe"]).confidences(np.empty((0, 2))).shape == (0, 2)
+
+
+@pytest.mark.parametrize("temperature", [1e-6, 0.01, 1.0, 100.0])
+def test_a_listing_that_shares_nothing_with_any_category_is_equally_unsure_of_all(temperature):
+    projections = CategoryProjections(["bag", "shoe"], [[1, 0, 0], [0, 1, 0]], temperature=temperature)
+    np.testing.assert_allclose(projections.confidences(np.array([[0.0, 0.0, 1.0]])), [[0.5, 0.5]])
+
+
+@pytest.mark.parametrize("temperature", [1e-6, 0.01, 1.0])
+def test_certainty_stays_certain(temperature):
+    projections = CategoryProjections.of_classes(["bag", "shoe", "hat"], temperature=temperature)
+    np.testing.assert_allclose(projections.confidences(np.eye(3, dtype=np.float32)), np.eye(3), atol=1e-12)
+
+
+def test_a_temperature_below_one_sharpens_and_above_one_flattens():
+    seen = np.array([[0.7, 0.3]])
+    names = ["bag", "shoe"]
+    sharp, plain, flat = (
+        CategoryProjections.of_classes(names, temperature=each).confidences(seen)[0, 0] for each in (0.5, 1, 2)
+    )
+    assert sharp > plain > flat > 0.5
+
+
+def test_a_category_of_several_classes_gathers_their_evidence():
+    projections = CategoryProjections(["footwear", "hat"], [[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])
+    assert projections.confidences(np.array([[0.35, 0.25, 0.4]])).argmax() == 0
+
+
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray], ids=["rows first", "columns first"])
+def test_saved_categories_come_back_exactly(tmp_path, layout):
+    matrix = layout(distributions(np.random.default_rng(0), 3, 5))
+    CategoryProjections(["bag", "été", "靴"], matrix, floor=0.1 / 3, temperature=0.7).save(tmp_path / "projections")
+    loaded = CategoryProjections.load(tmp_path / "projections")
+    assert (loaded.categories, loaded.floor, loaded.temperature) == (["bag", "été", "靴"], 0.1 / 3, 0.7)
+    np.testing.assert_array_equal(loaded.matrix, matrix)
+    assert loaded.matrix.dtype == np.float64

@@ -1,0 +1,240 @@
+"""Files of listings: every format gives the same listings, and a bad row is named and left out."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from productcat import Listing, ListingError, read_listings
+from productcat.readers import Columns, count_rows, read_labelled
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A function that writes a file into the test's folder and gives its path."""
+
+    def write(content, name="listings.csv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def read(path, **settings):
+    """(listings, bad rows) of a file."""
+    bad = []
+    return list(read_listings(path, on_bad=bad.append, **settings)), bad
+
+
+def expected(folder):
+    return [Listing("1", "Red boots", (folder / "a.jpg", folder / "b.jpg")), Listing("2", "Été 👜", ())]
+
+
+def test_csv_gives_listings_with_photos_beside_the_file(write, tmp_path):
+    assert read(write("id,title,photos\n1,Red boots,a.jpg|b.jpg\n2,Été 👜,\n")) == (expected(tmp_path), [])
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_csv_may_have_semicolons_or_tabs_a_byte_order_mark_capitals_and_windows_line_ends(write, tmp_path, delimiter):
+    text = "\ufeffID,Title,Photo\r\n1,Red boots,a.jpg|b.jpg\r\n\r\n2,Été 👜,\r\n".replace(",", delimiter)
+    assert read(write(text)) == (expected(tmp_path), [])
+
+
+def test_json_lines_give_the_same_listings_as_csv(write, tmp_path):
+    lines = [{"id": 1, "title": "Red boots", "photos": ["a.jpg", "b.jpg"]}, {"id": "2", "title": "Été 👜"}]
+    text = "\n".join(json.dumps(each) for each in lines) + "\n"
+    assert read(write(text, "listings.jsonl")) == (expected(tmp_path), [])
+    assert read(write(text, "any name")) == (expected(tmp_path), [])
+
+
+def test_parquet_gives_the_same_listings_as_csv_and_takes_photos_as_bytes(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "listings.parquet"
+    rows = {"id": [1, 2], "title": ["Red boots", "Été 👜"], "photos": [["a.jpg", "b.jpg"], None]}
+    parquet.write_table(pyarrow.table({**rows, "price": [1, 2]}), path)
+    assert read(path) == (expected(tmp_path), [])
+    assert count_rows(path) == 2
+    parquet.write_table(pyarrow.table({"id": [1, 2], "image": [{"bytes": b"pixels", "path": None}, None]}), path)
+    assert read(path)[0] == [Listing("1", "", (b"pixels",)), Listing("2")]
+
+
+def test_parquet_without_pyarrow_names_the_command_that_mends_it(write):
+    path = write(b"PAR1....", "listings.parquet")
+    code = (
+        "import sys; sys.modules['pyarrow'] = None\n"
+        "from productcat import read_listings, ListingError\n"
+        f"try: list(read_listings({str(path)!r}))\n"
+        "except ListingError as error: sys.stdout.write(str(error))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 'needs pyarrow; run pip install "productcat[parquet]"' in done.stdout
+
+
+def test_damaged_parquet_is_named(write):
+    pytest.importorskip("pyarrow")
+    with pytest.raises(ListingError, match=r"listings.parquet: not sound Parquet"):
+        read(write(b"PAR1 and no more", "listings.parquet"))
+
+
+def test_class_folders_give_a_listing_for_each_photo_with_the_folder_as_label(tmp_path):
+    for name in (
+        "Belts/2.jpg",
+        "Belts/1.PNG",
+        "Tshirts/1.webp",
+        "Belts/notes.txt",
+        "Belts/more/3.jpg",
+        ".hidden/1.jpg",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    bad = []
+    labelled = list(read_labelled(tmp_path, on_bad=bad.append))
+    assert [(listing.id, label) for listing, label in labelled] == [
+        ("Belts/1.PNG", "Belts"),
+        ("Belts/2.jpg", "Belts"),
+        ("Tshirts/1.webp", "Tshirts"),
+    ]
+    assert labelled[0][0].photos == (tmp_path / "Belts/1.PNG",)
+    assert [each.text for each in bad] == ["Belts/more", "Belts/notes.txt"]
+
+
+def test_a_folder_of_photos_without_labels_can_be_read_but_not_for_training(tmp_path):
+    (tmp_path / "1.jpg").touch()
+    assert [each.id for each in read(tmp_path)[0]] == ["1.jpg"]
+    bad = []
+    assert list(read_labelled(tmp_path, on_bad=bad.append)) == []
+    assert bad[0].reason.startswith("no label")
+
+
+def test_a_folder_without_photos_is_refused(tmp_path):
+    (tmp_path / "Belts").mkdir()
+    with pytest.raises(ListingError, match=r"no photos in it; expected <label>/<name>.jpg"):
+        read(tmp_path)
+
+
+def test_a_folder_with_a_table_in_it_names_the_table(write, tmp_path):
+    write("id,title\n", "styles.csv")
+    with pytest.raises(ListingError, match=r"a folder with styles.csv in it; give the path of that file"):
+        read(tmp_path)
+
+
+def test_the_published_layout_needs_no_settings(write, tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/15970.jpg").touch()
+    path = write("id,articleType,productDisplayName\n15970,Shirts,Turtle Check Shirt\n9,Belts,A belt\n", "styles.csv")
+    photo = tmp_path / "images/15970.jpg"
+    assert list(read_labelled(path)) == [
+        (Listing("15970", "Turtle Check Shirt", (photo,)), "Shirts"),
+        (Listing("9", "A belt"), "Belts"),
+    ]
+
+
+def test_columns_of_other_names_are_a_setting(write, tmp_path):
+    path = write("sku;headline\n7;Red boots\n")
+    columns = Columns(id="sku", title="headline", photo_pattern="p/{id}.png")
+    assert read(path, columns=columns)[0] == [Listing("7", "Red boots", (tmp_path / "p/7.png",))]
+    assert Columns.from_text("id=sku, title=headline, photo_pattern=p/{id}.png") == columns
+
+
+@pytest.mark.parametrize("text", ["titel=name", "title", "title="])
+def test_a_wrong_text_for_columns_is_named(text):
+    with pytest.raises(ValueError, match=f"'{text}' is not role=name with one of the roles id, title"):
+        Columns.from_text(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "number", "reason"),
+    [
+        ("id,title\n1,a\n2,red, warm\n", 3, '3 fields instead of 2; put text with "," in it in quotes'),
+        ("id,title\n1,a\n2\n", 3, "1 fields instead of 2"),
+        ("id,title\n1,a\n1,b\n", 3, "the id '1' is that of row 2 too"),
+        (b"id,title\n1,a\n2,\xff\n", 3, "the title is not UTF-8 text"),
+        (b"id,title\n1,a\n2,b\0c\n", 3, "a NUL byte in the title"),
+        ('id,title\n1,a\n2,"open\n3,b\n', 3, "(lines 3 to 4); is a quote left open?"),
+        ('{"id": "1", "title": "a"}\n{"id": \n', 2, "not JSON"),
+        ('{"id": "1", "title": "a"}\n\n[1]\n', 3, "a JSON list, expected one object a line"),
+        ('{"id": "1", "title": "a"}\n{"id": "2", "title": 5}\n', 2, "the title is int (5), expected text"),
+        ('{"id": "1", "title": "a"}\n{"id": "2", "photos": [5]}\n', 2, "the photo is int (5), expected text"),
+        ('{"id": "1", "title": "a"}\n{"id": true}\n', 2, "the id is bool"),
+        ('{"id": "1", "title": "a"}\n{"id": "2", "title": "\\ud800"}\n', 2, "the title is not UTF-8 text"),
+        ('{"id": "1", "title": "a"}\n' + "[" * 100_000 + "\n", 2, "not JSON"),
+    ],
+)
+def test_a_bad_row_is_named_with_its_number_and_the_others_are_read(write, content, number, reason):
+    listings, bad = read(write(content))
+    assert listings == [Listing("1", "a")]
+    assert [each.number for each in bad] == [number]
+    assert reason in bad[0].reason
+    assert len(bad[0].text) <= 200
+    json.dumps(bad[0].text, ensure_ascii=False).encode()
+
+
+def test_rows_after_a_bad_one_are_read(write):
+    assert [each.id for each in read(write("id,title\n1,a\n2,b,c\n3,d\n"))[0]] == ["1", "3"]
+
+
+def test_a_bad_row_is_a_warning_that_names_file_and_row_unless_the_caller_takes_it(write):
+    path = write("id,title\n1,a,b\n")
+    with pytest.warns(UserWarning, match=r"listings.csv, row 2: 3 fields instead of 2"):
+        assert list(read_listings(path)) == []
+
+
+def test_a_row_without_title_and_photos_is_a_listing_and_a_row_without_id_is_named_by_its_number(write):
+    assert read(write("id,title,photos\n1,,\n,a,\n"))[0] == [Listing("1"), Listing("row 3", "a")]
+    assert read(write('{"id": "1"}\n{"title": "a"}\n'))[0] == [Listing("1"), Listing("row 2", "a")]
+
+
+def test_a_row_without_a_label_is_a_bad_row_where_labels_are_wanted(write):
+    bad = []
+    path = write("id,title,label\n1,a,Belts\n2,b,\n")
+    assert list(read_labelled(path, on_bad=bad.append)) == [(Listing("1", "a"), "Belts")]
+    assert (bad[0].number, bad[0].reason) == (3, "no label; label it or leave it out")
+
+
+@pytest.mark.parametrize(
+    ("content", "settings", "message"),
+    [
+        (
+            "sku,title\n1,a\n",
+            {},
+            r"no column 'id'; there are sku, title: rename one, or name it in Columns \(--columns\)",
+        ),
+        ("id,price\n1,2\n", {}, "no column 'title' and none 'photos'; there are id, price"),
+        ("id,title\n1,a\n", {"columns": Columns(photos="pictures")}, "no column 'pictures'; there are id, title"),
+        ("", {}, "empty; expected a header line"),
+        ("id,title\n".encode("utf-16"), {}, "not UTF-8 text"),
+        ("[\n{}\n]\n", {}, "a JSON array; write JSON Lines, one object a line"),
+        ("id,title\n", {"format": "xlsx"}, "format 'xlsx': expected one of csv, jsonl, parquet, folders"),
+    ],
+)
+def test_a_file_that_cannot_be_used_at_all_is_one_error(write, content, settings, message):
+    with pytest.raises(ListingError, match=message):
+        read(write(content), **settings)
+
+
+def test_a_missing_file_is_told_at_once(tmp_path):
+    with pytest.raises(ListingError, match=r"nothing.csv: no such file; check the path"):
+        read_listings(tmp_path / "nothing.csv")
+
+
+def test_an_empty_json_lines_file_has_no_listings(write):
+    assert read(write("", "listings.jsonl")) == ([], [])
+
+
+@pytest.mark.parametrize("content", ["id,title\n1,a\n", '{"id": "1", "title": "a"}\n'])
+def test_standard_input_is_csv_or_json_lines(content):
+    code = "from productcat import read_listings; print(list(read_listings('-')))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, input=content, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "[Listing(id='1', title='a', photos=())]\n"
+
+
+def test_reading_is_lazy(write):
+    path = write("id,title\n" + "".join(f"{number},a\n" for number in range(100_000)))
+    assert next(iter(read_listings(path))).id == "0"
+    assert count_rows(path) == 100_000

@@ -1,0 +1,219 @@
+"""Trains the image model in stages: class imbalance, checkpoints, exact resume.
+
+A stage trains on some or all classes; the next stage starts from its weights, rows of the classifier included (the
+two-stage recipe: the most frequent classes first, then all of them).
+"""
+
+import json
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+from safetensors.numpy import load_file
+
+from productcat.progress import Progress
+from training.augment import augment
+from training.image_model import LOGITS, assign, build, metadata_of, restore, save_tensors, values_of
+
+
+def train(photos, labels, validation, n_classes, config, work, seed=0):
+    """Run all stages, or go on where a killed run stopped.
+
+    Parameters
+    ----------
+    photos : ndarray of shape (n, height, width, 3), dtype uint8
+    labels : ndarray of shape (n,), int
+        Class numbers in [0, n_classes).
+    validation : (photos, labels) of the same form
+    work : pathlib.Path
+        Where checkpoints, the log and the result of each stage are kept.
+
+    Returns
+    -------
+    keras.Model
+        As `build`, in float32, with the weights of the best epoch of the last stage.
+
+    Raises
+    ------
+    ValueError
+        The last stage does not train all classes, the patience is no epoch, or there are no validation photos.
+    """
+    if config.stages[-1].top_classes or config.patience < 1 or not len(validation[1]):
+        raise ValueError(
+            f"the last stage has top_classes = {config.stages[-1].top_classes}, patience is {config.patience}, and there are "
+            f"{len(validation[1])} validation photos: expected 0, at least 1, at least 1"
+        )
+    work.mkdir(parents=True, exist_ok=True)
+    frequent = np.argsort(-np.bincount(labels, minlength=n_classes), kind="stable")
+    before = None
+    for number, stage in enumerate(config.stages):
+        classes = np.sort(frequent[: stage.top_classes]) if stage.top_classes else np.arange(n_classes)
+        result = work / f"{stage.name}.safetensors"
+        if not result.exists():
+            # Each stage draws its fresh weights alike, whether or not the stages before ran in this process.
+            keras.utils.set_random_seed(seed + number)
+            run = StageRun(config, stage, classes, work, seed=(seed, number))
+            run.train(_only(photos, labels, classes), _only(*validation, classes), before)
+        before = result, classes
+    return restore(config, n_classes, before[0])
+
+
+def _only(photos, labels, classes):
+    """The rows of `classes`, as (photos, rows, labels renumbered by their place in `classes`)."""
+    rows = np.flatnonzero(np.isin(labels, classes))
+    return photos, rows, np.searchsorted(classes, labels[rows])
+
+
+class StageRun:
+    """One stage: holds the model and its optimizer, and knows how to save and resume both."""
+
+    def __init__(self, config, stage, classes, work, seed):
+        self.config, self.stage, self.classes, self.work, self.seed = config, stage, classes, work, seed
+        self.checkpoint = work / f"{stage.name}.checkpoint.safetensors"
+        self.best = work / f"{stage.name}.best.safetensors"
+        self.state = {"epoch": 0, "step": 0, "best_top1": -1.0, "best_epoch": -1, "log": []}
+
+    def train(self, data, validation, before):
+        order = self.order(data[2], epoch=0)
+        self.model = self.compiled(steps=self.stage.epochs * self.steps(order))
+        if self.checkpoint.exists():
+            self.resume()
+        elif before:
+            self.start_from(*before)
+        weights = loss_weights(data[2], len(self.classes), self.config.loss_weight_power)
+        while self.state["epoch"] < self.stage.epochs and not self.out_of_patience():
+            self.run_epoch(data, weights)
+            self.end_epoch(validation)
+        save_tensors(self.work / f"{self.stage.name}.safetensors", load_file(self.best))
+        self.checkpoint.unlink(missing_ok=True)
+        self.best.unlink()
+
+    def compiled(self, steps):
+        config = self.config
+        keras.mixed_precision.set_global_policy("mixed_bfloat16" if config.mixed_precision else "float32")
+        self.whole = build(config, len(self.classes))
+        model = keras.Model(self.whole.input, self.whole.output[LOGITS])
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.0,
+            max(1, steps - config.warmup_steps),
+            warmup_target=self.stage.learning_rate,
+            warmup_steps=config.warmup_steps,
+        )
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, clipnorm=1.0)
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing)
+        model.compile(optimizer, loss, jit_compile=False)
+        optimizer.build(model.trainable_variables)
+        return model
+
+    def order(self, labels, epoch):
+        """Places of the photos of one epoch, rare classes repeated, shuffled."""
+        rng = np.random.default_rng([*self.seed, epoch])
+        repeats = repeat_factors(labels, len(self.classes), self.config.oversample_below)[labels]
+        # The fraction is drawn anew each epoch, so that 1.5 means three times in two epochs.
+        drawn = np.floor(repeats + rng.random(len(labels))).astype(int)
+        return rng.permutation(np.repeat(np.arange(len(labels)), drawn))
+
+    def steps(self, order):
+        return max(1, len(order) // self.config.batch_size)
+
+    def run_epoch(self, data, weights):
+        _, rows, labels = data
+        epoch, order = self.state["epoch"], self.order(labels, self.state["epoch"])
+        steps, first = self.steps(order), self.state["step"]
+        self.model.reset_metrics()  # the loss that is shown is the mean since here
+        title = f"{self.stage.name}, epoch {epoch + 1} of {self.stage.epochs}"
+        with Progress(title, steps * self.config.batch_size, "photos", done=first * self.config.batch_size) as progress:
+            for step, batch in enumerate(self.batches(data, order, epoch, first), first):
+                loss = self.model.train_on_batch(batch[0], batch[1], sample_weight=weights[batch[2]])
+                progress.advance(len(batch[2]), f"loss {float(np.ravel(loss)[0]):.3f}")
+                self.state["step"] = step + 1
+                if (step + 1) % self.config.checkpoint_steps == 0:
+                    self.save_checkpoint()
+
+    def batches(self, data, order, epoch, first):
+        """Augmented batches of (photos, one-hot labels, label numbers), made ahead by two threads."""
+        photos, rows, labels = data
+        size = self.stage.small_size if epoch < self.stage.small_epochs else self.config.photo_size
+        batch_size, kind = self.config.batch_size, self.config.augment
+
+        def make(step):
+            places = order[step * batch_size : (step + 1) * batch_size]
+            rng = np.random.default_rng([*self.seed, epoch, step])
+            batch = np.stack([augment(photos[rows[place]], rng, kind, size) for place in places])
+            return batch, np.eye(len(self.classes), dtype=np.float32)[labels[places]], labels[places]
+
+        with ThreadPoolExecutor(2) as pool:
+            ahead = deque()
+            for step in range(first, self.steps(order)):
+                ahead.append(pool.submit(make, step))
+                if len(ahead) > 6:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+
+    def end_epoch(self, validation):
+        photos, rows, labels = validation
+        started = time.monotonic()
+        logits = predict_logits(self.model, photos, rows)
+        top1 = float((logits.argmax(1) == labels).mean())
+        top5 = float((np.argsort(-logits, 1)[:, :5] == labels[:, None]).any(1).mean())
+        hits = [float((logits.argmax(1) == labels)[labels == each].mean()) for each in np.unique(labels)]
+        entry = {"stage": self.stage.name, "epoch": self.state["epoch"] + 1, "validation_top1": top1, "validation_top5": top5}
+        entry["validation_mean_class_top1"] = float(np.mean(hits))
+        entry["validation_seconds"] = round(time.monotonic() - started, 1)
+        print(json.dumps(entry), flush=True)
+        self.state["log"].append(entry)
+        if top1 > self.state["best_top1"]:
+            self.state |= {"best_top1": top1, "best_epoch": self.state["epoch"]}
+            save_tensors(self.best, values_of(self.model.weights))
+        self.state |= {"epoch": self.state["epoch"] + 1, "step": 0}
+        self.save_checkpoint()
+        with (self.work / "log.jsonl").open("a") as log:
+            log.write(json.dumps(entry) + "\n")
+
+    def out_of_patience(self):
+        return self.state["epoch"] - 1 - self.state["best_epoch"] >= self.config.patience
+
+    def save_checkpoint(self):
+        tensors = values_of(self.model.weights) | values_of(self.model.optimizer.variables, "optimizer/")
+        save_tensors(self.checkpoint, tensors, metadata={"state": json.dumps(self.state)})
+
+    def resume(self):
+        tensors = load_file(self.checkpoint)
+        assign(self.model.weights, tensors)
+        assign(self.model.optimizer.variables, tensors, "optimizer/")
+        self.state = json.loads(metadata_of(self.checkpoint)["state"])
+
+    def start_from(self, path, classes):
+        """Take over an earlier stage's weights, and its classifier's columns for the shared classes."""
+        tensors = load_file(path)
+        kernel, bias = self.whole.get_layer("classifier").get_weights()
+        shared, old = np.isin(self.classes, classes), np.isin(classes, self.classes)
+        values = values_of(self.model.weights)
+        for name, mine in ((w.path, w) for w in self.whole.get_layer("classifier").weights):
+            value = kernel if mine.ndim == 2 else bias
+            value[..., shared] = tensors[name][..., old]
+            values[name] = value
+        assign(self.model.weights, {**tensors, **{k: v for k, v in values.items() if k.startswith("classifier/")}})
+
+
+def predict_logits(model, photos, rows, batch_size=128):
+    """Logits of some rows of a photo array, float32, shape (n_rows, n_classes)."""
+    parts = [model.predict_on_batch(photos[rows[i : i + batch_size]]) for i in range(0, len(rows), batch_size)]
+    return np.concatenate([np.asarray(part, np.float32) for part in parts])
+
+
+def loss_weights(labels, n_classes, power):
+    """Weight of each class in the loss, n**-power scaled to a mean of 1 over the photos. → (n_classes,)"""
+    counts = np.maximum(np.bincount(labels, minlength=n_classes), 1)
+    weights = counts**-float(power)
+    return (weights / weights[labels].mean()).astype(np.float32)
+
+
+def repeat_factors(labels, n_classes, below):
+    """How often a photo of each class is shown per epoch, at least 1. → (n_classes,)"""
+    share = np.maximum(np.bincount(labels, minlength=n_classes), 1) / len(labels)
+    return np.maximum(1.0, np.sqrt(below / share))
