@@ -70,7 +70,9 @@ def plain_distributions(vectors, tensors, titles):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--titles", metavar="CSV", help="a file of titles; without it they are made up")
-    parser.add_argument("--column", default="productDisplayName", help="the column of the titles (default: %(default)s)")
+    parser.add_argument(
+        "--column", default="productDisplayName", help="the column of the titles (default: %(default)s)"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each way (default: %(default)s)")
     parser.add_argument("--to", type=Path, help="also write the figures to this JSON file")
     options = parser.parse_args()

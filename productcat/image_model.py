@@ -4,6 +4,7 @@ Made by `training/image_model.py` and `training/export.py`: scaling of pixel val
 """
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,5 +63,8 @@ class ImageModel:
 
             options = onnxruntime.SessionOptions()
             options.log_severity_level = 3  # the runtime's notes on graphs are not for users
+            if hasattr(os, "sched_getaffinity"):
+                # By default the runtime counts the machine's cores, also those that this process may not use.
+                options.intra_op_num_threads = len(os.sched_getaffinity(0))
             self._session = onnxruntime.InferenceSession(str(self.graph), options, providers=["CPUExecutionProvider"])
         return self._session

@@ -6,13 +6,15 @@ linear layer with a softmax turns it into a distribution. A word that training n
 n-grams (pieces of three to five letters), so that spelling slips still speak.
 
 What is evidence: any known word, and any unknown word with enough known n-grams (of its shortest ones
-`known_share`, and at least two). A title with neither is no evidence, and its rows are NaN. Emoji and punctuation are no words.
+`known_share`, and at least two). A title with neither is no evidence, and its rows are NaN. Emoji and
+punctuation are no words.
 """
 
 import json
 import re
 import unicodedata
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -49,12 +51,12 @@ def split_words(title):
 
 def phrases(words):
     """Features that are more than one word alone: neighbouring pairs, and the last word marked "$". → list[str]"""
-    pairs = [f"{left} {right}" for left, right in zip(words, words[1:])]  # noqa: B905
+    pairs = [f"{left} {right}" for left, right in pairwise(words)]
     return [*pairs, f"{words[-1]} $"] if words else pairs
 
 
 def ngrams(word, sizes):
-    """The pieces of "<word>" with `sizes` letters, marked "~", the whole left out (Bojanowski et al., 2017). → list[str]"""
+    """Pieces of "<word>" of `sizes` letters, marked "~", not the whole (Bojanowski et al., 2017). → list[str]"""
     marked = f"<{word}>"
     return ["~" + marked[i : i + size] for size in sizes if size < len(marked) for i in range(len(marked) - size + 1)]
 

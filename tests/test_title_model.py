@@ -82,7 +82,10 @@ def test_a_batch_longer_than_the_working_batch_gives_the_same(model):
     assert np.allclose(model.distributions(many)[-4:], model.distributions(many[:4]), atol=1e-6, equal_nan=True)
 
 
-@given(title=st.sampled_from(make_titles(30, np.random.default_rng(6))[0]), blank=st.sampled_from((" ", "\t", "\n", "\u00a0", " ,  ")))
+@given(
+    title=st.sampled_from(make_titles(30, np.random.default_rng(6))[0]),
+    blank=st.sampled_from((" ", "\t", "\n", "\u00a0", " ,  ")),
+)
 def test_case_and_blanks_do_not_matter(model, title, blank):
     changed = blank + title.upper().replace(" ", blank) + blank
     assert np.allclose(model.distributions([changed]), model.distributions([title]))
@@ -92,12 +95,16 @@ def test_full_width_letters_are_letters(model):
     assert np.allclose(model.distributions(["Ｗａｔｃｈ"]), model.distributions(["watch"]))
 
 
-@pytest.mark.parametrize(("slip", "kind"), [("tshrit", 0), ("tshirtt", 0), ("handbg", 1), ("handbagg", 1), ("wtch", 2), ("wattch", 2)])
+@pytest.mark.parametrize(
+    ("slip", "kind"), [("tshrit", 0), ("tshirtt", 0), ("handbg", 1), ("handbagg", 1), ("wtch", 2), ("wattch", 2)]
+)
 def test_a_misspelt_word_still_speaks(model, slip, kind):
     assert model.distributions([slip])[0].argmax() == kind
 
 
-@pytest.mark.parametrize("title", ["", "   ", "\n\t", "!!! --- ***", "👗👠", "❤️", "1️⃣", "™ ®", "zzzz qqq", "жжж щщщ", "x" * 50])
+@pytest.mark.parametrize(
+    "title", ["", "   ", "\n\t", "!!! --- ***", "👗👠", "❤️", "1️⃣", "™ ®", "zzzz qqq", "жжж щщщ", "x" * 50]
+)
 def test_a_title_without_a_known_word_is_no_evidence(model, title):
     assert np.isnan(model.distributions([title])).all()
     assert np.isnan(model.vectors([title])).all()
@@ -133,7 +140,11 @@ def test_one_title_in_place_of_a_list_is_refused(model):
 
 def test_a_saved_model_loads_to_the_very_same_numbers(model, titles, tmp_path):
     model.save(tmp_path / "title")
-    assert sorted(path.name for path in (tmp_path / "title").iterdir()) == ["settings.json", "vocabulary.json", "weights.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "title").iterdir()) == [
+        "settings.json",
+        "vocabulary.json",
+        "weights.safetensors",
+    ]
     loaded = TitleModel.load(tmp_path / "title")
     batch = [*titles[0], "", "tshrit"]
     assert np.array_equal(loaded.distributions(batch), model.distributions(batch), equal_nan=True)

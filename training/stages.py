@@ -137,7 +137,7 @@ class StageRun:
         """Augmented batches of (photos, one-hot labels, label numbers), made ahead by two threads."""
         photos, rows, labels = data
         size = self.stage.small_size if epoch < self.stage.small_epochs else self.config.photo_size
-        batch_size, kind = self.config.batch_size, self.config.augment
+        batch_size, kind = self.config.batch_size, self.stage.augment or self.config.augment
 
         def make(step):
             places = order[step * batch_size : (step + 1) * batch_size]

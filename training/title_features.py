@@ -1,4 +1,4 @@
-"""From training titles to what the title model's network sees: vocabulary, padded bags, and CBOW vectors to start from."""
+"""From training titles to what the network sees: vocabulary, padded bags, and CBOW vectors to start from."""
 
 from collections import Counter
 from itertools import zip_longest
@@ -72,7 +72,9 @@ class Bags:
         self.lengths = np.array([len(each) for each in entries])
         for number, each in enumerate(entries):
             if each:
-                self.rows[number, : len(each)], self.shares[number, : len(each)], self.slots[number, : len(each)] = zip(*each, strict=True)
+                self.rows[number, : len(each)], self.shares[number, : len(each)], self.slots[number, : len(each)] = zip(
+                    *each, strict=True
+                )
 
     def draw(self, places, config, rng):
         """Rows and shares of some titles, with words and phrases dropped and hidden at random.

@@ -20,6 +20,7 @@ from productcat.progress import Progress
 from productcat.title_model import split_words
 from training.title_features import Features, train_cbow
 
+
 @dataclass(frozen=True)
 class TitleConfig:
     """Settings of the title model.
@@ -58,7 +59,7 @@ class TitleConfig:
     phrase_dropout: float = 0.0
     loss_weight_power: float = 0.0
     label_smoothing: float = 0.0
-    members: int = 3
+    members: int = 2
 
 
 def train(titles, labels, validation, n_classes, config, extra_titles=(), seed=0):
@@ -70,7 +71,7 @@ def train(titles, labels, validation, n_classes, config, extra_titles=(), seed=0
     labels : ndarray of shape (n_titles,), int
         Class numbers in [0, n_classes).
     validation : (titles, labels) of the same form
-        Each member keeps its epoch of the highest validation top-1 (of equal ones, the lowest loss).
+        Each member keeps its epoch of the lowest validation loss.
     extra_titles : iterable of str
         More titles for CBOW, without labels.
 
@@ -86,7 +87,9 @@ def train(titles, labels, validation, n_classes, config, extra_titles=(), seed=0
     features = Features(words, config)
     corpus = words + [split_words(title) for title in extra_titles]
     data = features.encode(words), labels
-    members = [train_member(features, corpus, data, validation, n_classes, config, seed + i) for i in range(config.members)]
+    members = [
+        train_member(features, corpus, data, validation, n_classes, config, seed + i) for i in range(config.members)
+    ]
     vectors, kernel, bias = fold(members, config.dimensions)
     return features.model(vectors.astype(np.float16), kernel.astype(np.float32), bias.astype(np.float32))
 
@@ -115,7 +118,7 @@ def train_member(features, corpus, data, validation, n_classes, config, seed):
     steps = -(-len(labels) // size)
     compile_model(model, steps * config.epochs, config)
     weights = loss_weights(labels, n_classes, config.loss_weight_power)
-    best_score, best_epoch, best, note = None, 0, None, ""
+    lowest, best_epoch, best, note = np.inf, 0, None, ""
     with Progress(f"title model, seed {seed}", len(labels) * config.epochs, "titles") as progress:
         for epoch in range(config.epochs):
             for places in np.array_split(rng.permutation(len(labels)), steps):
@@ -123,10 +126,10 @@ def train_member(features, corpus, data, validation, n_classes, config, seed):
                 model.train_on_batch(bags.draw(places, config, rng), wanted, sample_weight=weights[labels[places]])
                 progress.advance(len(places), note)
             member = learnt(model, features)
-            score = validate(features.model(*member), validation)
-            note = f"validation top-1 {score[0]:.4f}, loss {-score[1]:.4f}"
-            if best is None or score > best_score:
-                best_score, best_epoch, best = score, epoch, member
+            top1, loss = validate(features.model(*member), validation)
+            note = f"validation top-1 {top1:.4f}, loss {loss:.4f}"
+            if best is None or loss < lowest:
+                lowest, best_epoch, best = loss, epoch, member
             if epoch - best_epoch >= config.patience:
                 break
     return best
@@ -152,15 +155,11 @@ def loss_weights(labels, n_classes, power):
 
 
 def validate(model, validation):
-    """(top-1, minus the mean loss in nats) over the titles with evidence: higher is better."""
+    """(top-1, mean loss in nats) on titles; one without evidence is as likely of any class."""
     titles, labels = validation
-    distributions = model.distributions(titles)
-    known = ~np.isnan(distributions[:, 0])
-    distributions, labels = distributions[known], np.asarray(labels)[known]
-    if not len(labels):
-        return 0.0, 0.0
+    distributions = np.nan_to_num(model.distributions(titles), nan=1.0 / len(model.tensors["bias"]))
     told = distributions[np.arange(len(labels)), labels]
-    return float(np.mean(distributions.argmax(axis=1) == labels)), float(np.mean(np.log(told + 1e-12)))
+    return float(np.mean(distributions.argmax(axis=1) == labels)), float(-np.mean(np.log(told + 1e-12)))
 
 
 def fold(members, n_dimensions):
