@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import shop
 from conftest import small_network
@@ -68,6 +69,18 @@ def test_the_measurements_are_returned(network, export, shop_data, tmp_path):
     assert measured["arithmetic"] in ("int8", "float32")
     loss = measured["validation_top1"]["float32"] - measured["validation_top1"]["int8"]
     assert (loss <= 0.003) == (measured["arithmetic"] == "int8")
+
+
+def test_the_same_weights_give_the_same_graph(network, tmp_path):
+    from training.export import export_float
+
+    for name in ("one", "two"):  # Keras gives the layers of the second other names
+        export_float(network, tmp_path / name, shop.SIZE)
+    one, two = (onnx.load(tmp_path / name).graph for name in ("one", "two"))
+    assert [node.name for node in one.node] == [node.name for node in two.node]
+    assert [constant.SerializeToString() for constant in one.initializer] == [
+        constant.SerializeToString() for constant in two.initializer
+    ]
 
 
 def test_a_network_that_int8_spoils_stays_float32_and_says_so(export, shop_data, tmp_path):

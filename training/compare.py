@@ -52,7 +52,10 @@ def compare(path, data, work, weights=None):
     configs = {}
     for number, variant in enumerate(variants, start=1):
         name = variant.pop("name", f"variant {number}")
-        image = change(base.image, variant, f"{path}, variant {name!r}")
+        try:
+            image = change(base.image, variant, f"variant {name!r}")
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
         configs[name] = dataclasses.replace(base, image=image)
     results = {}
     for name, config in configs.items():

@@ -135,6 +135,7 @@ def export_float(model, path, photo_size):
             exported.export(raw, format="onnx", verbose=False)
         graph = onnx.load(raw)
     _rename(graph, names)
+    _number(graph.graph)
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
     return levels
@@ -157,6 +158,21 @@ def _rename(graph, names):
     for node in graph.graph.node:
         node.input[:] = [new.get(name, name) for name in node.input]
         node.output[:] = [new.get(name, name) for name in node.output]
+
+
+def _number(graph):
+    """Name nodes and constants by number, constants in the order of use: tf2onnx names and orders them anew in every
+    process, and the same weights should give the same file."""
+    constants = {constant.name: constant for constant in graph.initializer}
+    used = dict.fromkeys(name for node in graph.node for name in node.input if name in constants)
+    new = {name: f"constant_{number}" for number, name in enumerate(used)}
+    for number, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{number}"
+        node.input[:] = [new.get(name, name) for name in node.input]
+    del graph.initializer[:]
+    for name in used:
+        constants[name].name = new[name]
+        graph.initializer.append(constants[name])
 
 
 def quantize(source, path, photos):
@@ -183,6 +199,8 @@ def quantize(source, path, photos):
             _Batches(photos),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
+            # 7-bit weights: processors without VNNI add pairs of products in 16 bits, which 8-bit weights overflow.
+            reduce_range=True,
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
             calibrate_method=CalibrationMethod.MinMax,
