@@ -180,6 +180,8 @@ def _seal(folder, manifest):
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file != folder / MANIFEST)
     sealed["sha256"] = {file.relative_to(folder).as_posix(): sha256(file) for file in files}
     sealed["seal"] = seal(sealed)
+    for file in files:
+        file.chmod(0o644)  # safetensors writes files that only their owner may read
     (folder / MANIFEST).write_text(json.dumps(sealed, indent=1, ensure_ascii=False) + "\n", "utf-8")
     for each in [*files, folder / MANIFEST, *(sub for sub in folder.rglob("*/")), folder]:
         _sync(each)
@@ -223,5 +225,5 @@ def _rows(values, prefix=""):
         if isinstance(value, dict):
             rows += _rows(value, f"{prefix}{key}, ")
         elif key != "config":
-            rows.append(f"- {prefix}{key}: {value}")
+            rows.append(f"- {prefix}{key}: {value:.4f}" if isinstance(value, float) else f"- {prefix}{key}: {value}")
     return rows

@@ -56,7 +56,7 @@ def test_a_bundle_opens_by_the_text_of_its_path_and_wherever_it_is_moved(sealed,
 def test_the_model_card_tells_the_manifests_figures(sealed):
     card = (sealed / "README.md").read_text()
     assert card.startswith("# shop: a productcat bundle\n")
-    assert "- top1: 0.9\n" in card
+    assert "- top1: 0.9000\n" in card
 
 
 @pytest.mark.parametrize("name", [*FILES, "README.md"])

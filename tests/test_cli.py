@@ -331,7 +331,11 @@ def test_an_interrupted_run_says_how_to_go_on(workplace):
     command = [*PROGRAM, "predict", "--from", "-", "--to", "out.jsonl"]
     rows = "id,title\n" + "".join(f"{number},leather belt\n" for number in range(3000))
     pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=environment(), **pipes) as process:
+
+    def heed_interrupts():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell lets what it runs in the background ignore them
+
+    with subprocess.Popen(command, env=environment(), preexec_fn=heed_interrupts, **pipes) as process:
         process.stdin.write(rows)
         process.stdin.flush()
         while process.poll() is None and not (workplace / "out.jsonl").exists():

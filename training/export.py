@@ -161,8 +161,8 @@ def _rename(graph, names):
 
 
 def _number(graph):
-    """Name nodes and constants by number, constants in the order of use: tf2onnx names and orders them anew in every
-    process, and the same weights should give the same file."""
+    """Name nodes and constants by number, constants in the order of use, and the number of photos "n": tf2onnx names and
+    orders them anew in every process, and the same weights should give the same file."""
     constants = {constant.name: constant for constant in graph.initializer}
     used = dict.fromkeys(name for node in graph.node for name in node.input if name in constants)
     new = {name: f"constant_{number}" for number, name in enumerate(used)}
@@ -173,6 +173,9 @@ def _number(graph):
     for name in used:
         constants[name].name = new[name]
         graph.initializer.append(constants[name])
+    del graph.value_info[:]  # shapes in between, which whoever needs them finds out anew
+    for value in [*graph.input, *graph.output]:
+        value.type.tensor_type.shape.dim[0].dim_param = "n"
 
 
 def quantize(source, path, photos):
