@@ -61,8 +61,7 @@ def read_photo(photo, size):
             pixels = image.width * image.height
             if pixels > MAX_PIXELS:
                 raise ListingError(
-                    f"{name}: {pixels / 1e6:.0f} megapixels, the limit is {MAX_PIXELS / 1e6:.0f}; "
-                    "scale it down first"
+                    f"{name}: {pixels / 1e6:.0f} megapixels, the limit is {MAX_PIXELS / 1e6:.0f}; scale it down first"
                 )
             # Rotated photos swap their sides after decoding, so ask for a square that covers both.
             image.draft("RGB", (max(size), max(size)))
@@ -101,9 +100,7 @@ def _open_source(photo):
         return f"photo of {len(photo)} bytes", io.BytesIO(photo)
     if isinstance(photo, str | os.PathLike):
         return str(photo), Path(photo)
-    raise ListingError(
-        f"a photo is a path, bytes or an (h, w, 3) uint8 array, not {type(photo).__name__}; convert it"
-    )
+    raise ListingError(f"a photo is a path, bytes or an (h, w, 3) uint8 array, not {type(photo).__name__}; convert it")
 
 
 def _from_array(array):

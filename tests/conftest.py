@@ -87,7 +87,9 @@ def tiny_bundle(image_part, title_part, tmp_path_factory):
         "metrics": {},
     }
     path = tmp_path_factory.mktemp("bundles") / "shop"
-    assemble(path, manifest, [{"name": name, "parents": shop.PARENTS[name]} for name in shop.CLASSES], image_part, title_part)
+    assemble(
+        path, manifest, [{"name": name, "parents": shop.PARENTS[name]} for name in shop.CLASSES], image_part, title_part
+    )
     return path
 
 

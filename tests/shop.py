@@ -1,4 +1,4 @@
-"""A little shop for the tests: three classes that differ in the shape and colour of their photos and in their titles."""
+"""A little shop for the tests: three classes that differ in the look of their photos and in their titles."""
 
 import io
 
@@ -15,7 +15,11 @@ SIZE = (32, 24)
 """(height, width) of the photos, in pixels."""
 
 BRANDS = ("Puma", "Nike", "Levis", "Fossil", "Wrangler", "Baggit")
-WORDS = {"Belts": ("leather belt", "brown belt"), "Handbags": ("shoulder handbag", "red handbag"), "Tshirts": ("striped tshirt", "blue tshirt")}
+WORDS = {
+    "Belts": ("leather belt", "brown belt"),
+    "Handbags": ("shoulder handbag", "red handbag"),
+    "Tshirts": ("striped tshirt", "blue tshirt"),
+}
 COLOURS = {"Belts": (120, 70, 20), "Handbags": (200, 30, 40), "Tshirts": (30, 60, 200)}
 
 

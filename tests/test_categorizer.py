@@ -35,13 +35,20 @@ def test_a_missing_photo_or_title_is_left_out_and_no_evidence_is_a_row_of_nan(ca
 
 def test_no_evidence_abstains_without_candidates(categorizer):
     prediction = categorizer.predict([Listing("empty")])[0]
-    assert (prediction.decision, prediction.category, prediction.candidates, prediction.id) == ("abstain", None, (), "empty")
+    assert (prediction.decision, prediction.category, prediction.candidates, prediction.id) == (
+        "abstain",
+        None,
+        (),
+        "empty",
+    )
 
 
 def test_several_photos_make_one_distribution_whatever_their_order(categorizer):
     rng = np.random.default_rng(5)
     photos = [shop.photo("Belts", rng), shop.photo("Handbags", rng), shop.photo("Handbags", rng)]
-    forth, back = (categorizer.class_distributions([Listing("x", photos=each)], "photos") for each in (photos, photos[::-1]))
+    forth, back = (
+        categorizer.class_distributions([Listing("x", photos=each)], "photos") for each in (photos, photos[::-1])
+    )
     np.testing.assert_allclose(forth, back, atol=1e-6)
     assert categorizer.classes[forth[0].argmax()] == "Handbags"
 
@@ -53,7 +60,9 @@ def test_a_listing_gets_the_same_answer_alone_and_among_many(categorizer, shop_l
     assert [each.id for each in categorizer.predict(listings)] == [each.id for each in listings]
 
 
-def test_an_unreadable_photo_is_named_and_the_rest_of_the_listing_and_batch_counts(categorizer, shop_listings, tmp_path):
+def test_an_unreadable_photo_is_named_and_the_rest_of_the_listing_and_batch_counts(
+    categorizer, shop_listings, tmp_path
+):
     broken = tmp_path / "broken.jpg"
     broken.write_text("no photo")
     good = shop_listings[0][0]

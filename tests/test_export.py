@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import shop
 from conftest import small_network
@@ -76,10 +75,7 @@ def test_the_same_weights_give_the_same_graph(network, tmp_path):
 
     for name in ("one", "two"):  # Keras gives the layers of the second other names
         export_float(network, tmp_path / name, shop.SIZE)
-    one, two = (onnx.load(tmp_path / name).graph for name in ("one", "two"))
-    assert [node.name for node in one.node] == [node.name for node in two.node]
-    for part in ("initializer", "input", "output", "value_info"):
-        assert list(getattr(one, part)) == list(getattr(two, part))
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
 def test_a_network_that_int8_spoils_stays_float32_and_says_so(export, shop_data, tmp_path):

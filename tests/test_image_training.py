@@ -259,9 +259,9 @@ def test_new_classes_keep_their_fresh_columns(training, tmp_path, unbroken):
 
 
 def test_a_normalization_layer_trains_like_that_of_keras(training):
-    from training import image_model
-
     import keras
+
+    from training import image_model
 
     features = np.random.default_rng(0).normal(3, 2, (16, 6, 5, 4)).astype(np.float32)
     ours, theirs = image_model.FusedBatchNormalization(), keras.layers.BatchNormalization()
@@ -274,9 +274,9 @@ def test_a_normalization_layer_trains_like_that_of_keras(training):
 
 
 def test_mixed_precision_trains_and_ends_in_float32(training, tmp_path):
-    from training import image_model
-
     import keras
+
+    from training import image_model
 
     stages = (image_model.Stage("all", 1, 0.02),)
     model = run(training, tmp_path, stages=stages, mixed_precision=True)

@@ -161,21 +161,28 @@ def _rename(graph, names):
 
 
 def _number(graph):
-    """Name nodes and constants by number, constants in the order of use, and the number of photos "n": tf2onnx names and
-    orders them anew in every process, and the same weights should give the same file."""
+    """Name everything inside by number, constants in the order of use, and the number of photos "n".
+
+    tf2onnx and Keras name and order things anew in every process, and the same weights should give the same file.
+    """
     constants = {constant.name: constant for constant in graph.initializer}
     used = dict.fromkeys(name for node in graph.node for name in node.input if name in constants)
+    kept = {value.name for value in [*graph.input, *graph.output]}
+    between = [name for node in graph.node for name in node.output if name and name not in kept]
     new = {name: f"constant_{number}" for number, name in enumerate(used)}
+    new |= {name: f"value_{number}" for number, name in enumerate(between)}
     for number, node in enumerate(graph.node):
         node.name = f"{node.op_type}_{number}"
         node.input[:] = [new.get(name, name) for name in node.input]
+        node.output[:] = [new.get(name, name) for name in node.output]
     del graph.initializer[:]
     for name in used:
         constants[name].name = new[name]
         graph.initializer.append(constants[name])
-    del graph.value_info[:]  # shapes in between, which whoever needs them finds out anew
     for value in [*graph.input, *graph.output]:
         value.type.tensor_type.shape.dim[0].dim_param = "n"
+    graph.ClearField("doc_string")  # names a function of this process
+    graph.ClearField("value_info")  # shapes in between, which whoever needs them finds out anew
 
 
 def quantize(source, path, photos):

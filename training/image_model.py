@@ -24,8 +24,8 @@ class Stage:
     """One run over the data.
 
     top_classes: train on the photos of that many most frequent classes only; 0 means all classes.
-    augment: in place of the image model's setting, where given. Last epochs with lighter changes bring what is trained on
-    nearer to what will be seen (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
+    augment: in place of the image model's setting, where given. Last epochs with lighter changes bring what is
+    trained on nearer to what will be seen (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
     small_epochs: that many first epochs see photos of `small_size`, which is faster (progressive
     resizing, as in Tan & Le 2021, "EfficientNetV2").
     """

@@ -42,8 +42,8 @@ def train(photos, labels, validation, n_classes, config, work, seed=0):
     """
     if config.stages[-1].top_classes or config.patience < 1 or not len(validation[1]):
         raise ValueError(
-            f"the last stage has top_classes = {config.stages[-1].top_classes}, patience is {config.patience}, and there are "
-            f"{len(validation[1])} validation photos: expected 0, at least 1, at least 1"
+            f"the last stage has top_classes = {config.stages[-1].top_classes} (expected 0), patience is "
+            f"{config.patience} (expected at least 1), {len(validation[1])} photos validate (expected at least 1)"
         )
     work.mkdir(parents=True, exist_ok=True)
     frequent = np.argsort(-np.bincount(labels, minlength=n_classes), kind="stable")
@@ -120,7 +120,7 @@ class StageRun:
         return max(1, len(order) // self.config.batch_size)
 
     def run_epoch(self, data, weights):
-        _, rows, labels = data
+        labels = data[2]
         epoch, order = self.state["epoch"], self.order(labels, self.state["epoch"])
         steps, first = self.steps(order), self.state["step"]
         self.model.reset_metrics()  # the loss that is shown is the mean since here
@@ -161,7 +161,12 @@ class StageRun:
         top1 = float((logits.argmax(1) == labels).mean())
         top5 = float((np.argsort(-logits, 1)[:, :5] == labels[:, None]).any(1).mean())
         hits = [float((logits.argmax(1) == labels)[labels == each].mean()) for each in np.unique(labels)]
-        entry = {"stage": self.stage.name, "epoch": self.state["epoch"] + 1, "validation_top1": top1, "validation_top5": top5}
+        entry = {
+            "stage": self.stage.name,
+            "epoch": self.state["epoch"] + 1,
+            "validation_top1": top1,
+            "validation_top5": top5,
+        }
         entry["validation_mean_class_top1"] = float(np.mean(hits))
         entry["validation_seconds"] = round(time.monotonic() - started, 1)
         print(json.dumps(entry), flush=True)
@@ -209,7 +214,7 @@ def predict_logits(model, photos, rows, batch_size=128):
 def loss_weights(labels, n_classes, power):
     """Weight of each class in the loss, n**-power scaled to a mean of 1 over the photos. → (n_classes,)"""
     counts = np.maximum(np.bincount(labels, minlength=n_classes), 1)
-    weights = counts**-float(power)
+    weights = counts ** -float(power)
     return (weights / weights[labels].mean()).astype(np.float32)
 
 
