@@ -221,7 +221,16 @@ def test_settings_that_cannot_end_in_a_whole_model_are_refused_before_any_traini
         run(training, tmp_path / "work", stages=stages)
     with pytest.raises(ValueError, match="patience is 0"):
         run(training, tmp_path / "work", patience=0)
+    with pytest.raises(ValueError, match="the stages are called nothing"):
+        run(training, tmp_path / "work", stages=())
+    with pytest.raises(ValueError, match="the stages are called all, all"):
+        run(training, tmp_path / "work", stages=(image_model.Stage("all", 1, 0.02),) * 2)
     assert not (tmp_path / "work").exists()
+
+
+def test_a_backbone_that_does_not_exist_is_named(training, tmp_path):
+    with pytest.raises(ValueError, match="backbone = 'ResNet5': keras.applications has none"):
+        run(training, tmp_path, backbone="ResNet5")
 
 
 def test_a_stage_without_progress_stops_after_patience_epochs(training, tmp_path):

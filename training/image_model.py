@@ -69,6 +69,17 @@ class ImageConfig:
     patience: int = 4
     checkpoint_steps: int = 250
 
+    def __post_init__(self):
+        names = [stage.name for stage in self.stages]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(
+                f"the stages are called {', '.join(names) or 'nothing'}: expected at least one, no two alike"
+            )
+        if self.stages[-1].top_classes:
+            raise ValueError(f"the last stage has top_classes = {self.stages[-1].top_classes}: expected 0, all classes")
+        if self.patience < 1:
+            raise ValueError(f"patience is {self.patience}: expected at least 1 epoch")
+
 
 class Preprocess(keras.layers.Layer):
     """uint8 RGB photos → what a `keras.applications` backbone was trained to see."""
@@ -104,7 +115,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
 def load_backbone(config):
     """The `keras.applications` network without its top, with the weights that the settings name."""
-    application = getattr(keras.applications, config.backbone)
+    application = getattr(keras.applications, config.backbone, None)
+    if not callable(application):
+        raise ValueError(f"backbone = {config.backbone!r}: keras.applications has none of that name")
     if config.weights in ("imagenet", "none"):
         weights = None if config.weights == "none" else "imagenet"
         backbone = application(include_top=False, weights=weights, input_shape=(None, None, 3))
