@@ -13,9 +13,12 @@ import keras
 import numpy as np
 from safetensors.numpy import load_file
 
+from productcat.distributions import softmax
 from productcat.progress import Progress
 from training.augment import augment
 from training.image_model import LOGITS, assign, build, metadata_of, restore, save_tensors, values_of
+from training.imbalance import loss_weights, repeat_factors
+from training.metrics import mean_class_top_k, top_k
 
 
 def train(photos, labels, validation, n_classes, config, work, seed=0):
@@ -70,7 +73,7 @@ class StageRun:
         self.config, self.stage, self.classes, self.work, self.seed = config, stage, classes, work, seed
         self.checkpoint = work / f"{stage.name}.checkpoint.safetensors"
         self.best = work / f"{stage.name}.best.safetensors"
-        self.state = {"epoch": 0, "step": 0, "best_top1": -1.0, "best_epoch": -1, "log": []}
+        self.state = {"epoch": 0, "step": 0, "best_top1": -1.0, "best_epoch": -1}
 
     def train(self, data, validation, before):
         order = self.order(data[2], epoch=0)
@@ -154,20 +157,17 @@ class StageRun:
     def end_epoch(self, validation):
         photos, rows, labels = validation
         started = time.monotonic()
-        logits = predict_logits(self.model, photos, rows)
-        top1 = float((logits.argmax(1) == labels).mean())
-        top5 = float((np.argsort(-logits, 1)[:, :5] == labels[:, None]).any(1).mean())
-        hits = [float((logits.argmax(1) == labels)[labels == each].mean()) for each in np.unique(labels)]
+        distributions = softmax(predict_logits(self.model, photos, rows))
+        top1 = float(top_k(distributions, labels, 1).mean())
         entry = {
             "stage": self.stage.name,
             "epoch": self.state["epoch"] + 1,
             "validation_top1": top1,
-            "validation_top5": top5,
+            "validation_top5": float(top_k(distributions, labels, 5).mean()),
+            "validation_mean_class_top1": mean_class_top_k(distributions, labels, 1),
         }
-        entry["validation_mean_class_top1"] = float(np.mean(hits))
         entry["validation_seconds"] = round(time.monotonic() - started, 1)
         print(json.dumps(entry), flush=True)
-        self.state["log"].append(entry)
         if top1 > self.state["best_top1"]:
             self.state |= {"best_top1": top1, "best_epoch": self.state["epoch"]}
             save_tensors(self.best, values_of(self.model.weights))
@@ -192,30 +192,15 @@ class StageRun:
     def start_from(self, path, classes):
         """Take over an earlier stage's weights, and its classifier's columns for the shared classes."""
         tensors = load_file(path)
-        kernel, bias = self.whole.get_layer("classifier").get_weights()
         shared, old = np.isin(self.classes, classes), np.isin(classes, self.classes)
-        values = values_of(self.model.weights)
-        for name, mine in ((w.path, w) for w in self.whole.get_layer("classifier").weights):
-            value = kernel if mine.ndim == 2 else bias
-            value[..., shared] = tensors[name][..., old]
-            values[name] = value
-        assign(self.model.weights, {**tensors, **{k: v for k, v in values.items() if k.startswith("classifier/")}})
+        for weight in self.whole.get_layer("classifier").weights:
+            value = np.asarray(weight).copy()
+            value[..., shared] = tensors[weight.path][..., old]
+            tensors[weight.path] = value
+        assign(self.model.weights, tensors)
 
 
 def predict_logits(model, photos, rows, batch_size=128):
     """Logits of some rows of a photo array, float32, shape (n_rows, n_classes)."""
     parts = [model.predict_on_batch(photos[rows[i : i + batch_size]]) for i in range(0, len(rows), batch_size)]
     return np.concatenate([np.asarray(part, np.float32) for part in parts])
-
-
-def loss_weights(labels, n_classes, power):
-    """Weight of each class in the loss, n**-power scaled to a mean of 1 over the photos. → (n_classes,)"""
-    counts = np.maximum(np.bincount(labels, minlength=n_classes), 1)
-    weights = counts ** -float(power)
-    return (weights / weights[labels].mean()).astype(np.float32)
-
-
-def repeat_factors(labels, n_classes, below):
-    """How often a photo of each class is shown per epoch, at least 1. → (n_classes,)"""
-    share = np.maximum(np.bincount(labels, minlength=n_classes), 1) / len(labels)
-    return np.maximum(1.0, np.sqrt(below / share))

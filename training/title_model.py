@@ -18,6 +18,7 @@ import numpy as np
 from productcat.errors import ListingError
 from productcat.progress import Progress
 from productcat.title_model import split_words
+from training.imbalance import loss_weights
 from training.title_features import Features, train_cbow
 
 
@@ -146,12 +147,6 @@ def compile_model(model, steps, config):
     schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps, alpha=0.02)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing)
     model.compile(keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay), loss, jit_compile=False)
-
-
-def loss_weights(labels, n_classes, power):
-    """Weight of each class in the loss, n**-power scaled to a mean of 1 over the titles. → (n_classes,)"""
-    weights = np.maximum(np.bincount(labels, minlength=n_classes), 1) ** -float(power)
-    return weights / weights[labels].mean()
 
 
 def validate(model, validation):
