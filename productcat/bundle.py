@@ -73,10 +73,14 @@ class Bundle:
             if sha256(target) != checksum:
                 raise BundleError(f"bundle {self.path}: {name} was changed since it was opened; get the bundle again")
 
+    def has(self, name):
+        """Whether there is a part of that name, such as "title"."""
+        return (self.path / name).is_dir()
+
     def part(self, name):
         """The directory of one part, such as "image". Raises BundleError when the bundle lacks it."""
         folder = self.path / name
-        if not folder.is_dir():
+        if not self.has(name):
             raise BundleError(f"bundle {self.path}: no {name!r} part in it; use a bundle trained with one")
         return folder
 
@@ -205,7 +209,13 @@ def model_card(manifest):
     """The text of a bundle's README.md, from its manifest alone."""
     lines = [f"# {manifest.get('name', 'unnamed')}: a productcat bundle", ""]
     lines += [manifest.get("description", ""), ""] if manifest.get("description") else []
-    for title, key in (("Trained from", "trained_from"), ("Figures", "metrics"), ("Decision rule", "decision_rule")):
+    sections = {
+        "Trained from": "trained_from",
+        "Figures": "metrics",
+        "Decision rule": "decision_rule",
+        "Decision rules of photos alone and of the title alone": "decision_rules_alone",
+    }
+    for title, key in sections.items():
         if manifest.get(key):
             lines += [f"## {title}", "", *_rows(manifest[key]), ""]
     lines += [

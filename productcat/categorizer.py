@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
 
@@ -11,10 +10,10 @@ import numpy as np
 from productcat.bundle import Bundle, write_bundle
 from productcat.decision import DecisionRule
 from productcat.distributions import average, sharpen
-from productcat.errors import ListingError
+from productcat.errors import BundleError, ListingError
 from productcat.image_model import ImageModel
 from productcat.listing import Listing
-from productcat.photos import read_photo
+from productcat.photo_sets import look_at
 from productcat.projections import CategoryProjections
 from productcat.title_model import TitleModel
 
@@ -35,16 +34,19 @@ class Categorizer:
         What the models were trained on.
     categories : list of str, length n_categories
         What the marketplace wants; changed by `add_category`, `remove_category`, `replace_categories`.
+    rules : dict, kind of evidence ("photos", "title", "both") → DecisionRule
+        Turn confidences into decisions. Photos alone, or the title alone, may need another threshold than both for
+        the same share of right answers.
     rule : DecisionRule
-        Turns confidences into decisions; may be assigned.
+        The one for listings with both. Assigning a rule puts it in the place of all of them.
     """
 
-    def __init__(self, bundle, image_model, title_model, projections, rule):
+    def __init__(self, bundle, image_model, title_model, projections, rules):
         self.bundle = bundle
         self.image_model = image_model
         self.title_model = title_model
         self.projections = projections
-        self.rule = rule
+        self.rules = rules
         classes = bundle.read_json("classes.json")
         self.classes = [each["name"] for each in classes]
         self.parents = {level: [each["parents"][level] for each in classes] for level in classes[0]["parents"]}
@@ -60,17 +62,28 @@ class Categorizer:
             The bundle is missing, damaged, or of another format.
         """
         opened = Bundle.open(bundle)
-        return cls(
-            opened,
-            ImageModel.load(opened.part("image")),
-            TitleModel.load(opened.part("title")),
-            CategoryProjections.load(opened.part("projections")),
-            DecisionRule(**opened.manifest["decision_rule"]),
-        )
+        models = [
+            model.load(opened.part(part)) if opened.has(part) else None
+            for model, part in ((ImageModel, "image"), (TitleModel, "title"))
+        ]
+        if models == [None, None]:
+            raise BundleError(f"bundle {opened.path}: neither image nor title model in it; use a bundle with one")
+        rule = opened.manifest["decision_rule"]
+        rules = {"both": rule, "photos": rule, "title": rule, **opened.manifest.get("decision_rules_alone", {})}
+        rules = {evidence: DecisionRule(**settings) for evidence, settings in rules.items()}
+        return cls(opened, *models, CategoryProjections.load(opened.part("projections")), rules)
 
     @property
     def categories(self):
         return list(self.projections.categories)
+
+    @property
+    def rule(self):
+        return self.rules["both"]
+
+    @rule.setter
+    def rule(self, rule):
+        self.rules = dict.fromkeys(USES, rule)
 
     def class_distributions(self, listings, use="both"):
         """What the trained models see.
@@ -87,7 +100,7 @@ class Categorizer:
         """
         if use not in USES:
             raise ValueError(f"use={use!r}: expected one of {', '.join(USES)}")
-        rows = [part for _, part, problems in self._seen(listings, use) if not _warn(problems)]
+        rows = [part for _, part, _, problems in self._seen(listings, use) if not _warn(problems)]
         return np.concatenate(rows) if rows else np.empty((0, len(self.classes)))
 
     def roll_up(self, distributions, level):
@@ -116,12 +129,14 @@ class Categorizer:
 
     def predict(self, listings):
         """One Prediction for each listing: assign, shortlist or abstain."""
-        predictions = []
-        for batch, distributions, problems in self._seen(listings, "both"):
+        return [prediction for prediction, _ in self.judge(listings)]
+
+    def judge(self, listings):
+        """Iterator of (Prediction, its confidences as ndarray of shape (n_categories,)), one pair a listing."""
+        for batch, distributions, evidence, problems in self._seen(listings, "both"):
             confidences = self.projections.confidences(distributions)
-            for listing, row, wrong in zip(batch, confidences, problems, strict=True):
-                predictions.append(self.rule.decide(self.projections.categories, row, listing.id, wrong))
-        return predictions
+            for listing, row, kind, wrong in zip(batch, confidences, evidence, problems, strict=True):
+                yield self.rules[kind].decide(self.projections.categories, row, listing.id, wrong), row
 
     def add_category(self, name, examples=(), description=""):
         """Make a category known, or define a known one anew; no training.
@@ -174,67 +189,51 @@ class Categorizer:
             self.bundle.copy_files(folder)
             self.projections.save(folder / "projections")
 
-        write_bundle(path, {**self.bundle.manifest, "decision_rule": asdict(self.rule)}, fill)
+        alone = {kind: asdict(self.rules[kind]) for kind in ("photos", "title")}
+        rules = {"decision_rule": asdict(self.rule), "decision_rules_alone": alone}
+        write_bundle(path, {**self.bundle.manifest, **rules}, fill)
 
     def _projection(self, name, examples, description):
         listings = examples or [Listing(id=name, title=f"{name} {description}".strip())]
         distributions = self.class_distributions(listings)
         known = distributions[~np.isnan(distributions).any(axis=1)]
         if not len(known):
-            what = "none of its examples can be read" if examples else "the title model knows no word of its name"
-            raise ListingError(f"category {name!r}: {what}; give examples with a photo or a title")
+            known = "the title model knows no word of its name" if self.title_model else "there is no title model here"
+            what = "none of its examples can be read" if examples else known
+            kinds = [kind for kind, model in (("photo", self.image_model), ("title", self.title_model)) if model]
+            raise ListingError(f"category {name!r}: {what}; give examples with a {' or a '.join(kinds)}")
         return known.mean(axis=0)
 
     def _seen(self, listings, use):
-        """Batches of (listings, distributions, problems of each listing)."""
+        """Batches of (listings, distributions, kind of evidence of each listing, problems of each listing)."""
         listings = iter(listings)
         while batch := list(islice(listings, BATCH)):
-            problems = [[] for _ in batch]
-            parts, settings = {}, self.ensemble
+            problems, temperatures = [[] for _ in batch], self.ensemble["temperatures"]
+            photos = title = np.full((len(batch), len(self.classes)), np.nan)
             if use != "title":
-                parts["photos"] = self._from_photos(batch, problems)
+                photos = sharpen(self._from_photos(batch, problems), temperatures["photos"])
             if use != "photos":
-                parts["title"] = self.title_model.distributions([each.title for each in batch])
-            for name, part in parts.items():
-                parts[name] = sharpen(part, settings["temperatures"][name])
-            distributions = next(iter(parts.values()))
-            if use == "both":
-                distributions = combine(parts["photos"], parts["title"], settings)
-            yield batch, distributions, problems
+                title = sharpen(self._from_titles(batch), temperatures["title"])
+            evidence = [
+                "both" if not np.isnan(seen + read) else "title" if np.isnan(seen) else "photos"
+                for seen, read in zip(photos[:, 0], title[:, 0], strict=True)
+            ]
+            yield batch, combine(photos, title, self.ensemble), evidence, problems
 
     def _from_photos(self, batch, problems):
         """Mean distribution of each listing's photos; unreadable photos are noted in `problems`."""
-        wanted = [(row, photo) for row, listing in enumerate(batch) for photo in listing.photos]
-        distributions = np.full((len(batch), len(self.classes)), np.nan)
-        rows, sums = [], np.zeros_like(distributions)
-        for start in range(0, len(wanted), BATCH):
-            some = wanted[start : start + BATCH]
-            pixels, owners = self._read(some, batch, problems)
-            if owners:
-                np.add.at(sums, owners, self.image_model.run(np.stack(pixels))[0])
-                rows += owners
-        counts = np.bincount(rows, minlength=len(batch)) if rows else np.zeros(len(batch))
-        seen = counts > 0
-        distributions[seen] = sums[seen] / counts[seen, None]
-        return distributions
+        sums, counts = np.zeros((len(batch), len(self.classes))), np.zeros(len(batch))
+        if self.image_model:
+            for owners, distributions, _ in look_at(batch, self.image_model, problems):
+                np.add.at(sums, owners, distributions)
+                np.add.at(counts, owners, 1)
+        with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of a listing without photos
+            return sums / counts[:, None]
 
-    def _read(self, wanted, batch, problems):
-        def read(pair):
-            try:
-                return read_photo(pair[1], self.image_model.size)
-            except ListingError as error:
-                return error
-
-        with ThreadPoolExecutor() as pool:
-            results = list(pool.map(read, wanted))
-        pixels, owners = [], []
-        for (row, _), result in zip(wanted, results, strict=True):
-            if isinstance(result, ListingError):
-                problems[row].append(f"listing {batch[row].id!r}: {result}")
-            else:
-                pixels.append(result)
-                owners.append(row)
-        return pixels, owners
+    def _from_titles(self, batch):
+        if self.title_model is None:
+            return np.full((len(batch), len(self.classes)), np.nan)
+        return self.title_model.distributions([each.title for each in batch])
 
 
 def combine(photos, title, settings):

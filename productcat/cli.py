@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections import Counter
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -163,18 +164,16 @@ def _one(bundle, photos, title, as_json):
 
     categorizer = _load(bundle)
     listing = Listing("", title, [sys.stdin.buffer.read() if photo == "-" else photo for photo in photos])
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        confidences = categorizer.predict_proba([listing])[0]
-    begin = f"listing {listing.id!r}: "
-    problems = [str(each.message).removeprefix(begin) for each in caught if str(each.message).startswith(begin)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of large photos; what is wrong with one is said below
+        prediction, confidences = next(categorizer.judge([listing]))
+    problems = [problem.removeprefix(f"listing {listing.id!r}: ") for problem in prediction.problems]
     for problem in problems:
         _complain(problem)
-    prediction = categorizer.rule.decide(categorizer.categories, confidences, listing.id, problems)
     if problems and not prediction.candidates:
         return UNUSABLE  # the photos were the only evidence, and what is wrong with them is said
     if as_json:
-        print(to_json(prediction))
+        print(to_json(replace(prediction, problems=tuple(problems))))
     else:
         print("\n".join(prediction_lines(categorizer.categories, confidences, prediction, sys.stdout.encoding)))
     return SOME_BAD if problems else FINE

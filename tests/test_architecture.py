@@ -24,6 +24,7 @@ LAYERS = {
     "bundle": 1,
     "photos": 1,
     "display": 1,
+    "photo_sets": 2,
     "tables": 2,
     "image_model": 2,
     "title_model": 2,

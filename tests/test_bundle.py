@@ -59,6 +59,14 @@ def test_the_model_card_tells_the_manifests_figures(sealed):
     assert "- top1: 0.9000\n" in card
 
 
+def test_the_model_card_tells_the_rules_of_each_kind_of_evidence(tmp_path):
+    rules = {"decision_rule": {"assign_at": 0.8}, "decision_rules_alone": {"photos": {"assign_at": 0.95}}}
+    write_bundle(tmp_path / "shop", rules, fill)
+    card = (tmp_path / "shop/README.md").read_text()
+    assert "## Decision rule\n\n- assign_at: 0.8000\n" in card
+    assert "## Decision rules of photos alone and of the title alone\n\n- photos, assign_at: 0.9500\n" in card
+
+
 @pytest.mark.parametrize("name", [*FILES, "README.md"])
 def test_one_changed_byte_is_found_and_its_file_named(sealed, name):
     content = bytearray((sealed / name).read_bytes() or b"\0")

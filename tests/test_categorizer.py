@@ -103,6 +103,25 @@ def test_the_rule_may_be_changed(categorizer, shop_listings):
     assert {each.decision for each in categorizer.predict(shop_listings[0])} == {"assign"}
 
 
+def test_the_rule_that_is_assigned_is_that_of_every_kind_of_evidence(categorizer):
+    rule = DecisionRule(0.8, 0.4, 3)
+    categorizer.rule = rule
+    assert categorizer.rule == rule
+    assert categorizer.rules == {"photos": rule, "title": rule, "both": rule}
+
+
+def test_each_kind_of_evidence_is_judged_by_its_rule_saved_and_loaded_too(categorizer, shop_listings, tmp_path):
+    always, never = DecisionRule(0.0, 0.0), DecisionRule(1.0, 1.0)
+    categorizer.rules = {"photos": never, "title": always, "both": never}
+    categorizer.save(tmp_path / "saved")
+    loaded = Categorizer.load(tmp_path / "saved")
+    assert loaded.rules == categorizer.rules
+    whole = shop_listings[0][0]
+    listings = [whole, Listing("photo", "", whole.photos), Listing("title", whole.title), Listing("nothing")]
+    decisions = [each.decision for each in loaded.predict(listings)]
+    assert decisions == ["abstain", "abstain", "assign", "abstain"]
+
+
 def test_categories_come_and_go_without_touching_the_divergences_of_others(categorizer, shop_listings):
     listings, names = shop_listings
     distributions = categorizer.class_distributions(listings)

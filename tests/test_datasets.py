@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from productcat import Listing, ListingError
+from productcat.bundle import sha256
+from training.archives import unpacked
 from training.datasets import DataConfig, checksum, class_parents, decode_photos, describe, extra_titles, load_dataset
 from training.splits import SPLITS, split_by_groups
 
@@ -90,6 +92,9 @@ def test_a_tar_gives_what_its_folder_gives(tmp_path, kind, inside):
     from_folder = load(tmp_path, DataConfig("shop"), tmp_path / "one")
     from_tar = load(tmp_path, DataConfig(f"shop.{kind}"), tmp_path / "two")
     assert facts(from_tar) == facts(from_folder)
+    assert [each.name for each in (tmp_path / "two").glob("shop*")] == [
+        f"shop-{sha256(tmp_path / f'shop.{kind}')[:10]}"
+    ]
     np.testing.assert_array_equal(from_tar.photos, from_folder.photos)
 
 
@@ -109,6 +114,17 @@ def test_a_damaged_tar_is_an_error_that_names_it(tmp_path):
         (tmp_path / "shop.tar.xz").write_bytes(damaged)
         with pytest.raises(ListingError, match=r"shop\.tar\.xz: cannot be unpacked \(.*\); get the file again"):
             load(tmp_path, DataConfig("shop.tar.xz"))
+        assert not list((tmp_path / "work").iterdir())
+
+
+def test_what_a_killed_run_unpacked_is_not_mixed_with_the_whole(tmp_path):
+    with tarfile.open(tmp_path / "shop.tar", "w") as tar:
+        tar.add(published(tmp_path / "shop"), "shop")
+    partly = tmp_path / f"work/shop-{sha256(tmp_path / 'shop.tar')[:10]}.partly"
+    (partly / "shop").mkdir(parents=True)
+    (partly / "shop/styles.csv.old").touch()
+    folder = unpacked(tmp_path / "shop.tar", tmp_path / "work")
+    assert sorted(each.name for each in folder.iterdir()) == ["images", "splits.csv", "styles.csv"]
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
@@ -321,12 +337,36 @@ def test_a_missing_column_is_an_error_that_names_the_columns_there_are(tmp_path)
         load(tmp_path, DataConfig("shop", parents=("nonsense",)))
 
 
-def test_listings_without_any_photo_are_an_error(tmp_path):
+def test_listings_without_any_photo_are_titles_alone(tmp_path):
     (tmp_path / "shop").mkdir()
     lines = [f"{number},boots,boots {number}" for number in range(60)]
     (tmp_path / "shop/listings.csv").write_text("\n".join(["id,label,title", *lines]))
-    with pytest.raises(ListingError, match="none of the listings has a photo; check photos and photo_pattern"):
-        load(tmp_path, replace(TABLE, photos=""))
+    dataset = load(tmp_path, replace(TABLE, photos=""))
+    assert dataset.photos.shape == (0, *shop.SIZE, 3)
+    assert dataset.photo_rows("train").tolist() == []
+    assert dataset.evidence("train") == ["title"]
+    assert len(dataset.rows("train")) > 30
+
+
+def test_photos_without_titles_are_photos_alone(tmp_path):
+    class_folders(tmp_path / "shop", ("train", "val", "test"), count=2)
+    dataset = load(tmp_path, DataConfig("shop", table=""))
+    assert [dataset.evidence(split) for split in SPLITS] == [["photos"]] * 3
+
+
+def test_photos_of_which_none_can_be_read_are_an_error_until_there_is_one(tmp_path):
+    folder = published(tmp_path / "shop")
+    (folder / "images").rename(folder / "pictures")
+    for _ in range(2):
+        with pytest.raises(ListingError) as found:
+            load(tmp_path, DataConfig("shop"))
+        assert str(found.value) == (
+            "none of the 12 photos can be read; check photos and photo_pattern of [data], or set both to "
+            '"" to train from titles alone; the first is '
+            f"listing '0': {folder}/images/0.jpg: no such file; check the path"
+        )
+    (folder / "pictures").rename(folder / "images")
+    assert load(tmp_path, DataConfig("shop")).evidence("train") == ["photos", "title"]
 
 
 # Parents, photos, checksums, titles

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from productcat import DecisionRule
+from productcat.categorizer import combine
 from productcat.distributions import average, sharpen, softmax
 from training.categorizer import DecisionConfig, EnsembleConfig, calibrated, fit_ensemble, fit_rule, fit_temperature
 from training.metrics import negative_log_likelihood, top_k
@@ -105,6 +106,26 @@ def test_listings_that_lack_photos_or_title_do_not_stop_the_fit():
     assert np.isnan(both).any(axis=1).tolist() == [30 <= row < 40 for row in range(len(labels))]
     np.testing.assert_allclose(both[:30], seen["title"][:30])
     np.testing.assert_allclose(both[40:80], seen["photos"][40:80])
+
+
+@pytest.mark.parametrize("missing", [None, np.full((400, N_CLASSES), np.nan)], ids=["no model", "no evidence"])
+@pytest.mark.parametrize("use", ["photos", "title"])
+def test_one_model_alone_is_only_calibrated(use, missing):
+    alone, _, labels = two_witnesses(13)
+    parts = (alone, missing) if use == "photos" else (missing, alone)
+    fitted, losses = fit_ensemble(*parts, labels)
+    assert losses == {}
+    assert fitted["temperatures"] == {"photos": 1.0, "title": 1.0, "both": 1.0, use: fit_temperature(alone, labels)}
+    seen = calibrated(*parts, fitted)
+    assert list(seen) == [use]
+    nothing = np.full_like(alone, np.nan)
+    together = combine(*((seen[use], nothing) if use == "photos" else (nothing, seen[use])), fitted)
+    np.testing.assert_allclose(together, seen[use])
+
+
+def test_nothing_can_be_fitted_where_there_is_no_evidence():
+    with pytest.raises(ValueError, match="no validation listing has a photo or a title that the models know"):
+        fit_ensemble(None, np.full((3, N_CLASSES), np.nan), np.zeros(3, int))
 
 
 @given(st.integers(0, 1000), st.sampled_from([0.7, 0.9, 0.95]))

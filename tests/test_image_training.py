@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
+from tiny_network import registered
 
 ROOT = Path(__file__).parent.parent
 N_CLASSES = 4
@@ -20,36 +21,13 @@ N_CLASSES = 4
 class_labels = st.lists(st.integers(0, N_CLASSES - 1), min_size=1, max_size=60).map(np.array)
 
 
-def tiny_network(include_top, weights, input_shape):
-    """A backbone that trains in seconds, in the form of those in `keras.applications`."""
-    assert not include_top
-    assert weights is None
-    from keras import Input, Model, layers
-
-    photos = features = Input(input_shape)
-    for name, width in (("low", 8), ("high", 16)):
-        features = layers.Conv2D(width, 3, strides=2, use_bias=False, name=f"{name}_convolution")(features)
-        features = layers.BatchNormalization(momentum=0.5, name=f"{name}_normalization")(features)
-        features = layers.ReLU(name=f"{name}_out")(features)
-    return Model(photos, features)
-
-
-def preprocess_input(photos, data_format):
-    """What `keras.applications` wants beside a backbone."""
-    assert data_format == "channels_last"
-    return photos / 127.5 - 1.0
-
-
 @pytest.fixture(scope="module")
 def training():
     """The module under test; Keras takes seconds to import, so only when a test needs it."""
-    import keras
-
     import training.stages
 
-    keras.applications.TinyNetwork = tiny_network
-    yield training.stages
-    del keras.applications.TinyNetwork
+    with registered():
+        yield training.stages
 
 
 def data(seed=0):
@@ -107,15 +85,13 @@ def interrupt():
 
 def train_and_die(work, stage, epoch, step):
     """For a process of its own, which is killed in the middle of training."""
-    import keras
-
     from training import stages
 
-    keras.applications.TinyNetwork = tiny_network
     stop_after_checkpoint(
         stages, pytest.MonkeyPatch(), stage, epoch, step, lambda: os.kill(os.getpid(), signal.SIGKILL)
     )
-    run(stages, Path(work))
+    with registered():
+        run(stages, Path(work))
 
 
 @pytest.fixture(scope="module")

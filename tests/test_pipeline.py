@@ -93,6 +93,9 @@ def test_the_manifest_tells_how_the_bundle_was_made_and_what_it_reaches(trained)
     assert 0 <= manifest["metrics"]["test"]["photos"]["top1"] <= 1
     assert "validation_tfidf_logistic_regression" in manifest["title_comparison"]
     assert set(manifest["average_losses"]) == {"log", "plain"}
+    assert set(manifest["decision_rules_alone"]) == {"photos", "title"}
+    for decisions in manifest["metrics"]["test"]["decisions_alone"].values():
+        assert decisions["assign"] + decisions["shortlist"] + decisions["abstain"] == pytest.approx(1.0)
     assert {"tensorflow", "keras", "onnxruntime"} <= set(manifest["versions"])
     # Strictly JSON: no NaN.
     json.dumps(manifest, allow_nan=False)

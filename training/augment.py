@@ -12,6 +12,8 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
 KINDS = ("none", "light", "phone")
+PHONE_SHARE = 0.15
+"""So many of the photos look as if by phone."""
 WHITE_FROM = 238
 """Pixels at least this bright in all channels count as the white backdrop of a catalogue photo."""
 
@@ -35,7 +37,7 @@ def augment(photo, rng, kind, size):
     image = Image.fromarray(photo)
     if kind == "none":
         return np.asarray(_resize(image, size))
-    phone = kind == "phone" and rng.random() < 0.3
+    phone = kind == "phone" and rng.random() < PHONE_SHARE
     if phone and rng.random() < 0.5:
         image = _other_background(photo, rng)
     image = _move(image, rng, size, wild=phone)

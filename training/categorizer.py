@@ -25,7 +25,8 @@ class EnsembleConfig:
 class DecisionConfig:
     """Settings of the decision rule; the `[decision]` table of a training configuration.
 
-    precision: assign from the lowest confidence at which this share of the validation listings is right.
+    precision: assign from the lowest confidence at which this share of the validation listings is right. Photos
+    alone, the title alone and both have a threshold each.
     """
 
     precision: float = 0.99
@@ -38,8 +39,8 @@ def fit_ensemble(photos, title, labels, config=EnsembleConfig()):
 
     Parameters
     ----------
-    photos, title : ndarray of shape (n_listings, n_classes)
-        What the two models say of validation listings; NaN rows where there is no evidence.
+    photos, title : ndarray of shape (n_listings, n_classes), or None
+        What the two models say of validation listings; NaN rows where there is no evidence. None: no such model.
     labels : ndarray of shape (n_listings,), int
 
     Returns
@@ -47,21 +48,40 @@ def fit_ensemble(photos, title, labels, config=EnsembleConfig()):
     settings : dict
         "average", "weights", "temperatures", as `productcat.categorizer.combine` reads them.
     comparison : dict
-        Negative log-likelihood of each kind of average that was tried.
+        Negative log-likelihood of each kind of average that was tried; empty where there is nothing to average.
+
+    Raises
+    ------
+    ValueError
+        Neither photos nor title have evidence.
     """
-    temperatures = {"photos": fit_temperature(photos, labels), "title": fit_temperature(title, labels)}
-    photos, title = sharpen(photos, temperatures["photos"]), sharpen(title, temperatures["title"])
+    seen = _evident(photos, title)
+    if not seen:
+        raise ValueError("no validation listing has a photo or a title that the models know: nothing can be fitted")
+    fitted = {use: fit_temperature(each, labels) for use, each in seen.items()}
+    temperatures = {"photos": 1.0, "title": 1.0, **fitted}
     kinds = ("log", "plain") if config.average == "best" else (config.average,)
+    if len(seen) == 1:
+        return _settings(kinds[0], 0.5, temperatures, 1.0), {}
+    photos, title = (sharpen(each, temperatures[use]) for use, each in seen.items())
     tried = {kind: _fit_weights(photos, title, labels, kind, temperatures, config.equal_weights) for kind in kinds}
     losses = {kind: negative_log_likelihood(combine(photos, title, tried[kind]), labels) for kind in kinds}
     return tried[min(losses, key=losses.get)], losses
 
 
 def calibrated(photos, title, settings):
-    """What `fit_ensemble` makes of the models' answers. → dict, "photos", "title", "both" → (n_listings, n_classes)"""
-    raw = {"photos": photos, "title": title}
-    seen = {use: sharpen(each, settings["temperatures"][use]) for use, each in raw.items()}
-    return {**seen, "both": combine(seen["photos"], seen["title"], settings)}
+    """What `fit_ensemble` makes of the models' answers. → dict, "photos", "title", "both" → (n_listings, n_classes)
+
+    Where there is evidence of one kind only, that kind is all.
+    """
+    seen = {use: sharpen(each, settings["temperatures"][use]) for use, each in _evident(photos, title).items()}
+    return seen if len(seen) < 2 else {**seen, "both": combine(seen["photos"], seen["title"], settings)}
+
+
+def _evident(photos, title):
+    """Of the two models' answers those that are evidence for some listing. → dict"""
+    given = {"photos": photos, "title": title}
+    return {use: each for use, each in given.items() if each is not None and not np.isnan(each).all()}
 
 
 def fit_temperature(distributions, labels):
@@ -79,16 +99,21 @@ def _fit_weights(photos, title, labels, kind, temperatures, equal):
 
     def settings(values):
         share = 0.5 if equal else 1 / (1 + np.exp(-values[1]))
-        return {
-            "average": kind,
-            "weights": {"photos": float(share), "title": float(1 - share)},
-            "temperatures": {**temperatures, "both": float(np.exp(values[0]))},
-        }
+        return _settings(kind, float(share), temperatures, float(np.exp(values[0])))
 
     def loss(values):
         return negative_log_likelihood(combine(photos, title, settings(values)), labels)
 
     return settings(minimize(loss, np.zeros(1 if equal else 2), method="Nelder-Mead").x)
+
+
+def _settings(kind, share, temperatures, both):
+    """What `productcat.categorizer.combine` reads. share: the weight of the photos. both: a temperature."""
+    return {
+        "average": kind,
+        "weights": {"photos": share, "title": 1 - share},
+        "temperatures": {**temperatures, "both": both},
+    }
 
 
 def fit_rule(confidences, labels, config=DecisionConfig()):

@@ -60,6 +60,8 @@ def compare(path, data, work, weights=None):
     results = {}
     for name, config in configs.items():
         pipeline = Pipeline(config, text, data, work / base.name, weights)
+        if "photos" not in pipeline.evidence:
+            raise ValueError(f"{path}: no training listing has a photo, so there is nothing to compare; check [data]")
         folder = pipeline.trained()
         log = json.loads((folder / "done.json").read_text("utf-8"))["log"]
         last = [entry for entry in log if entry["stage"] == config.image.stages[-1].name]

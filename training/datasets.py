@@ -6,9 +6,6 @@ and class folders; each as a folder or as a tar of it. What cannot be used is co
 
 import hashlib
 import json
-import lzma
-import tarfile
-import zlib
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -21,6 +18,8 @@ from productcat.errors import ListingError
 from productcat.photos import read_photo
 from productcat.progress import Progress
 from productcat.readers import Columns, read_labelled
+from productcat.title_model import split_words
+from training.archives import unpacked
 from training.splits import NAMES, SPLITS, choose_splits
 
 NAMED = 20
@@ -95,6 +94,11 @@ class Dataset:
         """Numbers of the photos whose listing is in one split."""
         return np.flatnonzero((self.owners >= 0) & (self.splits[self.owners] == split))
 
+    def evidence(self, split):
+        """What the listings of one split have. → list, "photos" for a readable one, "title" for one with a word"""
+        titled = any(split_words(title) for title in self.titles(split))
+        return ["photos"] * bool(len(self.photo_rows(split))) + ["title"] * titled
+
 
 def load_dataset(config, data, work, seed=0):
     """Read the labelled listings that a configuration names; photos come later, by `decode_photos`.
@@ -141,27 +145,6 @@ def located(config, data, work):
         return source.parent, source
     folder = unpacked(source, work)
     return folder, folder / config.table if config.table else None
-
-
-def unpacked(source, work):
-    """The folder that a source means: itself, or its content where it is a tar."""
-    if source.is_dir():
-        return source
-    if not source.is_file():
-        raise ListingError(f"{source}: no such data; give the folder that holds it with --data")
-    name = source.name.split(".tar")[0]
-    folder = work / f"{name}-{sha256(source)[:10]}"  # another tar of the same name must not find the content of this
-    if not folder.is_dir():
-        temporary = work / f"{folder.name}.partly"
-        try:
-            with tarfile.open(source) as tar:
-                tar.extractall(temporary, filter="data")
-        except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error) as error:
-            reason = str(error).splitlines()[0].rstrip(":")
-            raise ListingError(f"{source}: cannot be unpacked ({reason}); get the file again") from None
-        inner = temporary / name
-        (inner if inner.is_dir() else temporary).rename(folder)
-    return folder
 
 
 def _labelled(source, table, config, bad):
@@ -212,10 +195,13 @@ def decode_photos(dataset, size, folder):
     """Decode all photos once into a file that training maps; sets `photos`, `owners` and the report of a Dataset.
 
     A listing that has no readable photo and no title is left out: its split becomes "".
+
+    Raises
+    ------
+    ListingError
+        Listings have photos, and none of them can be read.
     """
     wanted = [(row, photo) for row, listing in enumerate(dataset.listings) for photo in listing.photos]
-    if not wanted:
-        raise ListingError("none of the listings has a photo; check photos and photo_pattern of [data]")
     pixels, kept = folder / f"photos-{size[0]}x{size[1]}.npy", folder / f"unreadable-{size[0]}x{size[1]}.json"
     if not kept.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -225,7 +211,9 @@ def decode_photos(dataset, size, folder):
         temporary.replace(kept)
     unreadable = json.loads(kept.read_text("utf-8"))
     owners = [-1 if str(number) in unreadable else row for number, (row, _) in enumerate(wanted)]
-    dataset.owners, dataset.photos = np.array(owners), np.load(pixels, mmap_mode="r")
+    dataset.owners = np.array(owners, int)
+    # Of no photos at all there is no file to map.
+    dataset.photos = np.load(pixels, mmap_mode="r") if wanted else np.empty((0, *size, 3), np.uint8)
     dataset.report["unreadable_photos"] = list(unreadable.values())
     titled = [bool(listing.title.strip()) for listing in dataset.listings]
     blank = np.flatnonzero(~np.isin(np.arange(len(titled)), dataset.owners) & ~np.array(titled))
@@ -235,6 +223,8 @@ def decode_photos(dataset, size, folder):
 
 def _decode(wanted, size, path, dataset):
     """Write the pixels of all photos; → dict, number of the photo → why it cannot be read."""
+    if not wanted:
+        return {}
     array = np.lib.format.open_memmap(path, "w+", np.uint8, (len(wanted), *size, 3))
     unreadable = {}
 
@@ -249,6 +239,11 @@ def _decode(wanted, size, path, dataset):
         for _ in pool.map(decode, range(len(wanted))):
             progress.advance(1)
     array.flush()
+    if len(unreadable) == len(wanted):  # a wrong path is likelier than photos that are all damaged
+        raise ListingError(
+            f"none of the {len(wanted)} photos can be read; check photos and photo_pattern of [data], or set both to "
+            f'"" to train from titles alone; the first is {unreadable[0]}'
+        )
     return dict(sorted(unreadable.items()))
 
 

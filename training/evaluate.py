@@ -1,5 +1,7 @@
 """The figures of a bundle on labelled listings: overall, calibration, thresholds, and system D's per-class table."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from training import metrics
@@ -23,19 +25,34 @@ def evaluate(categorizer, listings, labels, training_labels):
     Returns
     -------
     figures : dict
-        What goes into the manifest.
+        What goes into the manifest. Figures of photos or titles are left out where the bundle or the listings have
+        none, and then those of both, too.
     per_class : list of dict
         One row a class that occurs: support, and top-1 and top-5 from photos, title and both.
     """
-    seen = {use: categorizer.class_distributions(listings, use) for use in ("photos", "title", "both")}
+    seen = seen_by(categorizer, listings)
+    *alone, whole = seen
     figures = {use: metrics.summary(distributions, labels) for use, distributions in seen.items()}
     figures["listings"] = len(listings)
-    figures["photos_per_class"] = per_stage(seen["photos"], labels, training_labels)
-    figures["parents"] = {level: parent_top1(categorizer, seen["both"], labels, level) for level in categorizer.parents}
-    confidences = categorizer.projections.confidences(seen["both"])
-    figures["decisions"] = decisions(categorizer, confidences, labels)
-    figures["title_rescue"] = title_rescue(seen, labels)
+    if "photos" in seen:
+        figures["photos_per_class"] = per_stage(seen["photos"], labels, training_labels)
+    figures["parents"] = {level: parent_top1(categorizer, seen[whole], labels, level) for level in categorizer.parents}
+    figures["decisions"] = decisions(categorizer, listings, labels)
+    if alone:
+        parts = {"photos": [replace(each, title="") for each in listings]}
+        parts["title"] = [replace(each, photos=()) for each in listings]
+        figures["decisions_alone"] = {use: decisions(categorizer, parts[use], labels) for use in alone}
+        figures["title_rescue"] = title_rescue(seen, labels)
     return figures, per_class(categorizer.classes, seen, labels)
+
+
+def seen_by(categorizer, listings):
+    """Distributions of listings from "photos", "title" and "both", or of the one kind of evidence that there is."""
+    seen = {use: categorizer.class_distributions(listings, use) for use in ("photos", "title")}
+    seen = {use: distributions for use, distributions in seen.items() if not np.isnan(distributions).all()}
+    if not seen:
+        raise ValueError(f"none of {len(listings)} listings has a photo or a title that the bundle knows")
+    return seen if len(seen) < 2 else {**seen, "both": categorizer.class_distributions(listings)}
 
 
 def per_stage(distributions, labels, training_labels):
@@ -66,9 +83,9 @@ def parent_top1(categorizer, distributions, labels, level):
     return float(metrics.top_k(sums, truth, 1).mean())
 
 
-def decisions(categorizer, confidences, labels):
-    """What the bundle's rule does: how many listings get each decision, and how many of the assigned are right."""
-    made = [categorizer.rule.decide(categorizer.categories, row) for row in confidences]
+def decisions(categorizer, listings, labels):
+    """What the bundle's rules do: how many listings get each decision, and how many of the assigned are right."""
+    made = categorizer.predict(listings)
     truth = [categorizer.classes[label] for label in labels]
     assigned = [each.category == true for each, true in zip(made, truth, strict=True) if each.decision == "assign"]
     kinds = ("assign", "shortlist", "abstain")

@@ -25,6 +25,9 @@ from training.export import export, run_all
 CALIBRATION_PHOTOS = 512
 """So many training photos give the ranges of int8 activations."""
 
+MEANING = {"photos": "a photo that can be read", "title": "a title with a word"}
+"""What a listing must have for each kind of evidence, in words."""
+
 
 class Pipeline:
     """All steps of one configuration. Made, it has read the data; `run` does the steps.
@@ -53,6 +56,12 @@ class Pipeline:
         datasets.decode_photos(self.dataset, config.image.photo_size, self.folder("photos", *self.read_from))
         for line in datasets.describe(self.dataset):
             print(line, flush=True)
+        self.evidence = self.dataset.evidence("train")
+        for split in datasets.SPLITS:
+            wanted = self.evidence or list(MEANING)
+            if not set(wanted) & set(self.dataset.evidence(split)):
+                what = f"no listing for {split!r} has {' or '.join(MEANING[each] for each in wanted)}"
+                raise ValueError(f"{data / config.data.source}: {what}; check title, photos and splits of [data]")
 
     def folder(self, name, *depends):
         """The folder of a step, named by what the step depends on."""
@@ -63,8 +72,15 @@ class Pipeline:
         return path
 
     def run(self, to):
-        """Make the bundle at `to`. → its metrics on `test`"""
-        image, title = self.image_step(), self.title_step()
+        """Make the bundle at `to`. → its metrics on `test`
+
+        A model of what no training listing has is left out.
+        """
+        for evidence, part in (("photos", "image"), ("title", "title")):
+            if evidence not in self.evidence:
+                print(f"no training listing has {MEANING[evidence]}: the bundle gets no {part} model", flush=True)
+        image = self.image_step() if "photos" in self.evidence else None
+        title = self.title_step() if "title" in self.evidence else None
         report = self.ensemble_step(image, title)
         manifest = self.manifest(image, title, report)
         figures, per_class = self.evaluation_step(image, title, manifest)
@@ -141,51 +157,55 @@ class Pipeline:
         }
 
     def ensemble_step(self, image, title):
-        """Fit temperatures, weights and the rule on validation listings. → the step's report"""
+        """Fit temperatures, weights and the rules on validation listings. → the step's report"""
         config = self.config
-        folder = self.folder("ensemble", config.ensemble, config.decision, image.name, title.name)
+        parts = {part: folder.name for part, folder in (("image", image), ("title", title)) if folder}
+        folder = self.folder("ensemble", config.ensemble, config.decision, parts)
 
         def make(_):
             rows = self.dataset.rows("val")
             labels = self.dataset.labels[rows]
-            raw = self.seen_by_models(image, title, "val")
-            settings, losses = fit_ensemble(raw["photos"], raw["title"], labels, config.ensemble)
-            seen = calibrated(raw["photos"], raw["title"], settings)
+            photos = self.seen_in_photos(image, "val") if image else None
+            titles = TitleModel.load(title).distributions(self.dataset.titles("val")) if title else None
+            settings, losses = fit_ensemble(photos, titles, labels, config.ensemble)
+            seen = calibrated(photos, titles, settings)
             projections = CategoryProjections.of_classes([each["name"] for each in self.dataset.classes])
-            rule = fit_rule(projections.confidences(seen["both"]), labels, config.decision)
+            confidences = {use: projections.confidences(each) for use, each in seen.items()}
+            rules = {use: fit_rule(each, labels, config.decision) for use, each in confidences.items()}
+            *_, whole = rules  # "both", or the only kind of evidence that there is
+            found = {"ensemble": settings, "decision_rule": rules.pop(whole), "decision_rules_alone": rules}
             validation = {use: metrics.summary(each, labels) for use, each in seen.items()}
-            return {"ensemble": settings, "decision_rule": rule, "average_losses": losses, "validation": validation}
+            return {**found, "average_losses": losses, "validation": validation}
 
         return self.step(folder, make)
 
-    def seen_by_models(self, image, title, split):
-        """Distributions of one split's listings as the models give them. → dict, "photos" and "title" """
+    def seen_in_photos(self, image, split):
+        """Distributions of one split's listings as the image model gives them, NaN rows for those without photos."""
         rows, photo_rows = self.dataset.rows(split), self.dataset.photo_rows(split)
         each = run_all(ImageModel.load(image), Rows(self.dataset.photos, photo_rows))
         place = np.searchsorted(rows, self.dataset.owners[photo_rows])
         sums, counts = np.zeros((len(rows), each.shape[1])), np.bincount(place, minlength=len(rows))[:, None]
         np.add.at(sums, place, each)
-        titles = TitleModel.load(title).distributions(self.dataset.titles(split))
         with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of a listing without photos
-            return {"photos": sums / counts, "title": titles}
+            return sums / counts
 
     def manifest(self, image, title, report):
-        exported, compared = (json.loads((part / "done.json").read_text("utf-8")) for part in (image, title))
+        """What the bundle says of itself, but for its figures on `test`; nothing of a part that it lacks."""
+        fitted = ("ensemble", "decision_rule", "decision_rules_alone", "average_losses")
+        measured = {"export": image, "title_comparison": title}
+        origin = "ImageNet" if self.weights != "none" else "random weights"
         return {
             "name": self.config.name,
             "description": self.config.description,
-            "ensemble": report["ensemble"],
-            "decision_rule": report["decision_rule"],
+            **{key: report[key] for key in fitted if report[key]},
             "trained_from": {
                 "config": self.text,
                 "data_sha256": self.checksum,
-                "init_from": "ImageNet" if self.weights != "none" else "random weights",
+                **({"init_from": origin} if image else {}),
                 "seed": self.config.seed,
                 "listings": {split: len(self.dataset.rows(split)) for split in datasets.SPLITS},
             },
-            "export": exported,
-            "title_comparison": compared,
-            "average_losses": report["average_losses"],
+            **{key: json.loads((part / "done.json").read_text("utf-8")) for key, part in measured.items() if part},
         }
 
     def evaluation_step(self, image, title, manifest):
