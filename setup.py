@@ -9,6 +9,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "productcat/__init__.py").read_text("utf-8"), re.MULTILINE)[1]
 
 PARQUET = ["pyarrow>=18"]
+INDEX = [*PARQUET, "lancedb>=0.40,<1"]
 TRAINING = [
     *PARQUET,
     "tensorflow>=2.21,<2.22",
@@ -21,11 +22,14 @@ TRAINING = [
 ]
 DEV = [
     *TRAINING,
+    *INDEX,
     "pytest>=8.4",
     "hypothesis>=6.100",
     "pytest-randomly>=3.16",
     "pytest-timeout>=2.3",
     "ruff>=0.12",
+    "imagehash>=4.3",  # the rival of benchmarks/copies.py
+    "usearch>=2.20",  # the rival of benchmarks/index.py
 ]
 
 setup(
@@ -48,7 +52,7 @@ setup(
         "typer>=0.15,<1",
         "rich>=13.7,<16",
     ],
-    extras_require={"parquet": PARQUET, "training": TRAINING, "dev": DEV},
+    extras_require={"parquet": PARQUET, "index": INDEX, "training": TRAINING, "dev": DEV},
     entry_points={"console_scripts": ["productcat=productcat.cli:main"]},
     classifiers=[
         "Development Status :: 3 - Alpha",

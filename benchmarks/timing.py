@@ -11,7 +11,7 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-LIBRARIES = ("productcat", "numpy", "pillow", "onnxruntime", "keras", "tensorflow", "gensim")
+LIBRARIES = ("productcat", "numpy", "pillow", "onnxruntime", "keras", "tensorflow", "gensim", "lancedb", "usearch")
 
 
 def arguments(description, rounds):
@@ -93,10 +93,14 @@ def report(comparisons, path=None):
     for each in comparisons:
         medians = ", ".join(f"{name} {value:.4g}" for name, value in each["medians"].items())
         print(f"{each['what']} ({each['unit']}): {medians}; {each['ratio']:.1f} times better")
+    write_figures({"comparisons": comparisons}, path)
+
+
+def write_figures(figures, path):
+    """Write a dict of figures, after what they depend on, to a JSON file; nothing where there is no path."""
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        result = {"machine": machine(), "comparisons": comparisons}
-        path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        path.write_text(json.dumps({"machine": machine(), **figures}, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def machine():

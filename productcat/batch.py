@@ -16,6 +16,7 @@ from pathlib import Path
 from productcat.categorizer import BATCH
 from productcat.decision import Candidate, Prediction
 from productcat.errors import ListingError
+from productcat.outputs import opened, refuse_existing, write
 
 DECIMALS = 6
 SAME_WITHIN = 0.05
@@ -55,7 +56,7 @@ def predict_to_stream(categorizer, listings, stream):
     listings = iter(listings)
     while batch := list(islice(listings, BATCH)):
         predictions = categorizer.predict(batch)
-        _write(stream, "".join(f"{to_json(each)}\n" for each in predictions))
+        write(stream, "".join(f"{to_json(each)}\n" for each in predictions))
         yield predictions
 
 
@@ -81,43 +82,11 @@ def predict_to_file(categorizer, listings, target, resume=False):
     if resume and target.is_file():
         listings, size = yield from _written(categorizer, listings, target)
     first = list(islice(listings, 1))  # so that unusable input is known before the file is made
-    with _opened(target, resume) as stream:
+    with opened(target, resume) as stream:
         if target.is_file():
             stream.seek(size)
             stream.truncate()
         yield from predict_to_stream(categorizer, chain(first, listings), stream)
-
-
-def refuse_existing(target):
-    """Raise ListingError when there is a file already."""
-    target = Path(target)
-    if target.is_file() or target.is_dir():
-        raise ListingError(f"{target}: exists already; go on with it (--resume), or give another name")
-
-
-def _opened(target, resume):
-    try:
-        # Devices and pipes exist already and are simply written to.
-        mode = "wb" if not target.is_file() else "r+b" if resume else "xb"
-        return open(target, mode, buffering=0)
-    except OSError as error:
-        raise ListingError(
-            f"{target}: cannot be written ({error.strerror}); choose a folder that you may write to"
-        ) from None
-
-
-def _write(stream, text):
-    rest = memoryview(text.encode())
-    try:
-        while rest:
-            rest = rest[stream.write(rest) :]
-    except BrokenPipeError:
-        raise  # the reader has had enough, which is no mistake
-    except OSError as error:
-        name, way_out = "standard output", "mend that and begin anew"
-        if isinstance(stream.name, str):
-            name, way_out = stream.name, "mend that, then go on (--resume)"
-        raise ListingError(f"{name}: cannot be written ({error.strerror}); {way_out}") from None
 
 
 def _written(categorizer, listings, target):
@@ -175,48 +144,3 @@ def _agree(old, new):
         each.category == best.category and abs(each.confidence - best.confidence) < SAME_WITHIN
         for each in new.candidates
     )
-
-
-class SideFile:
-    """Takes bad rows and writes them as JSON Lines: {"row": 7, "reason": "...", "text": "..."}.
-
-    The file is made with the first bad row. When resuming, rows that are in it already are not written again.
-    """
-
-    def __init__(self, path, resume=False):
-        self.path = Path(path)
-        self.place = f"see {path}"
-        self.resume = resume
-        self.count = 0
-        self.stream = None
-        if not resume:
-            refuse_existing(self.path)
-
-    def add(self, bad):
-        """Write one BadRow."""
-        line = json.dumps({"row": bad.number, "reason": bad.reason, "text": bad.text}, ensure_ascii=False) + "\n"
-        self.count += 1
-        if self.stream is None:
-            self.resume = self.resume and self.path.is_file()
-            self.stream = _opened(self.path, self.resume)
-        if not self._has(line.encode()):
-            _write(self.stream, line)
-
-    def _has(self, line):
-        if not self.resume:
-            return False
-        start = self.stream.tell()
-        found = self.stream.readline()
-        if found == line:
-            return True
-        if found.endswith(b"\n"):
-            raise ListingError(f"{self.path}: made from other rows; give the same input, or --to another name")
-        self.stream.seek(start)
-        self.stream.truncate()
-        self.resume = False
-        return False
-
-    def close(self):
-        """Close the file, if there is one."""
-        if self.stream is not None:
-            self.stream.close()

@@ -214,6 +214,7 @@ def model_card(manifest):
         "Figures": "metrics",
         "Decision rule": "decision_rule",
         "Decision rules of photos alone and of the title alone": "decision_rules_alone",
+        "Duplicates": "duplicates",
     }
     for title, key in sections.items():
         if manifest.get(key):
@@ -234,6 +235,6 @@ def _rows(values, prefix=""):
     for key, value in values.items():
         if isinstance(value, dict):
             rows += _rows(value, f"{prefix}{key}, ")
-        elif key != "config":
+        elif key not in ("config", "learnt_with"):
             rows.append(f"- {prefix}{key}: {value:.4f}" if isinstance(value, float) else f"- {prefix}{key}: {value}")
     return rows

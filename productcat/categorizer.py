@@ -13,7 +13,7 @@ from productcat.distributions import average, sharpen
 from productcat.errors import BundleError, ListingError
 from productcat.image_model import ImageModel
 from productcat.listing import Listing
-from productcat.photo_sets import look_at
+from productcat.photo_sets import decoded
 from productcat.projections import CategoryProjections
 from productcat.title_model import TitleModel
 
@@ -224,8 +224,8 @@ class Categorizer:
         """Mean distribution of each listing's photos; unreadable photos are noted in `problems`."""
         sums, counts = np.zeros((len(batch), len(self.classes))), np.zeros(len(batch))
         if self.image_model:
-            for owners, distributions, _ in look_at(batch, self.image_model, problems):
-                np.add.at(sums, owners, distributions)
+            for owners, pixels in decoded(batch, self.image_model.size, problems):
+                np.add.at(sums, owners, self.image_model.run(pixels)[0])
                 np.add.at(counts, owners, 1)
         with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of a listing without photos
             return sums / counts[:, None]

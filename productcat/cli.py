@@ -1,8 +1,6 @@
-"""The command line: `productcat`. The only room that prints or exits."""
+"""The command line: `productcat`. Its commands `predict` and `bundle`; the others are in `cli_*.py`."""
 
-import functools
 import json
-import os
 import sys
 import warnings
 from collections import Counter
@@ -12,10 +10,23 @@ from typing import Annotated
 
 import typer
 
-from productcat import __version__, manual
-from productcat.errors import ProductcatError
-
-FINE, SOME_BAD, USAGE, UNUSABLE, INTERRUPTED, NOT_READ = 0, 1, 2, 3, 130, 141
+from productcat import __version__, cli_duplicates, cli_index, console, manual
+from productcat.console import (
+    FINE,
+    INTERRUPTED,
+    SOME_BAD,
+    UNUSABLE,
+    BadOption,
+    BundleOption,
+    ColumnsOption,
+    FormatOption,
+    UsageError,
+    columns_from,
+    command,
+    complain,
+    refuse,
+    side_for,
+)
 
 app = typer.Typer(
     help=manual.PROGRAM,
@@ -24,71 +35,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-bundle_app = typer.Typer(help="Look into a bundle, and check it.", rich_markup_mode=None)
+bundle_app = console.group("Look into a bundle, and check it.")
 app.add_typer(bundle_app, name="bundle")
-
-
-class UsageError(ProductcatError):
-    """Options that do not go together."""
+app.add_typer(cli_duplicates.app, name="duplicates")
+app.add_typer(cli_index.app, name="index")
 
 
 def main(arguments=None):
     """Run the command line on a list of arguments (by default the program's own), and exit."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # an emoji on an ASCII terminal is no reason to die
-    sys.exit(_run(arguments))
-
-
-def _run(arguments):
-    try:
-        code = app(args=arguments, prog_name="productcat", standalone_mode=False)
-        sys.stdout.flush()
-        return code
-    except UsageError as error:
-        return _complain(f"{error}; see --help", USAGE)
-    except ProductcatError as error:
-        return _complain(error, UNUSABLE)
-    except KeyboardInterrupt:
-        return _complain("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        return _forget_output()
-    except OSError as error:
-        _forget_output()
-        return _complain(f"{error.filename or 'standard output'}: {error.strerror}", UNUSABLE)
-    except Exception as error:
-        if not hasattr(error, "format_message"):  # what typer raises for wrong usage
-            raise
-        return _complain(f"{error.format_message().rstrip('.')}; see --help", USAGE)
-
-
-def _complain(message, code=None):
-    line = " ".join(str(message).split())
-    print(f"productcat: {line}", file=sys.stderr)
-    return code
-
-
-def _forget_output():
-    """Let nothing more be written to standard output, at exit either."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return NOT_READ
-
-
-def _command(function):
-    """Keep from typer the exceptions that `_run` answers, and make the returned number the exit code."""
-
-    @functools.wraps(function)
-    def command(*arguments, **options):
-        try:
-            code = function(*arguments, **options)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            code = _forget_output()
-        except KeyboardInterrupt:
-            code = _complain("interrupted", INTERRUPTED)
-        raise typer.Exit(code or FINE)
-
-    return command
+    console.run(app, arguments)
 
 
 @app.callback(invoke_without_command=True)
@@ -104,57 +59,36 @@ def productcat(
         print(context.get_help())
 
 
-@bundle_app.callback(invoke_without_command=True)
-def bundle(context: typer.Context):
-    """Look into a bundle, and check it."""
-    if context.invoked_subcommand is None:
-        print(context.get_help())
-
-
 @app.command(help=manual.PREDICT)
-@_command
+@command
 def predict(
     photos: Annotated[
         list[str] | None, typer.Argument(metavar="[PHOTO]...", help="JPEG, PNG or WebP; - is standard input.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="The listing's title.")] = None,
-    bundle: Annotated[
-        str | None, typer.Option(envvar="PRODUCTCAT_BUNDLE", help="A bundle's path or name; else the default one.")
-    ] = None,
+    bundle: BundleOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
     source: Annotated[
         str | None, typer.Option("--from", help="A file of listings, or a folder; - is standard input.")
     ] = None,
     target: Annotated[str, typer.Option("--to", help="The file of predictions; - is standard output.")] = "-",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the file of an interrupted run.")] = False,
-    bad: Annotated[
-        str | None, typer.Option(help="The side file. [default: <--to>.bad.jsonl; with --to -, standard error]")
-    ] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="Names of columns, as role=name, ...; roles: id, title, photos, photo_pattern.")
-    ] = None,
-    format: Annotated[
-        str | None, typer.Option(help="csv, jsonl, parquet or folders. [default: seen from the content]")
-    ] = None,
+    bad: BadOption = None,
+    columns: ColumnsOption = None,
+    format: FormatOption = None,
 ):
     """What `manual.PREDICT` says."""
     for_many = {"--to": target != "-", "--resume": resume, "--bad": bad, "--columns": columns, "--format": format}
     for_one = {"PHOTO": photos, "--title": title is not None, "--json": as_json}
     if source is None:
-        _refuse(for_many, "goes with --from")
+        refuse(for_many, "goes with --from")
         if not photos and title is None:
             raise UsageError("give a PHOTO, --title or --from")
         return _one(bundle, photos or (), title or "", as_json)
-    _refuse(for_one, "does not go with --from")
+    refuse(for_one, "does not go with --from")
     if target == "-":
-        _refuse({"--resume": resume}, "needs --to FILE")
+        refuse({"--resume": resume}, "needs --to FILE")
     return _many(bundle, source, target, resume, bad, columns, format)
-
-
-def _refuse(options, reason):
-    given = [name for name, value in options.items() if value]
-    if given:
-        raise UsageError(f"{given[0]} {reason}")
 
 
 def _one(bundle, photos, title, as_json):
@@ -169,7 +103,7 @@ def _one(bundle, photos, title, as_json):
         prediction, confidences = next(categorizer.judge([listing]))
     problems = [problem.removeprefix(f"listing {listing.id!r}: ") for problem in prediction.problems]
     for problem in problems:
-        _complain(problem)
+        complain(problem)
     if problems and not prediction.candidates:
         return UNUSABLE  # the photos were the only evidence, and what is wrong with them is said
     if as_json:
@@ -179,39 +113,20 @@ def _one(bundle, photos, title, as_json):
     return SOME_BAD if problems else FINE
 
 
-class _Spoken:
-    """Takes bad rows and says them on standard error."""
-
-    place = "named above"
-
-    def __init__(self):
-        self.count = 0
-
-    def add(self, bad):
-        self.count += 1
-        _complain(f"row {bad.number}: {bad.reason}")
-
-    def close(self):
-        pass
-
-
 def _many(bundle, source, target, resume, bad, columns, format):
-    from productcat.batch import SideFile, refuse_existing
-    from productcat.readers import Columns, count_rows, read_listings
+    from productcat.outputs import refuse_existing
+    from productcat.readers import count_rows, read_listings
 
-    try:
-        columns = Columns.from_text(columns or "")
-    except ValueError as error:
-        raise UsageError(f"--columns: {error}") from None
+    columns = columns_from(columns)
     if not resume and target != "-":
         refuse_existing(target)
     total = count_rows(source, format)
-    with closing(_Spoken() if target == "-" and not bad else SideFile(bad or f"{target}.bad.jsonl", resume)) as side:
+    with closing(side_for(target, bad, resume)) as side:
         listings = read_listings(source, columns, side.add, format)
         try:
             decisions, troubled = _predict_all(_load(bundle), listings, total, target, resume)
         except KeyboardInterrupt:
-            return _complain("interrupted" + ("" if target == "-" else "; go on with --resume"), INTERRUPTED)
+            return complain("interrupted" + ("" if target == "-" else "; go on with --resume"), INTERRUPTED)
         return _sum_up(decisions, troubled, side)
 
 
@@ -248,7 +163,7 @@ def _sum_up(decisions, troubled, side):
     parts += [f"{side.count} bad rows, {side.place}"] if side.count else []
     bad = bool(troubled or side.count)
     if bad or sys.stderr.isatty():
-        _complain("; ".join(parts))
+        complain("; ".join(parts))
     return SOME_BAD if bad else FINE
 
 
@@ -258,7 +173,7 @@ Path = Annotated[
 
 
 @bundle_app.command(help=manual.SHOW)
-@_command
+@command
 def show(
     path: Path = None, as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as it is.")] = False
 ):
@@ -275,7 +190,7 @@ def show(
 
 
 @bundle_app.command(help=manual.VERIFY)
-@_command
+@command
 def verify(path: Path = None):
     """What `manual.VERIFY` says."""
     from productcat.bundle import Bundle, find, read_manifest

@@ -69,3 +69,33 @@ def _lines(values, indent=""):
             yield from _lines(value, indent + "  ")
         elif not (isinstance(value, str) and "\n" in value):
             yield f"{indent}{key}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+
+
+def level_name(level):
+    """What people are told of a level of the image model: "top" for "embedding_top"."""
+    return level.removeprefix("embedding_").replace("_", " ")
+
+
+def match_lines(score, threshold, matches, left, right):
+    """Whether two sets of photos show the same item, and a table of the photos that match, the best first.
+
+    Parameters
+    ----------
+    score, threshold : float
+    matches : list of PhotoMatch
+    left, right : list of str
+        Names of the photos that can be read.
+    """
+    said = "Duplicates: the same item" if score >= threshold else "No duplicates: the same item"
+    where = "reaches" if score >= threshold else "is below"
+    lines = [f"{said} with {100 * score:.1f} %, which {where} the threshold of {100 * threshold:.1f} %", ""]
+    levels = list(matches[0].levels)
+    rows = [["photo", "photo", *map(level_name, levels), "copy"]]
+    for match in matches:
+        numbers = [f"{value:.2f}" for value in (*match.levels.values(), match.copy)]
+        rows.append([left[match.left], right[match.right], *numbers])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        names = [name.ljust(width) for name, width in zip(row[:2], widths, strict=False)]
+        lines.append("  ".join(names + [each.rjust(width) for each, width in zip(row[2:], widths[2:], strict=True)]))
+    return lines

@@ -1,4 +1,4 @@
-"""The photos of many listings through an image model, in batches of photos, whatever each listing has."""
+"""The photos of many listings, decoded in batches of photos, whatever each listing has."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,16 +8,17 @@ from productcat.errors import ListingError
 from productcat.photos import read_photo
 
 BATCH = 64
-"""Photos decoded and looked at together."""
+"""Photos decoded together."""
 
 
-def look_at(listings, image_model, problems):
-    """Run an image model over the photos of some listings.
+def decoded(listings, size, problems):
+    """Read the photos of some listings.
 
     Parameters
     ----------
     listings : sequence of Listing
-    image_model : ImageModel
+    size : (height, width)
+        As `read_photo` takes it.
     problems : list of list, length n_listings
         Gets a line for each photo that cannot be read, under its listing.
 
@@ -25,14 +26,13 @@ def look_at(listings, image_model, problems):
     ------
     owners : list of int, length n
         The number of the listing of each photo of the batch; unreadable photos are left out.
-    distributions, embeddings
-        As `ImageModel.run` gives them for the n photos.
+    pixels : ndarray of shape (n, height, width, 3), dtype uint8
     """
     wanted = [(owner, photo) for owner, listing in enumerate(listings) for photo in listing.photos]
 
     def read(pair):
         try:
-            return read_photo(pair[1], image_model.size)
+            return read_photo(pair[1], size)
         except ListingError as error:
             return error
 
@@ -47,4 +47,4 @@ def look_at(listings, image_model, problems):
                     pixels.append(result)
                     owners.append(owner)
             if owners:
-                yield owners, *image_model.run(np.stack(pixels))
+                yield owners, np.stack(pixels)

@@ -19,6 +19,9 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 64_000_000
 """Larger photos are refused before decoding: a small file may unpack to gigabytes."""
 
+THUMBNAIL_QUALITY = 70
+"""Of JPEG: enough for people to compare by."""
+
 WHITE = (255, 255, 255)
 
 _TURNS = {
@@ -53,8 +56,28 @@ def read_photo(photo, size):
         The photo is missing, of another format, truncated, larger than `MAX_PIXELS`, or an
         array of another shape or type. The message names the photo.
     """
+    return _decoded(photo, max(size), lambda image: fit(image, size))
+
+
+def thumbnail(photo, side):
+    """One photo, small, as a JPEG file; its longer side has at most `side` pixels. → bytes
+
+    Raises as `read_photo` does, and for the same photos.
+    """
+
+    def encoded(image):
+        file = io.BytesIO()
+        image.thumbnail((side, side))
+        image.save(file, "JPEG", quality=THUMBNAIL_QUALITY, comment="")  # not the comment of the photo
+        return file.getvalue()
+
+    return _decoded(photo, side, encoded)
+
+
+def _decoded(photo, side, finish):
+    """What `finish` makes of a photo, a Pillow image in RGB, decoded at a scale that covers `side` pixels square."""
     if isinstance(photo, np.ndarray):
-        return fit(_from_array(photo), size)
+        return finish(_from_array(photo))
     name, source = _open_source(photo)
     try:
         with Image.open(source, formats=FORMATS) as image:
@@ -64,8 +87,8 @@ def read_photo(photo, size):
                     f"{name}: {pixels / 1e6:.0f} megapixels, the limit is {MAX_PIXELS / 1e6:.0f}; scale it down first"
                 )
             # Rotated photos swap their sides after decoding, so ask for a square that covers both.
-            image.draft("RGB", (max(size), max(size)))
-            return fit(_upright_rgb(image), size)
+            image.draft("RGB", (side, side))
+            return finish(_upright_rgb(image))
     except UnidentifiedImageError:
         raise ListingError(f"{name}: not a JPEG, PNG or WebP photo; convert it or leave it out") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the latter where warnings are errors

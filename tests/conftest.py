@@ -93,6 +93,34 @@ def tiny_bundle(image_part, title_part, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def shop_metric(image_part, shop_data):
+    """A metric between sets of photos whose head is set by hand."""
+    from productcat.image_model import ImageModel
+    from productcat.set_metric import Head, Level, SetMetric
+    from productcat.whitening import Background, unit
+
+    model = ImageModel.load(image_part)
+    features = unit(model.run(shop_data[0][:180])[1]["embedding_top"]).astype(np.float64)
+    background = Background.of(features, np.ones(len(features)))
+    levels = {"embedding_top": Level(None, background, 8)}
+    head = Head(np.array([4.0, 2.0, 2.0, 8.0, 0.0, 0.0]), -13.0)
+    return SetMetric(levels, head, threshold=0.5)
+
+
+@pytest.fixture(scope="session")
+def duplicates_bundle(tiny_bundle, image_part, title_part, shop_metric, tmp_path_factory):
+    """The path of the shop's bundle with a part that detects duplicates."""
+    from productcat.bundle import Bundle
+    from training.assemble import assemble
+
+    opened = Bundle.open(tiny_bundle)
+    path = tmp_path_factory.mktemp("bundles") / "shop"
+    classes = opened.read_json("classes.json")
+    assemble(path, opened.manifest, classes, image_part, title_part, duplicates=shop_metric)
+    return path
+
+
 @pytest.fixture
 def shop_listings():
     """Listings of the shop that no model has seen, with the names of their classes."""

@@ -11,8 +11,9 @@ import pytest
 import shop
 
 from productcat import Categorizer, Listing, ListingError
-from productcat.batch import SideFile, from_json, predict_to_file, to_json
+from productcat.batch import from_json, predict_to_file, to_json
 from productcat.columns import BadRow
+from productcat.outputs import SideFile
 
 NUMBER = 150
 

@@ -15,7 +15,7 @@ import pytest
 import shop
 from PIL import Image
 
-from productcat import __version__, cli, manual
+from productcat import __version__, cli, console, manual
 
 PROGRAM = [sys.executable, "-m", "productcat.cli"]
 
@@ -115,14 +115,14 @@ UNREADABLE = {
 @pytest.mark.parametrize("kind", UNREADABLE)
 def test_an_unreadable_photo_that_is_the_only_evidence_is_one_line(run, workplace, kind):
     code, output, errors = run("predict", damaged(kind, workplace))
-    assert (code, output) == (cli.UNUSABLE, "")
+    assert (code, output) == (console.UNUSABLE, "")
     assert re.fullmatch(UNREADABLE[kind], one_line(errors))
 
 
 @pytest.mark.parametrize("kind", UNREADABLE)
 def test_an_unreadable_photo_is_named_and_the_title_still_counts(run, workplace, kind):
     code, output, errors = run("predict", damaged(kind, workplace), "--title", "leather belt", "--json")
-    assert code == cli.SOME_BAD
+    assert code == console.SOME_BAD
     assert re.fullmatch(UNREADABLE[kind], one_line(errors))
     assert json.loads(output)["problems"] == [one_line(errors)]
     assert json.loads(output)["candidates"][0]["category"] == "Belts"
@@ -149,7 +149,7 @@ def test_bad_rows_go_to_the_side_file_with_number_and_reason(run, workplace):
     with open(workplace / "listings.csv", "a") as stream:
         stream.write("1,again,\n5,too,many,fields\n6,,missing.jpg\n")
     code, _, errors = run("predict", "--from", "listings.csv", "--to", "out.jsonl")
-    assert code == cli.SOME_BAD
+    assert code == console.SOME_BAD
     assert re.search(
         r"4 listings .*; 1 with photos that cannot be read.*; 2 bad rows, see out.jsonl.bad.jsonl", one_line(errors)
     )
@@ -168,7 +168,7 @@ def test_bad_rows_go_to_the_side_file_with_number_and_reason(run, workplace):
 def test_bad_rows_are_told_on_standard_error_when_predictions_go_to_standard_output(run, workplace):
     (workplace / "listings.csv").write_text("id,title\n1,belt\n1,belt\n")
     code, output, errors = run("predict", "--from", "listings.csv", "--to", "-")
-    assert (code, output.count("\n")) == (cli.SOME_BAD, 1)
+    assert (code, output.count("\n")) == (console.SOME_BAD, 1)
     assert errors.splitlines()[0].startswith("productcat: row 3: the id '1' is that of row 2 too")
     assert run("predict", "--from", "listings.csv", "--bad", "bad.jsonl")[2].count("\n") == 1
     assert json.loads((workplace / "bad.jsonl").read_text())["row"] == 3
@@ -178,7 +178,7 @@ def test_an_existing_output_is_refused_and_gone_on_with_when_asked(run, workplac
     run("predict", "--from", "listings.csv", "--to", "out.jsonl")
     whole = (workplace / "out.jsonl").read_bytes()
     code, _, errors = run("predict", "--from", "listings.csv", "--to", "out.jsonl")
-    assert code == cli.UNUSABLE
+    assert code == console.UNUSABLE
     assert one_line(errors) == "out.jsonl: exists already; go on with it (--resume), or give another name"
     (workplace / "out.jsonl").write_bytes(whole[:-20])
     assert run("predict", "--from", "listings.csv", "--to", "out.jsonl", "--resume")[0] == 0
@@ -200,7 +200,7 @@ def test_an_existing_output_is_refused_and_gone_on_with_when_asked(run, workplac
 )
 def test_wrong_usage_is_one_line(run, arguments, message):
     code, output, errors = run(*arguments.split())
-    assert (code, output) == (cli.USAGE, "")
+    assert (code, output) == (console.USAGE, "")
     assert message in one_line(errors)
 
 
@@ -222,7 +222,7 @@ def test_wrong_usage_is_one_line(run, arguments, message):
 )
 def test_input_or_output_that_cannot_be_used_is_one_line_and_leaves_no_file(run, workplace, arguments, message):
     code, output, errors = run(*arguments.split())
-    assert (code, output) == (cli.UNUSABLE, "")
+    assert (code, output) == (console.UNUSABLE, "")
     assert (message or "stock.csv: no column 'title' and none 'photos'") in one_line(errors)
     assert not (workplace / "out.jsonl").exists()
 
@@ -237,7 +237,7 @@ def change_one_byte(bundle):
 def test_a_bundle_with_one_changed_byte_is_refused_with_the_file_named(run, workplace):
     change_one_byte(workplace / "my-bundle")
     code, output, errors = run("predict", "--title", "belt", "--bundle", "my-bundle")
-    assert (code, output) == (cli.UNUSABLE, "")
+    assert (code, output) == (console.UNUSABLE, "")
     assert "classes.json was changed" in one_line(errors)
 
 
@@ -248,7 +248,7 @@ def test_verify_tells_a_sound_bundle_and_each_problem_of_another(run, workplace)
     change_one_byte(workplace / "my-bundle")
     (workplace / "my-bundle/image/model.onnx").unlink()
     code, output, _ = run("bundle", "verify", "my-bundle")
-    assert code == cli.UNUSABLE
+    assert code == console.UNUSABLE
     assert [line.split()[0] for line in output.splitlines()] == ["classes.json", "image/model.onnx"]
 
 
@@ -274,7 +274,14 @@ def test_version_and_bare_commands_print_and_are_fine(run):
 def test_every_help_page_documents_the_exit_codes(run, arguments):
     code, output, _ = run(*arguments.split())
     assert code == 0
-    for number in (cli.FINE, cli.SOME_BAD, cli.USAGE, cli.UNUSABLE, cli.INTERRUPTED, cli.NOT_READ):
+    for number in (
+        console.FINE,
+        console.SOME_BAD,
+        console.USAGE,
+        console.UNUSABLE,
+        console.INTERRUPTED,
+        console.NOT_READ,
+    ):
         assert re.search(rf"^ +{number} +\w", output, re.MULTILINE)
 
 
@@ -311,7 +318,7 @@ def test_a_reader_that_closes_the_pipe_is_no_error_message(workplace):
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
-    assert process.returncode == cli.NOT_READ
+    assert process.returncode == console.NOT_READ
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")
@@ -322,7 +329,7 @@ def test_a_full_disk_under_standard_output_is_one_line(arguments):
         done = subprocess.run(
             [*PROGRAM, *arguments.split()], env=environment(), stdout=full, stderr=subprocess.PIPE, text=True
         )
-    assert done.returncode == cli.UNUSABLE
+    assert done.returncode == console.UNUSABLE
     assert "No space left on device" in one_line(done.stderr)
 
 
@@ -343,7 +350,7 @@ def test_an_interrupted_run_says_how_to_go_on(workplace):
         process.send_signal(signal.SIGINT)
         errors = process.stderr.read()
         process.stdin.close()
-    assert process.returncode == cli.INTERRUPTED
+    assert process.returncode == console.INTERRUPTED
     assert one_line(errors) == "interrupted; go on with --resume"
 
 

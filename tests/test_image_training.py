@@ -304,3 +304,23 @@ def test_an_epoch_shows_every_photo_and_the_rare_ones_about_as_often_as_their_fa
     np.testing.assert_allclose(shown[90:].mean() / 200, np.sqrt(3), rtol=0.05)
     np.testing.assert_array_equal(stage.order(labels, 7), stage.order(labels, 7))
     assert not np.array_equal(stage.order(labels, 7)[:50], stage.order(labels, 8)[:50])
+
+
+@given(alpha=st.floats(0.05, 5.0), seed=st.integers(0, 999))
+def test_mixed_photos_and_labels_share_one_proportion_and_keep_most_of_their_own(training, alpha, seed):
+    rng = np.random.default_rng(seed)
+    photos = np.repeat(np.array([0, 100, 200], np.uint8), 12).reshape(3, 2, 2, 3)
+    blended, targets = training.mixed(photos, np.eye(3, dtype=np.float32), alpha, rng)
+    assert blended.dtype == np.uint8
+    np.testing.assert_allclose(targets.sum(axis=1), 1.0, atol=1e-6)
+    assert (np.diag(targets) >= 0.5 - 1e-6).all()
+    np.testing.assert_allclose(blended[:, 0, 0, 0], targets @ [0.0, 100.0, 200.0], atol=0.51)
+
+
+def test_training_with_mixed_photos_differs_and_repeats_itself(training, tmp_path):
+    whole = run(training, tmp_path / "whole", mixup=0.4)
+    plain = run(training, tmp_path / "plain")
+    again = run(training, tmp_path / "again", mixup=0.4)
+    weights = [[np.asarray(each) for each in model.weights] for model in (whole, plain, again)]
+    assert all((one == other).all() for one, other in zip(weights[0], weights[2], strict=True))
+    assert any((one != other).any() for one, other in zip(weights[0], weights[1], strict=True))

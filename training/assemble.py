@@ -15,7 +15,7 @@ def versions():
     return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
-def assemble(path, manifest, classes, image, title, projections=None):
+def assemble(path, manifest, classes, image, title, projections=None, duplicates=None):
     """Write a bundle.
 
     Parameters
@@ -30,6 +30,8 @@ def assemble(path, manifest, classes, image, title, projections=None):
         Folders with the finished parts. One of them may be missing: then the bundle has no such part.
     projections : CategoryProjections, optional
         Without, the categories are the classes.
+    duplicates : SetMetric, optional
+        Without, the bundle detects no duplicates.
 
     Raises
     ------
@@ -46,5 +48,7 @@ def assemble(path, manifest, classes, image, title, projections=None):
         for part, source in parts.items():
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("done.json"))
         (projections or CategoryProjections.of_classes(names)).save(folder / "projections")
+        if duplicates:
+            duplicates.save(folder / "duplicates")
 
     write_bundle(path, {**manifest, "versions": versions()}, fill)

@@ -30,8 +30,8 @@ class Config:
     seed: int = 0
 
 
-def load_config(path):
-    """Read a configuration.
+def load_config(path, kind=Config):
+    """Read a configuration. kind: its dataclass.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def load_config(path):
     try:
         values = tomllib.loads(Path(path).read_text("utf-8"))
         values.pop("variants", None)  # read by training.compare
-        return _fill(Config, values, "the top level")
+        return _fill(kind, values, "the top level")
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: not TOML: {error}") from None
     except ValueError as error:

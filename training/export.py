@@ -214,7 +214,7 @@ def quantize(source, path, photos):
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
             calibrate_method=CalibrationMethod.MinMax,
-            op_types_to_quantize=["Conv", "Add", "MaxPool", "Relu"],
+            op_types_to_quantize=["Conv", "Add", "MaxPool", "Relu", "Gemm"],
         )
 
 

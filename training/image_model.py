@@ -50,6 +50,8 @@ class ImageConfig:
     loss_weight_power: a class of n photos weighs n**-power in the loss (0: all photos alike).
     oversample_below: a class holding less than this share of the photos is repeated, by
     sqrt(oversample_below / share) (repeat-factor sampling, Gupta et al. 2019); 0: never.
+    mixup: photos and labels of a batch are mixed in pairs, in a proportion drawn from Beta(mixup, mixup), against
+    learning noisy labels by heart (Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization"); 0: never.
     patience: epochs without a better validation top-1 before a stage stops early.
     """
 
@@ -64,6 +66,7 @@ class ImageConfig:
     loss_weight_power: float = 0.0
     oversample_below: float = 0.0
     label_smoothing: float = 0.1
+    mixup: float = 0.0
     weight_decay: float = 0.02
     warmup_steps: int = 200
     patience: int = 4

@@ -143,7 +143,10 @@ class StageRun:
             places = order[step * batch_size : (step + 1) * batch_size]
             rng = np.random.default_rng([*self.seed, epoch, step])
             batch = np.stack([augment(photos[rows[place]], rng, kind, size) for place in places])
-            return batch, np.eye(len(self.classes), dtype=np.float32)[labels[places]], labels[places]
+            targets = np.eye(len(self.classes), dtype=np.float32)[labels[places]]
+            if self.config.mixup:
+                batch, targets = mixed(batch, targets, self.config.mixup, rng)
+            return batch, targets, labels[places]
 
         with ThreadPoolExecutor(2) as pool:
             ahead = deque()
@@ -198,6 +201,18 @@ class StageRun:
             value[..., shared] = tensors[weight.path][..., old]
             tensors[weight.path] = value
         assign(self.model.weights, tensors)
+
+
+def mixed(photos, targets, alpha, rng):
+    """Each photo of a batch with another laid over it, labels in the same proportion; the larger part is its own.
+
+    photos : ndarray of shape (n, height, width, 3), uint8; targets : ndarray of shape (n, n_classes)
+    """
+    own = rng.beta(alpha, alpha)
+    own = max(own, 1 - own)
+    order = rng.permutation(len(photos))
+    blend = own * photos.astype(np.float32) + (1 - own) * photos[order]
+    return np.round(blend).astype(np.uint8), own * targets + np.float32(1 - own) * targets[order]
 
 
 def predict_logits(model, photos, rows, batch_size=128):

@@ -1,0 +1,76 @@
+"""`find` on all fashion listings: time, memory, and whether it returns those with byte-identical photos."""
+
+import argparse
+import hashlib
+import json
+import resource
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+
+def main():
+    """Measure, print, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="the folder with fashion-product-images-small.tar.xz")
+    parser.add_argument("--bundle", help="a bundle with a duplicates part (default: the shipped one)")
+    parser.add_argument("--work", type=Path, help="where the data are unpacked (default: a temporary folder)")
+    parser.add_argument("--to", type=Path, help="also write the figures to this JSON file")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        figures = measure(options, options.work or Path(temporary))
+    text = json.dumps(figures, indent=1)
+    print(text)
+    if options.to:
+        options.to.write_text(text + "\n", "utf-8")
+
+
+def measure(options, work):
+    """Embed, find, compare with the groups of identical files. → dict"""
+    from productcat import DuplicateDetector
+    from training.datasets import DataConfig, load_dataset
+
+    listings = load_dataset(DataConfig("fashion-product-images-small.tar.xz"), options.data, work).listings
+    detector = DuplicateDetector.load(options.bundle)
+    started = time.monotonic()
+    embeddings = detector.embed(listings)
+    embedded = time.monotonic()
+    pairs = detector.find(embeddings)
+    found = time.monotonic()
+    groups = identical(listings)
+    together = {frozenset((pair.left, pair.right)) for pair in pairs}
+    missed = [group for group in groups if not connected(group, together)]
+    return {
+        "listings": len(listings),
+        "embed_seconds": round(embedded - started, 1),
+        "find_seconds": round(found - embedded, 1),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "pairs_found": len(pairs),
+        "threshold": detector.threshold,
+        "identical_groups": len(groups),
+        "identical_listings": sum(map(len, groups)),
+        "identical_groups_missed": len(missed),
+    }
+
+
+def identical(listings):
+    """Ids of listings whose photo files are the same, byte for byte. → list of lists"""
+    groups = defaultdict(list)
+    for listing in listings:
+        groups[hashlib.sha256(Path(listing.photos[0]).read_bytes()).digest()].append(listing.id)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def connected(group, together):
+    """Whether pairs that were found join all of a group."""
+    reached, left = {group[0]}, set(group[1:])
+    while True:
+        more = {each for each in left if any(frozenset((each, other)) in together for other in reached)}
+        if not more:
+            return not left
+        reached, left = reached | more, left - more
+
+
+if __name__ == "__main__":
+    main()

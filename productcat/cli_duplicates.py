@@ -1,0 +1,162 @@
+"""The commands `productcat duplicates find` and `productcat duplicates compare`."""
+
+import json
+import sys
+from contextlib import closing
+from typing import Annotated
+
+import typer
+from typer.core import TyperCommand
+
+from productcat import console, manual_duplicates
+from productcat.console import (
+    FINE,
+    INTERRUPTED,
+    SOME_BAD,
+    UNUSABLE,
+    BadOption,
+    BundleOption,
+    ColumnsOption,
+    FormatOption,
+    UsageError,
+    command,
+    complain,
+)
+
+DECIMALS = 6
+
+app = console.group(manual_duplicates.DUPLICATES)
+
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option("--threshold", help="Least probability of a pair, 0 to 1. [default: the bundle's own]"),
+]
+
+
+@app.command(help=manual_duplicates.FIND)
+@command
+def find(
+    source: Annotated[
+        str, typer.Argument(metavar="LISTINGS", help="A file of listings, or a folder; - is standard input.")
+    ],
+    target: Annotated[
+        str,
+        typer.Option("--to", help="The file of pairs: CSV, or JSON Lines if it ends in .jsonl; - is standard output."),
+    ] = "-",
+    html: Annotated[str | None, typer.Option("--html", help="The report, one HTML file.")] = None,
+    most: Annotated[int, typer.Option("--most", help="Pairs in the report, at most.", min=1)] = 200,
+    threshold: ThresholdOption = None,
+    adapt: Annotated[bool, typer.Option("--adapt/--no-adapt", help="Learn what these listings have in common.")] = True,
+    bundle: BundleOption = None,
+    bad: BadOption = None,
+    columns: ColumnsOption = None,
+    format: FormatOption = None,
+):
+    """What `manual_duplicates.FIND` says."""
+    from productcat.duplicate_search import Outputs, Table, search
+
+    columns = console.columns_from(columns)
+    if html == target:
+        raise UsageError("--html and --to are the same file")
+    outputs = Outputs(target, html, most, bad)
+    unfinished = outputs.unfinished()
+    detector = _load(bundle, threshold)
+    with closing(console.side_for(target, bad, unfinished)) as side:
+        try:
+            result = search(detector, Table(source, columns, format), outputs, side, adapt)
+        except KeyboardInterrupt:
+            said = "interrupted" if target == "-" else "interrupted; the same command goes on"
+            return complain(said, INTERRUPTED)
+        return _sum_up(result, detector.threshold, side)
+
+
+def _load(bundle, threshold):
+    """The detector, with the threshold that was given."""
+    if threshold is not None and not 0.0 <= threshold <= 1.0:
+        raise UsageError(f"--threshold {threshold} is not between 0 and 1")
+    from productcat.duplicates import DuplicateDetector
+
+    detector = DuplicateDetector.load(bundle)
+    if threshold is not None:
+        detector.threshold = threshold
+    return detector
+
+
+def _sum_up(result, threshold, side):
+    parts = [f"{result.n_listings} listings, {result.n_pairs} pairs at {threshold:g} or more"]
+    parts += [f"{result.n_problems} problems with photos, {side.place}"] if result.n_problems else []
+    parts += [f"{side.count} bad rows, {side.place}"] if side.count else []
+    return complain("; ".join(parts), SOME_BAD if len(parts) > 1 else FINE)
+
+
+class _Sides(TyperCommand):
+    """Reads `--with B1 B2` as `--with B1 --with B2`."""
+
+    def parse_args(self, ctx, args):
+        """What click calls."""
+        spread, follows = [], False
+        for each in args:
+            if follows and (each == "-" or not each.startswith("-")):
+                spread += ["--with", each]
+            else:
+                follows = each == "--with"
+                spread += [] if follows else [each]
+        return super().parse_args(ctx, spread)
+
+
+@app.command(help=manual_duplicates.COMPARE, cls=_Sides)
+@command
+def compare(
+    photos: Annotated[list[str], typer.Argument(metavar="A", help="Photos of one listing; - is standard input.")],
+    others: Annotated[list[str] | None, typer.Option("--with", metavar="B...", help="Photos of the other.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+    threshold: ThresholdOption = None,
+    bundle: BundleOption = None,
+):
+    """What `manual_duplicates.COMPARE` says."""
+    if not others:
+        raise UsageError("give the photos of the other listing: --with B...")
+    if [*photos, *others].count("-") > 1:
+        raise UsageError("standard input holds one photo, - can be given once")
+    detector = _load(bundle, threshold)
+    problems = []
+    (left, right), names = zip(*(_look(detector, each, problems) for each in (photos, others)), strict=True)
+    for problem in problems:
+        complain(problem)
+    if not all(names):
+        return UNUSABLE  # what is wrong with the photos is said
+    score, matches = float(detector.score([left], [right])[0]), detector.explain(left, right)
+    if as_json:
+        print(json.dumps(_as_dict(score, detector.threshold, matches, names, problems), ensure_ascii=False))
+    else:
+        from productcat.display import match_lines
+
+        print("\n".join(match_lines(score, detector.threshold, matches, *names)))
+    return SOME_BAD if problems else FINE
+
+
+def _look(detector, photos, problems):
+    """Photos of one listing → its Embedding, and the names of those that can be read."""
+    from productcat.embedding_shards import embed_quietly, joined
+    from productcat.listing import Listing
+
+    listings = [Listing("", photos=[sys.stdin.buffer.read() if photo == "-" else photo]) for photo in photos]
+    embeddings, said = embed_quietly(detector, listings)
+    problems += [line.removeprefix("listing '': ").removesuffix("; it is never a duplicate") for line in said]
+    return joined(embeddings), [photo for photo, each in zip(photos, embeddings, strict=True) if len(each)]
+
+
+def _as_dict(score, threshold, matches, names, problems):
+    """What --json prints. names: those of the photos on the left, and on the right."""
+    left, right = names
+    rounded = [{name: round(value, DECIMALS) for name, value in each.levels.items()} for each in matches]
+    return {
+        "score": round(score, DECIMALS),
+        "threshold": threshold,
+        "duplicates": score >= threshold,
+        "matches": [
+            {"left": left[each.left], "right": right[each.right], "levels": levels, "copy": round(each.copy, DECIMALS)}
+            for each, levels in zip(matches, rounded, strict=True)
+        ],
+        "problems": problems,
+    }

@@ -1,0 +1,146 @@
+"""What the commands share: exit codes, options, one line on standard error for each mistake."""
+
+import functools
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from productcat.errors import ProductcatError
+
+FINE, SOME_BAD, USAGE, UNUSABLE, INTERRUPTED, NOT_READ = 0, 1, 2, 3, 130, 141
+
+BundleOption = Annotated[
+    str | None,
+    typer.Option("--bundle", envvar="PRODUCTCAT_BUNDLE", help="A bundle's path or name; else the default one."),
+]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option("--columns", help="Names of columns, as role=name, ...; roles: id, title, photos, photo_pattern."),
+]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", help="csv, jsonl, parquet or folders. [default: seen from the content]")
+]
+BadOption = Annotated[
+    str | None, typer.Option("--bad", help="The side file. [default: <--to>.bad.jsonl; with --to -, standard error]")
+]
+
+
+class UsageError(ProductcatError):
+    """Options that do not go together."""
+
+
+def run(app, arguments=None):
+    """Run a typer app on a list of arguments (by default the program's own), and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # an emoji on an ASCII terminal is no reason to die
+    sys.exit(_run(app, arguments))
+
+
+def _run(app, arguments):
+    try:
+        code = app(args=arguments, prog_name="productcat", standalone_mode=False)
+        sys.stdout.flush()
+        return code
+    except UsageError as error:
+        return complain(f"{error}; see --help", USAGE)
+    except ProductcatError as error:
+        return complain(error, UNUSABLE)
+    except KeyboardInterrupt:
+        return complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        return _forget_output()
+    except OSError as error:
+        _forget_output()
+        return complain(f"{error.filename or 'standard output'}: {error.strerror}", UNUSABLE)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # what typer raises for wrong usage
+            raise
+        return complain(f"{error.format_message().rstrip('.')}; see --help", USAGE)
+
+
+def complain(message, code=None):
+    """Say one line on standard error. → the code, as it was given"""
+    line = " ".join(str(message).split())
+    print(f"productcat: {line}", file=sys.stderr)
+    return code
+
+
+def _forget_output():
+    """Let nothing more be written to standard output, at exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return NOT_READ
+
+
+def command(function):
+    """Keep from typer the exceptions that `run` answers, and make the returned number the exit code."""
+
+    @functools.wraps(function)
+    def wrapped(*arguments, **options):
+        try:
+            code = function(*arguments, **options)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            code = _forget_output()
+        except KeyboardInterrupt:
+            code = complain("interrupted", INTERRUPTED)
+        raise typer.Exit(code or FINE)
+
+    return wrapped
+
+
+def group(help):
+    """A typer app for commands that share a first word; without a second one it prints its help."""
+
+    def alone(context: typer.Context):
+        if context.invoked_subcommand is None:
+            print(context.get_help())
+
+    return typer.Typer(help=help, rich_markup_mode=None, callback=alone, invoke_without_command=True)
+
+
+def refuse(options, reason):
+    """Raise UsageError when one of some options, a dict name → value, was given."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise UsageError(f"{given[0]} {reason}")
+
+
+def columns_from(text):
+    """The Columns that --columns names."""
+    from productcat.readers import Columns
+
+    try:
+        return Columns.from_text(text or "")
+    except ValueError as error:
+        raise UsageError(f"--columns: {error}") from None
+
+
+class Spoken:
+    """Takes bad rows and says them on standard error, in place of a side file."""
+
+    place = "named above"
+
+    def __init__(self):
+        self.count = 0
+
+    def add(self, bad):
+        """Say one BadRow."""
+        self.count += 1
+        complain(f"row {bad.number}: {bad.reason}")
+
+    def add_problem(self, reason):
+        """Say what is wrong with the photos of a listing."""
+        complain(reason)
+
+    def close(self):
+        """Nothing to close."""
+
+
+def side_for(target, bad, resume=False):
+    """Where the bad rows of a run go that writes `target`: the side file, or standard error."""
+    from productcat.outputs import SideFile
+
+    return Spoken() if target == "-" and not bad else SideFile(bad or f"{target}.bad.jsonl", resume)

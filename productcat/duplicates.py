@@ -1,0 +1,274 @@
+"""Do two listings show the same physical item? A learned metric between sets of photos.
+
+Made by `training/duplicates.py`. Each photo is seen on several levels of the image model; the levels' features are
+compared in a whitened space, in which what many photos share counts for little; a small network turns what two sets of
+photos have in common into a probability.
+"""
+
+import warnings
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from productcat.bundle import Bundle
+from productcat.image_model import ImageModel
+from productcat.photo_evidence import SIDE, PhotoSets, correlations, evidence, nearest_pairs, thumbnails
+from productcat.photo_sets import decoded
+from productcat.set_metric import SetMetric
+from productcat.whitening import unit
+
+DEFAULT = "general"
+BATCH = 64
+"""Listings embedded at a time: an iterable may be longer than memory."""
+
+NEIGHBOURS = 10
+"""So many of its most similar photos, and of its most similar listings, are what `find` scores for each."""
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What is kept of one listing's photos, less than 2 KB a photo.
+
+    id : str
+    features : dict, level → ndarray of shape (n_photos, n_features), int8
+        Unit vectors in steps of their own.
+    thumbnails : ndarray of shape (n_photos, 256), int8
+    """
+
+    id: str
+    features: dict[str, np.ndarray]
+    thumbnails: np.ndarray
+
+    def __len__(self):
+        """The number of photos that can be read."""
+        return len(self.thumbnails)
+
+
+@dataclass(frozen=True)
+class DuplicatePair:
+    """Two listings, by id, and the probability that they show the same item."""
+
+    left: str
+    right: str
+    score: float
+
+
+@dataclass(frozen=True)
+class PhotoMatch:
+    """Two photos, by their numbers among those of their listings that can be read, and how alike they are.
+
+    levels: cosine on each level of the image model; higher levels tell of objects, lower ones of scenes and surfaces.
+    copy: correlation of the two as thumbnails, however turned or mirrored; 1 for the same picture.
+    """
+
+    left: int
+    right: int
+    levels: dict[str, float]
+    copy: float
+
+
+class DuplicateDetector:
+    """Scores pairs of listings by their sets of photos.
+
+    Made by `DuplicateDetector.load`. A listing without a photo that can be read is never a duplicate: its scores are 0,
+    and a warning names it.
+
+    Attributes
+    ----------
+    threshold : float
+        From here up `find` and `cluster` take a pair for duplicates, unless they are told otherwise.
+    """
+
+    def __init__(self, image_model, metric, threshold):
+        self.image_model = image_model
+        self.metric = metric
+        self.threshold = threshold
+        self.spaces = {name: level.space() for name, level in metric.levels.items()}
+
+    @classmethod
+    def load(cls, bundle=None):
+        """Open a bundle with a duplicates part: a path, the name of a shipped one, or None for "general".
+
+        Raises
+        ------
+        BundleError
+            The bundle is missing, damaged, of another format, or has no such part.
+        """
+        opened = Bundle.open(DEFAULT if bundle is None else bundle)
+        metric = SetMetric.load(opened.part("duplicates"))
+        return cls(ImageModel.load(opened.part("image")), metric, metric.threshold)
+
+    def adapt(self, listings):
+        """A detector that knows a catalogue: what its listings have in common, such as one studio, is no evidence.
+
+        No labels are needed. Some dozens of listings already help, and a few change little.
+
+        Parameters
+        ----------
+        listings : iterable of Listing or Embedding
+
+        Returns
+        -------
+        DuplicateDetector
+            Takes the embeddings of this one.
+        """
+        embeddings = [each for each in self.embed(listings) if len(each)]
+        if not embeddings:
+            return self
+        weights = np.concatenate([np.full(len(each), 1 / len(each)) for each in embeddings])
+        levels = {
+            name: replace(level, background=level.background.adapted(_stacked(embeddings, name), weights))
+            for name, level in self.metric.levels.items()
+        }
+        return DuplicateDetector(self.image_model, replace(self.metric, levels=levels), self.threshold)
+
+    def embed(self, listings):
+        """Look at the photos of listings.
+
+        Parameters
+        ----------
+        listings : iterable of Listing or Embedding
+            Embeddings are handed through.
+
+        Returns
+        -------
+        list of Embedding
+        """
+        found, batch = [], []
+        for each in listings:
+            if isinstance(each, Embedding):
+                found.extend([*self._embed(batch), each])
+                batch = []
+            else:
+                batch.append(each)
+            if len(batch) == BATCH:
+                found.extend(self._embed(batch))
+                batch = []
+        found.extend(self._embed(batch))
+        return found
+
+    def score(self, left, right):
+        """Probability that aligned pairs show the same item.
+
+        Parameters
+        ----------
+        left, right : iterables of Listing or Embedding, equally long
+
+        Returns
+        -------
+        ndarray of shape (n_pairs,), in [0, 1]
+            score(a, b) == score(b, a).
+        """
+        left, right = self.embed(left), self.embed(right)
+        if len(left) != len(right):
+            raise ValueError(f"{len(left)} listings on the left, {len(right)} on the right: expected as many on both")
+        pairs = np.stack([np.arange(len(left))] * 2, axis=1)
+        return self._scores(self.sets(left), self.sets(right), pairs)
+
+    def score_matrix(self, left, right):
+        """Probabilities of all pairs, shape (n_left, n_right)."""
+        left, right = self.sets(self.embed(left)), self.sets(self.embed(right))
+        shape = len(left.counts), len(right.counts)
+        return self._scores(left, right, np.indices(shape).reshape(2, -1).T).reshape(shape)
+
+    def find(self, listings, threshold=None, adapt=True):
+        """Pairs of duplicates in a catalogue.
+
+        The most similar listings of each, by nearest photos and by nearest mean vectors, are scored.
+
+        Parameters
+        ----------
+        listings : iterable of Listing or Embedding
+        threshold : float in [0, 1], optional
+            Least score; the detector's own by default.
+        adapt : bool
+            First adapt to these listings, as `adapt` does.
+
+        Returns
+        -------
+        list of DuplicatePair
+            Best first, every pair once.
+        """
+        threshold = self.threshold if threshold is None else threshold
+        embeddings = self.embed(listings)
+        detector = self.adapt(embeddings) if adapt else self
+        sets = detector.sets(embeddings)
+        pairs = nearest_pairs(sets, NEIGHBOURS)
+        scores = detector._scores(sets, sets, pairs)
+        kept = [row for row in np.argsort(-scores, kind="stable") if scores[row] >= threshold]
+        ids = [each.id for each in embeddings]
+        return [DuplicatePair(ids[pairs[row, 0]], ids[pairs[row, 1]], float(scores[row])) for row in kept]
+
+    def cluster(self, listings, threshold=None, adapt=True):
+        """Groups of listings that are connected by duplicates, the largest first. → list of lists of ids"""
+        groups = {}
+        for pair in self.find(listings, threshold, adapt):
+            joined = groups.get(pair.left, [pair.left])
+            other = groups.get(pair.right, [pair.right])
+            if joined is not other:
+                joined += other
+                groups.update(dict.fromkeys(joined, joined))
+        different = {id(group): group for group in groups.values()}.values()
+        return sorted(map(sorted, different), key=lambda group: (-len(group), group))
+
+    def explain(self, left, right):
+        """Which photos of two listings match. → list of PhotoMatch, best first, one a photo of the smaller set"""
+        left, right = (self.sets(self.embed([each])) for each in (left, right))
+        cosines = {level: left.vectors[level] @ right.vectors[level].T for level in self.spaces}
+        shape = len(left.thumbnails), len(right.thumbnails)
+        rows, columns = np.indices(shape).reshape(2, -1)
+        copies = correlations(left.thumbnails[rows], right.thumbnails[columns]).reshape(shape)
+        total, matches = sum(cosines.values(), copies), []
+        for _ in range(min(shape)):
+            i, j = np.unravel_index(np.argmax(total), shape)
+            levels = {level: float(cosine[i, j]) for level, cosine in cosines.items()}
+            matches.append(PhotoMatch(int(i), int(j), levels, float(copies[i, j])))
+            total[i], total[:, j] = -np.inf, -np.inf
+        return matches
+
+    def sets(self, embeddings):
+        """Embeddings in the spaces of this detector. → PhotoSets"""
+        seen = [each for each in embeddings if len(each)]
+        vectors = {
+            name: space.project(_stacked(seen, name) if seen else np.empty((0, len(space.mean)), np.float32))
+            for name, space in self.spaces.items()
+        }
+        little = np.concatenate([each.thumbnails for each in embeddings]) if embeddings else _no_thumbnails()
+        return PhotoSets(vectors, little, np.array([len(each) for each in embeddings], int))
+
+    def _embed(self, listings):
+        """Embeddings of a batch; warns of photos that cannot be read and of listings without any."""
+        if not listings:
+            return []
+        problems = [[] for _ in listings]
+        owners, parts, little = [], {name: [] for name in self.spaces}, [_no_thumbnails()]
+        for some, pixels in decoded(listings, self.image_model.size, problems):
+            outputs = self.image_model.run(pixels)[1]
+            owners += some
+            little.append(thumbnails(pixels))
+            for name, level in self.metric.levels.items():
+                parts[name].append(level.compact(outputs[name]))
+        little = np.concatenate(little)
+        kept = {name: np.concatenate(part) for name, part in parts.items() if part}
+        found = []
+        for number, listing in enumerate(listings):
+            rows = np.flatnonzero(np.array(owners) == number)
+            for line in problems[number] or ([] if len(rows) else [f"listing {listing.id!r}: no photo"]):
+                warnings.warn(f"{line}" if len(rows) else f"{line}; it is never a duplicate", UserWarning, stacklevel=4)
+            found.append(Embedding(listing.id, {name: each[rows] for name, each in kept.items()}, little[rows]))
+        return found
+
+    def _scores(self, left, right, pairs):
+        scores = np.zeros(len(pairs))
+        some = (left.counts[pairs[:, 0]] > 0) & (right.counts[pairs[:, 1]] > 0)
+        scores[some] = self.metric.probabilities(evidence(left, right, pairs[some]))
+        return scores
+
+
+def _stacked(embeddings, level):
+    """The features of one level, photo below photo, as unit vectors, shape (n_photos, n_features), float32."""
+    return unit(np.concatenate([each.features[level] for each in embeddings]).astype(np.float32))
+
+
+def _no_thumbnails():
+    return np.empty((0, SIDE * SIDE), np.int8)

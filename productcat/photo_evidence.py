@@ -1,0 +1,182 @@
+"""What two sets of photos say about being of one item: numbers that neither the order of the photos nor that of the
+two sets can change."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SIDE = 16
+"""Thumbnails have this many pixels a side."""
+
+CHUNK = 16_384
+"""Pairs of photos compared at once, which bounds the memory."""
+
+NEIGHBOUR_ROWS = 256
+"""Vectors whose neighbours are sought at once."""
+
+_GRID = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
+TURNS = np.stack([np.rot90(grid, k).ravel() for grid in (_GRID, _GRID.T) for k in range(4)])
+"""The eight ways to turn and mirror a thumbnail, as orders of its pixels."""
+
+
+@dataclass(frozen=True)
+class PhotoSets:
+    """The photos of many listings, one below the other.
+
+    vectors : dict, level → ndarray of shape (n_photos, n_dimensions), float32
+        Unit vectors in the space of each level.
+    thumbnails : ndarray of shape (n_photos, SIDE * SIDE), int8
+        As `thumbnails` makes them.
+    counts : ndarray of shape (n_listings,), int
+        Photos of each listing.
+    """
+
+    vectors: dict[str, np.ndarray]
+    thumbnails: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def starts(self):
+        """The row of each listing's first photo, shape (n_listings,)."""
+        return np.cumsum(self.counts) - self.counts
+
+    def means(self, level):
+        """The mean vector of each listing, scaled to length 1; zeros without photos. (n_listings, n_dimensions)"""
+        sums = np.zeros((len(self.counts), self.vectors[level].shape[1]), np.float32)
+        some = self.counts > 0
+        if some.any():
+            sums[some] = np.add.reduceat(self.vectors[level], self.starts[some])
+        return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+
+
+def thumbnails(photos):
+    """Gray thumbnails without brightness and contrast.
+
+    photos : ndarray of shape (n, height, width, 3), dtype uint8 → ndarray of shape (n, SIDE * SIDE), int8
+    """
+    gray = photos.mean(axis=3, dtype=np.float32)
+    for axis in (1, 2):
+        edges = np.linspace(0, gray.shape[axis], SIDE + 1).astype(int)
+        gray = np.add.reduceat(gray, edges[:-1], axis) / np.diff(edges).reshape(
+            [-1 if i == axis else 1 for i in range(3)]
+        )
+    flat = gray.reshape(len(gray), -1)
+    flat = flat - flat.mean(axis=1, keepdims=True)
+    return np.round(flat * (127 / np.maximum(np.abs(flat).max(axis=1, keepdims=True), 1.0))).astype(np.int8)
+
+
+def evidence(left, right, pairs):
+    """Compare pairs of listings.
+
+    Parameters
+    ----------
+    left, right : PhotoSets
+    pairs : ndarray of shape (n_pairs, 2), int
+        Numbers of listings that have photos, in `left` and in `right`.
+
+    Returns
+    -------
+    ndarray of shape (n_pairs, 3 * n_levels + 2), float32
+        For each level the cosine of the mean vectors, that of the two most similar photos, and the mean over all photos
+        of both sets of the best in the other set; then the greatest correlation of thumbnails, over all ways to
+        turn and mirror them; then the logarithm of the number of pairs of photos.
+    """
+    means = {level: (left.means(level), right.means(level)) for level in left.vectors}
+    sizes = left.counts[pairs[:, 0]] * right.counts[pairs[:, 1]]
+    ends = np.searchsorted(np.cumsum(sizes), np.arange(CHUNK, sizes.sum() + CHUNK, CHUNK), side="right")
+    parts, begin = [], 0
+    for end in [*ends, len(pairs)]:
+        end = min(max(end, begin + 1), len(pairs))
+        if begin < end:
+            parts.append(_chunk(left, right, pairs[begin:end], means))
+        begin = end
+    return np.concatenate(parts) if parts else np.empty((0, 3 * len(means) + 2), np.float32)
+
+
+def _chunk(left, right, pairs, means):
+    first, second = pairs.T
+    grid = _Grid(left.counts[first], right.counts[second])
+    i, j = left.starts[first][grid.pair] + grid.row, right.starts[second][grid.pair] + grid.column
+    columns = []
+    for level, (ours, theirs) in means.items():
+        columns.append(np.einsum("nd,nd->n", ours[first], theirs[second]))
+        cosines = np.einsum("nd,nd->n", left.vectors[level][i], right.vectors[level][j])
+        columns += [grid.best(cosines), grid.mean_of_best(cosines)]
+    columns.append(grid.best(correlations(left.thumbnails[i], right.thumbnails[j])))
+    columns.append(np.log(grid.sizes))
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def correlations(first, second):
+    """Greatest correlation of aligned thumbnails over the eight turns, in whole numbers and so alike both ways.
+
+    first, second : ndarray of shape (n, SIDE * SIDE), int8 → ndarray of shape (n,), 0 where one has no contrast
+    """
+    # float32 holds whole numbers up to 2**24 exactly, these stay below 127 * 127 * 256, and its products are fast
+    first, second = first.astype(np.float32), second.astype(np.float32)
+    best = np.max([np.einsum("nd,nd->n", first, second[:, turn]) for turn in TURNS], axis=0)
+    lengths = np.sqrt(np.einsum("nd,nd->n", first, first)) * np.sqrt(np.einsum("nd,nd->n", second, second))
+    return np.where(lengths > 0, best / np.maximum(lengths, 1.0), 0.0)
+
+
+class _Grid:
+    """All pairs of photos of many pairs of listings, as flat arrays: listing pair by listing pair, row by row.
+
+    pair, row, column : ndarray of shape (n_photo_pairs,), int
+    """
+
+    def __init__(self, rows, columns):
+        self.rows, self.columns, self.sizes = rows, columns, rows * columns
+        self.starts = np.cumsum(self.sizes) - self.sizes
+        self.pair = np.repeat(np.arange(len(rows)), self.sizes)
+        place = np.arange(len(self.pair)) - self.starts[self.pair]
+        self.row, self.column = np.divmod(place, columns[self.pair])
+        self.by_column = self.starts[self.pair] + (place % rows[self.pair]) * columns[self.pair]
+        self.by_column += place // rows[self.pair]
+
+    def best(self, values):
+        """The greatest value of each pair of listings."""
+        return np.maximum.reduceat(values, self.starts)
+
+    def mean_of_best(self, values):
+        """Mean over all photos, of both listings, of the best value with a photo of the other listing."""
+        rows = self._sum_of_best(values, self.rows, self.columns)
+        return (rows + self._sum_of_best(values[self.by_column], self.columns, self.rows)) / (self.rows + self.columns)
+
+    def _sum_of_best(self, values, segments, length):
+        """values lie in `segments` runs of `length` each."""
+        runs = np.repeat(length, segments)
+        best = np.maximum.reduceat(values, np.cumsum(runs) - runs)
+        return np.add.reduceat(best, np.cumsum(segments) - segments)
+
+
+def nearest_pairs(sets, k):
+    """Pairs of listings that may be duplicates: the k nearest photos of each photo, the k nearest listings of each.
+
+    Returns
+    -------
+    ndarray of shape (n_pairs, 2), int
+        Each pair once, the smaller number first.
+    """
+    owners = np.repeat(np.arange(len(sets.counts)), sets.counts)
+    seen = np.flatnonzero(sets.counts)
+    photos = np.concatenate(list(sets.vectors.values()), axis=1)
+    found = [_neighbours(photos, owners, k)]
+    if len(photos) > len(seen):  # otherwise every listing has one photo, which is its mean
+        means = np.concatenate([sets.means(level)[seen] for level in sets.vectors], axis=1)
+        found.append(_neighbours(means, seen, k))
+    return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
+
+
+def _neighbours(vectors, owners, k):
+    """For each vector the k nearest of other owners. → pairs of owners, shape (n_pairs, 2)"""
+    pairs, k = [np.empty((0, 2), int)], min(k, len(vectors) - 1)
+    for start in range(0, len(vectors), NEIGHBOUR_ROWS) if k > 0 else ():
+        rows = slice(start, start + NEIGHBOUR_ROWS)
+        cosines = vectors[rows] @ vectors.T
+        cosines[owners[rows, None] == owners] = -np.inf
+        nearest = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
+        mine = np.repeat(owners[rows], k)
+        some = np.isfinite(np.take_along_axis(cosines, nearest, axis=1).ravel())
+        pairs.append(np.stack([mine, owners[nearest.ravel()]], axis=1)[some])
+    return np.concatenate(pairs)

@@ -1,0 +1,200 @@
+"""Measures the metric between sets of photos on items, and on domains, that it has not learnt from.
+
+Every item's photos are divided into two halves; all pairs of left and right halves within a domain are scored, and the
+figures are means over the domains. "known catalogue": the detector was adapted to the domain's photos, without labels.
+"""
+
+import numpy as np
+
+from productcat.duplicates import DuplicateDetector, Embedding
+from productcat.photo_evidence import evidence
+from productcat.progress import Progress
+from productcat.whitening import known_share, unit
+from training import duplicates
+from training.duplicate_metrics import bootstrap, summary
+from training.item_photos import domain_folds, halves, item_folds
+
+FOLDS = 5
+WAYS = ("nothing known", "known catalogue")
+
+
+class Protocol:
+    """The items that are measured, and what there is to learn from.
+
+    Parameters
+    ----------
+    items : list of Item
+    table : PhotoTable
+        Their photos, item by item, and photos of other domains, which always train.
+    config : MetricConfig
+    siamese : SiameseConfig
+    """
+
+    def __init__(self, items, table, config, siamese, seed=0):
+        self.table, self.config, self.siamese, self.seed = table, config, siamese, seed
+        self.items = items
+        self.names = np.array([f"{item.domain}/{item.name}" for item in items])
+        self.domains = np.array([item.domain for item in items])
+        self.left, self.right = (
+            [self._rows(item, side) for item, side in zip(items, sides, strict=True)] for sides in halves(items, seed)
+        )
+
+    def _rows(self, item, photos):
+        """Rows of some photos of an item; its photos lie in the table in the order in which the item has them."""
+        rows = np.flatnonzero(self.table.items == f"{item.domain}/{item.name}")
+        return [rows[item.photos.index(photo)] for photo in photos]
+
+    def unseen_domains(self):
+        """Leave one domain out. → dict, method → dict, domain → (n_items, n_items) scores"""
+        folds = domain_folds(self.items)
+        return self._scores([(folds == fold, [(folds == fold, folds == fold)]) for fold in np.unique(folds)])
+
+    def unseen_items(self):
+        """Cross-validation: who scores a pair has learnt from neither of its items. → as `unseen_domains`"""
+        folds, plan = item_folds(self.items, FOLDS, self.seed), []
+        for one in range(FOLDS):
+            for other in range(one + 1, FOLDS):
+                blocks = [(one, other), (other, one)]
+                # pairs within a fold go to one of those that have not seen it
+                blocks += [(one, one)] if other == one + 1 else []
+                blocks += [(other, other)] if one == FOLDS - 2 else []
+                held_out = (folds == one) | (folds == other)
+                plan.append((held_out, [(folds == left, folds == right) for left, right in blocks]))
+        return self._scores(plan)
+
+    def _scores(self, plan):
+        """plan : list of (items held out, list of blocks (items on the left, items on the right))"""
+        found = {}
+        with Progress("models without the items that they judge", len(plan), "models") as progress:
+            for held_out, blocks in plan:
+                fold = Fold(self, ~np.isin(self.table.items, self.names[held_out]))
+                for left, right in blocks:
+                    for domain in np.unique(self.domains[left & held_out]):
+                        self._fill(found, fold, domain, left, right)
+                progress.advance(1)
+        return found
+
+    def _fill(self, found, fold, domain, left, right):
+        members = np.flatnonzero(self.domains == domain)
+        left, right = members[left[members]], members[right[members]]
+        if len(left) and len(right):
+            place = np.ix_(np.searchsorted(members, left), np.searchsorted(members, right))
+            sets = [self.left[item] for item in left], [self.right[item] for item in right]
+            for method, scores in fold.scores(domain, *sets).items():
+                matrix = found.setdefault(method, {}).setdefault(domain, np.full([len(members)] * 2, np.nan))
+                matrix[place] = scores
+
+
+class Fold:
+    """The methods, learnt from some of the photos. known : ndarray of shape (n_photos,), bool"""
+
+    def __init__(self, protocol, known):
+        self.table, config = protocol.table, protocol.config
+        part = self.table.rows(known)
+        self.bases = duplicates.bases(part, config)
+        domains = duplicates.domains_of(part, self.bases, config)
+        network = duplicates.train_siamese(domains, list(self.bases), protocol.siamese, protocol.seed)
+        self.metric = duplicates.metric_of(part, self.bases, network.head(), config)
+        samples = duplicates.samples(domains, list(self.bases), protocol.siamese, protocol.seed)
+        self.heads = {name: fit(*samples) for name, fit in HEADS.items()}
+        self.ways = {}
+
+    def scores(self, domain, left, right):
+        """All methods' scores of pairs of sets of rows. → dict, method → (n_left, n_right)"""
+        found = untrained(self.table, left, right)
+        shape = len(left), len(right)
+        for way, detector in self._detectors(domain).items():
+            seen = self._evidence(detector, left, right)
+            found[f"Siamese network, {way}"] = detector.metric.probabilities(seen).reshape(shape)
+            found[f"whitened means, {way}"] = seen[:, 0].reshape(shape)
+            share = np.full((len(seen), 1), detector.metric.share, np.float32)
+            for name, head in self.heads.items():
+                found[f"{name}, {way}"] = head(np.hstack([seen, share])).reshape(shape)
+        return found
+
+    def _detectors(self, domain):
+        """A detector that knows nothing of a domain, and one adapted to its photos. → dict, way → DuplicateDetector"""
+        if domain not in self.ways:
+            items = np.unique(self.table.items[self.table.domains == domain])
+            plain = DuplicateDetector(None, self.metric, 0.5)
+            catalogue = self._embeddings(plain, [np.flatnonzero(self.table.items == item) for item in items])
+            self.ways[domain] = {WAYS[0]: plain, WAYS[1]: plain.adapt(catalogue)}
+        return self.ways[domain]
+
+    def _embeddings(self, detector, sets):
+        """Embeddings as a detector would make them of these rows' photos."""
+        levels = detector.metric.levels
+        outputs = self.table.outputs
+        return [
+            Embedding(
+                "",
+                {name: level.compact(outputs[name][rows].astype(np.float32)) for name, level in levels.items()},
+                self.table.thumbnails[rows],
+            )
+            for rows in sets
+        ]
+
+    def _evidence(self, detector, left, right):
+        pairs = np.indices((len(left), len(right))).reshape(2, -1).T
+        return evidence(*(detector.sets(self._embeddings(detector, each)) for each in (left, right)), pairs)
+
+
+def untrained(table, left, right):
+    """Features as the network gives them, and thumbnails: the baselines. → dict, method → (n_left, n_right)"""
+    little = table.thumbnails.astype(np.float32)
+    found = {}
+    for name, values in {**table.outputs, "thumbnails": little}.items():
+        vectors = unit(values.astype(np.float32))
+        means = [np.stack([unit(vectors[rows].mean(axis=0)) for rows in side]) for side in (left, right)]
+        found[f"{name}, means"] = means[0] @ means[1].T
+        found[f"{name}, best photos"] = duplicates.best_of_sets(vectors @ vectors.T, left, right)
+    return found
+
+
+def fit_logistic(evidence, same):
+    """Logistic regression on the evidence. → callable, evidence → scores"""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    fitted = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
+    return fitted.fit(evidence, same).decision_function
+
+
+def fit_boosting(evidence, same):
+    """Gradient boosting on the evidence. → callable, evidence → scores"""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    fitted = HistGradientBoostingClassifier(max_leaf_nodes=8, class_weight="balanced", random_state=0)
+    return fitted.fit(evidence, same).decision_function
+
+
+HEADS = {"logistic regression": fit_logistic, "gradient boosting": fit_boosting}
+"""Simpler heads, which see the same evidence as the Siamese network in spaces whose dimensions count alike."""
+
+
+def report(scores, seed=0):
+    """Figures and intervals of each method. → dict, method → {"figures": …, "intervals": …}"""
+    return {method: {"figures": summary(each), "intervals": bootstrap(each, seed)} for method, each in scores.items()}
+
+
+def candidates(scores, k):
+    """Pairs as `find` would propose them: each listing's k most similar, in all domains, in both ways.
+
+    scores : as `Protocol.unseen_items` gives them, of the Siamese network
+
+    Returns
+    -------
+    seen : ndarray of shape (n_pairs, 2)
+        Logits, and how well the catalogue was known.
+    same : ndarray of shape (n_pairs,), bool
+    """
+    seen, same = [], []
+    for way in WAYS:
+        for matrix in scores[f"Siamese network, {way}"].values():
+            best = np.argsort(-matrix, axis=1)[:, :k]
+            picked = np.clip(np.take_along_axis(matrix, best, axis=1).ravel(), 1e-12, 1 - 1e-12)
+            share = known_share(len(matrix)) if way == WAYS[1] else 0.0
+            seen.append(np.stack([np.log(picked) - np.log1p(-picked), np.full(len(picked), share)], axis=1))
+            same.append((best == np.arange(len(matrix))[:, None]).ravel())
+    return np.concatenate(seen), np.concatenate(same)

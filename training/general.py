@@ -1,0 +1,222 @@
+"""`python -m training.general CONFIG`: the bundle for whatever is sold, from an untouched backbone and pairs of photos.
+
+Steps whose results are there are not done again: the exported network, the photos as it sees them.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from productcat.bundle import Bundle, write_bundle
+from productcat.duplicates import NEIGHBOURS
+from productcat.errors import ProductcatError
+from productcat.image_model import GRAPH, SETTINGS, ImageModel
+from productcat.listing import Listing
+from productcat.photos import read_photo
+from training.assemble import assemble
+from training.config import load_config
+from training.datasets import DataConfig, load_dataset
+from training.duplicate_protocol import Protocol, candidates, report
+from training.duplicates import MetricConfig, bases, calibrated, domains_of, metric_of, train_siamese
+from training.export import compare, export_float, quantize, run_all
+from training.image_model import ImageConfig, build
+from training.item_photos import describe_items, read_items
+from training.photo_table import PhotoTable, look_at, with_copies
+from training.siamese import SiameseConfig
+
+CLASSES = Path(__file__).parent / "imagenet_classes.json"
+CALIBRATION_PHOTOS = 256
+"""So many photos give the ranges of int8 activations."""
+
+
+@dataclass(frozen=True)
+class PhotosConfig:
+    """Settings of the photos to learn from; the `[photos]` table of a configuration.
+
+    items: folder or tar of `<domain>/<item>/<nn>.jpg`. copied: sets of listings, of whose training photos copies are
+    made as sellers make them. each: photos taken of each such set. copies: of each photo.
+    """
+
+    items: str
+    copied: tuple[DataConfig, ...] = ()
+    each: int = 300
+    copies: int = 2
+
+
+@dataclass(frozen=True)
+class GeneralConfig:
+    """A configuration of a general bundle. name, description, seed: as in `training.config.Config`."""
+
+    name: str
+    photos: PhotosConfig
+    image: ImageConfig = field(default_factory=ImageConfig)
+    metric: MetricConfig = field(default_factory=MetricConfig)
+    siamese: SiameseConfig = field(default_factory=SiameseConfig)
+    description: str = ""
+    seed: int = 0
+
+
+def main(arguments=None):
+    """The command. A user's mistake is one line on standard error and exit code 1."""
+    description = "Make a bundle of an untouched network and a metric between sets of photos."
+    parser = argparse.ArgumentParser(prog="python -m training.general", description=description)
+    parser.add_argument("config", type=Path, help="a TOML file, such as training/configs/general.toml")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder with the data (default: data)")
+    parser.add_argument("--to", type=Path, required=True, help="the bundle: a new directory")
+    parser.add_argument("--work", type=Path, default=Path("work"), help="where finished steps are kept (default: work)")
+    image = parser.add_mutually_exclusive_group(required=True)
+    image.add_argument("--weights", help="a file of ImageNet weights of the backbone with its top")
+    image.add_argument("--image-of", help="instead, learn on this bundle's image model; the metric is added to a copy")
+    parser.add_argument("--report", type=Path, help="write the figures of the protocol to this JSON file")
+    options = parser.parse_args(arguments)
+    if os.path.lexists(options.to):
+        sys.exit(f"error: {options.to}: exists already; a bundle is written to a new directory")
+    try:
+        config = load_config(options.config, GeneralConfig)
+        given = Bundle.open(options.image_of) if options.image_of else None
+        work = options.work / (f"{config.name}-{given.manifest['name']}" if given else config.name)
+        run = General(config, options.data, work, options.weights, given)
+        figures = run.bundle(options.config.read_text("utf-8"), options.to)
+    except (ProductcatError, ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    if options.report:
+        options.report.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+
+
+class General:
+    """All steps of one configuration. given: a Bundle, to learn on its image model."""
+
+    def __init__(self, config, data, work, weights, given=None):
+        self.config, self.data, self.work, self.weights, self.given = config, data, work, weights, given
+        work.mkdir(parents=True, exist_ok=True)
+        self.items, left_out = read_items(data / config.photos.items, work)
+        for line in describe_items(self.items, left_out):
+            print(line, flush=True)
+        self.sets = {
+            each.source.split(".")[0]: load_dataset(each, data, work, config.seed) for each in config.photos.copied
+        }
+
+    def bundle(self, text, to):
+        """Write the bundle. → figures of the protocol, for each method"""
+        image, exported = self.image()
+        table = self.table(ImageModel.load(image))
+        figures, seen, same = self.measure(table)
+        metric = self.metric(table, seen, same)
+        means = {part: {name: each["figures"]["mean"] for name, each in rows.items()} for part, rows in figures.items()}
+        manifest = {"duplicates": {"learnt_with": text, "threshold": metric.threshold, **means}}
+        if self.given:
+            write_bundle(to, self.given.manifest | manifest, lambda folder: self.add_to_copy(folder, metric))
+        else:
+            classes = [{"name": name, "parents": {}} for name in json.loads(CLASSES.read_text("utf-8"))]
+            assemble(to, self.manifest(exported) | manifest, classes, image, None, duplicates=metric)
+        return figures
+
+    def measure(self, table):
+        """Run the protocol. → figures of each method; what is seen of held-out candidate pairs, and their truth"""
+        config = self.config
+        settings = json.dumps([asdict(config.metric), asdict(config.siamese), config.seed])
+        done = self.work / f"protocol-{hashlib.sha256(settings.encode()).hexdigest()[:10]}.json"
+        if not done.exists():
+            protocol = Protocol(self.items, table, config.metric, config.siamese, config.seed)
+            scores = {"unseen items": protocol.unseen_items(), "unseen domains": protocol.unseen_domains()}
+            seen, same = candidates(scores["unseen items"], NEIGHBOURS)
+            found = {name: report(each, config.seed) for name, each in scores.items()}
+            done.write_text(json.dumps([found, seen.tolist(), same.tolist()]), "utf-8")
+        figures, seen, same = json.loads(done.read_text("utf-8"))
+        return figures, np.array(seen), np.array(same)
+
+    def add_to_copy(self, folder, metric):
+        """The given bundle's files, and the metric."""
+        self.given.copy_files(folder)
+        metric.save(folder / "duplicates")
+
+    def metric(self, table, seen, same):
+        """Learn from all photos, and calibrate on held-out pairs. → SetMetric"""
+        config, known = self.config.metric, bases(table, self.config.metric)
+        network = train_siamese(domains_of(table, known, config), list(known), self.config.siamese, self.config.seed)
+        head, threshold = calibrated(network.head(), seen, same, config.precision)
+        return metric_of(table, known, head, config, threshold)
+
+    def image(self):
+        """Export the network. → folder of the bundle's image part, what was measured"""
+        if self.given:
+            return self.given.part("image"), {}
+        folder, done = self.work / "image", self.work / "image.json"
+        if not done.exists():
+            folder.mkdir(exist_ok=True)
+            model = untouched(self.config.image, self.weights)
+            levels = export_float(model, self.work / "float.onnx", self.config.image.photo_size)
+            photos = self.some_photos()
+            float_model = ImageModel(self.work / "float.onnx", self.config.image.photo_size, levels)
+            difference, distributions = compare(model, float_model, photos)
+            quantize(self.work / "float.onnx", folder / GRAPH, photos)
+            settings = {"photo_size": list(self.config.image.photo_size), "levels": list(levels), "arithmetic": "int8"}
+            (folder / SETTINGS).write_text(json.dumps(settings, indent=1), "utf-8")
+            same = run_all(ImageModel.load(folder), photos).argmax(axis=1) == distributions.argmax(axis=1)
+            measured = {"float_max_difference": difference, "int8_agrees_with_float_top1": float(same.mean())}
+            done.write_text(json.dumps(measured), "utf-8")
+        return folder, json.loads(done.read_text("utf-8"))
+
+    def some_photos(self):
+        """Photos from all sources, for the ranges of int8 numbers. → ndarray of shape (n, height, width, 3), uint8"""
+        rng, paths = np.random.default_rng(self.config.seed), [photo for item in self.items for photo in item.photos]
+        for dataset in self.sets.values():
+            paths += [photo for row in dataset.rows("train") for photo in dataset.listings[row].photos]
+        share = CALIBRATION_PHOTOS // 2
+        chosen = [
+            *rng.permutation(len(paths))[:share],
+            *rng.permutation(sum(len(item.photos) for item in self.items))[:share],
+        ]
+        return np.stack([read_photo(paths[each], self.config.image.photo_size) for each in chosen])
+
+    def table(self, model):
+        """All photos to learn from, as the network sees them. → PhotoTable"""
+        path = self.work / "photos.npz"
+        if not path.exists():
+            listings = [Listing(item.name, photos=item.photos) for item in self.items]
+            table, problems = look_at(listings, [item.domain for item in self.items], model, "photos of items")
+            for number, (name, dataset) in enumerate(self.sets.items()):
+                rng, rows = np.random.default_rng([self.config.seed, number]), dataset.rows("train")
+                chosen = [dataset.listings[row].photos[0] for row in rng.permutation(rows)[: self.config.photos.each]]
+                listings = with_copies(chosen, self.config.photos.copies, self.config.seed)
+                more, wrong = look_at(listings, [f"copies of {name}"] * len(listings), model, f"copies of {name}")
+                table, problems = table.joined(more), problems + wrong
+            for line in problems:
+                print(line, file=sys.stderr)
+            table.save(path)
+        return PhotoTable.load(path)
+
+    def manifest(self, exported):
+        """What the bundle says of itself, but for its metric."""
+        return {
+            "name": self.config.name,
+            "description": self.config.description,
+            "ensemble": {
+                "average": "log",
+                "weights": {"photos": 0.5, "title": 0.5},
+                "temperatures": {"photos": 1.0, "title": 1.0, "both": 1.0},
+            },
+            "decision_rule": {"assign_at": 0.9, "shortlist_at": 0.5, "shortlist_size": 5},
+            "trained_from": {"init_from": "ImageNet", "seed": self.config.seed},
+            "export": exported,
+        }
+
+
+def untouched(config, weights):
+    """The backbone with its own 1000 classes and the embeddings that the settings name. → keras.Model"""
+    model = build(replace(config, weights=weights), 1000)
+    whole = getattr(keras.applications, config.backbone)(weights=None)
+    whole.load_weights(weights)
+    model.get_layer("classifier").set_weights(whole.layers[-1].get_weights())
+    return model
+
+
+if __name__ == "__main__":
+    main()
