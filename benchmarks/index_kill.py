@@ -62,7 +62,7 @@ def write(path, detector, step):
             index.remove(ids)
         else:
             index.add(made_up(detector, id, step) for id in ids)
-        if step % 7 == 0:
+        if step % 40 == 0:
             index.settle()
         print(step, flush=True)
         step += 1

@@ -114,11 +114,10 @@ class ListingIndex:
             if len(waiting) >= TRANSACTION:
                 count += self._put(waiting)
                 waiting = {}
-                if self.store.is_untidy(growing=True):
-                    self.store.settle()
+                self.store.tidy(growing=True)
         count += self._put(waiting)
-        if count and self.store.is_untidy():
-            self.store.settle()
+        if count:
+            self.store.tidy()
         return count
 
     def remove(self, ids):

@@ -28,15 +28,15 @@ class PhotoRows:
     features: np.ndarray
     thumbnails: np.ndarray
 
-    def table(self, added):
-        """As a pyarrow.Table."""
+    def table(self):
+        """As a pyarrow.Table, added at 0."""
         import pyarrow
 
         counts = list(self.counts.values())
         columns = {
             LISTING: pyarrow.array(np.repeat(np.array(list(self.counts), object), counts), pyarrow.string()),
             PHOTO: pyarrow.array(np.concatenate([np.arange(count) for count in counts]), pyarrow.int16()),
-            ADDED: pyarrow.array(np.full(len(self.vectors), added), pyarrow.int64()),
+            ADDED: pyarrow.array(np.zeros(len(self.vectors), np.int64)),
             VECTOR: _lists(self.vectors),
             FEATURES: _lists(self.features),
             THUMBNAIL: _lists(self.thumbnails),

@@ -48,8 +48,8 @@ REFINED = 3
 GROWTH = 4
 """The approximate index is made anew when there are so many times the photos that it was made of."""
 
-FRAGMENTS = 100
-"""Additions after which the files are put together."""
+FILES, SMALL = 24, 10_000
+"""When there are more files than this, those of fewer photos than SMALL are put together: each slows down a search."""
 
 KEPT = timedelta(minutes=10)
 """How long a reader may go on with what it opened, before files that are no longer needed are removed."""
@@ -100,10 +100,16 @@ class PhotoStore:
     def put(self, rows):
         """Add listings, or replace them, in one transaction. rows : PhotoRows"""
         before = self._read(rows.counts, [LISTING, ADDED])
-        last = max(before[ADDED].to_pylist(), default=0)
+        self._write(rows.table(), set(before[LISTING].to_pylist()), max(before[ADDED].to_pylist(), default=0))
+
+    def _write(self, rows, ids, last):
+        """Add rows of a pyarrow.Table, then remove the older ones of `ids`, of which the last was added at `last`."""
+        import pyarrow
+
         added = max(time.time_ns(), last + 1)  # a clock may be turned back
-        self.table.add(rows.table(added))
-        self._delete(set(before[LISTING].to_pylist()), added)
+        stamps = pyarrow.array(np.full(len(rows), added))
+        self.table.add(rows.set_column(rows.schema.get_field_index(ADDED), rows.schema.field(ADDED), stamps))
+        self._delete(ids, added)
 
     @_told("written")
     def remove(self, ids):
@@ -170,18 +176,30 @@ class PhotoStore:
         parts = [self.table.search().where(each).select(columns).to_arrow() for each in conditions(ids)]
         return pyarrow.concat_tables(parts)
 
-    @_told("read")
-    def is_untidy(self, growing=False):
-        """Whether so much was put since the last `settle` that searches are slow.
+    @_told("written")
+    def tidy(self, growing=False):
+        """Do what keeps searches fast: `settle` when many photos have come, put files together when many files have.
 
         growing: more is about to come, so that it is worth waiting until there is as much as is settled.
         """
         names = self._approximate()
         n_rows = self.table.count_rows()
         n_new = self.table.index_stats(names[-1]).num_unindexed_rows if names else n_rows
-        if growing:
-            return n_new >= max(INDEX_FROM, n_rows - n_new)
-        return n_new >= INDEX_FROM or self.table.stats()["fragment_stats"]["num_fragments"] > FRAGMENTS
+        if n_new >= max(INDEX_FROM, (n_rows - n_new) * growing):
+            self.settle()
+        elif not growing and self.table.stats()["fragment_stats"]["num_small_fragments"] > FILES:
+            self._gather()
+
+    def _gather(self):
+        """Put the listings in small files again, all together, so that these files are empty and go.
+
+        `optimize` would do, but it rewrites larger files too.
+        """
+        rows = self.table.search().select([LISTING]).with_row_id(True).to_arrow()
+        _, place, counts = np.unique(rows["_rowid"].to_numpy() >> 32, return_inverse=True, return_counts=True)
+        ids = rows[LISTING].filter(counts[place] < SMALL).unique().to_pylist()
+        scattered = newest(self._read(ids, self.table.schema.names))
+        self._write(scattered, ids, max(scattered[ADDED].to_pylist(), default=0))
 
     @_told("written")
     def settle(self):

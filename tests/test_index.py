@@ -331,6 +331,16 @@ def test_rows_of_a_listing_put_twice_count_once_and_go_when_settled(full, embedd
     assert_holds(full, expected)
 
 
+def test_many_small_additions_are_put_together(empty, embeddings, monkeypatch):
+    monkeypatch.setattr(photo_store, "FILES", 4)
+    files = []
+    for each in [*embeddings, replace(embeddings[0], id="item-2")]:
+        empty.add([each])
+        files.append(empty.store.table.stats()["fragment_stats"]["num_fragments"])
+    assert max(files) <= 5
+    assert_holds(empty, [*embeddings[:2], replace(embeddings[0], id="item-2"), *embeddings[3:]])
+
+
 def test_a_large_index_is_searched_approximately_and_what_came_later_is_found(detector, empty, monkeypatch):
     monkeypatch.setattr(photo_store, "INDEX_FROM", 300)
     monkeypatch.setattr(photo_store, "PARTITION", 100)
