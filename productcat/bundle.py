@@ -214,6 +214,7 @@ def model_card(manifest):
         "Figures": "metrics",
         "Decision rule": "decision_rule",
         "Decision rules of photos alone and of the title alone": "decision_rules_alone",
+        "Calibration on listings of a marketplace": "calibration",
         "Duplicates": "duplicates",
     }
     for title, key in sections.items():

@@ -9,15 +9,15 @@ import numpy as np
 
 from productcat.bundle import Bundle, write_bundle
 from productcat.decision import DecisionRule
-from productcat.distributions import average, sharpen
+from productcat.ensemble import USES, Sight, combined, kinds_of
 from productcat.errors import BundleError, ListingError
 from productcat.image_model import ImageModel
 from productcat.listing import Listing
 from productcat.photo_sets import decoded
-from productcat.projections import CategoryProjections
+from productcat.projections import Category, CategoryProjections
 from productcat.title_model import TitleModel
+from productcat.whitening import unit
 
-USES = ("photos", "title", "both")
 BATCH = 64
 """Listings handled at a time: an iterable may be longer than memory."""
 
@@ -100,8 +100,19 @@ class Categorizer:
         """
         if use not in USES:
             raise ValueError(f"use={use!r}: expected one of {', '.join(USES)}")
-        rows = [part for _, part, _, problems in self._seen(listings, use) if not _warn(problems)]
-        return np.concatenate(rows) if rows else np.empty((0, len(self.classes)))
+        return combined(self.look(listings, use), self.ensemble)
+
+    def look(self, listings, use="both"):
+        """What the models see, before anything is made of it. → Sight"""
+        parts = [sight for _, sight, problems in self._seen(listings, use) if not _warn(problems)]
+        if not parts:
+            return Sight(*[np.empty((0, len(self.classes)))] * 2, np.empty((0, 0), np.float32))
+        width = max(each.features.shape[1] for each in parts)  # a batch without a single photo does not know it
+        features = [
+            each.features if each.features.shape[1] else np.full((len(each.photos), width), np.nan) for each in parts
+        ]
+        photos, title = (np.concatenate([getattr(each, name) for each in parts]) for name in ("photos", "title"))
+        return Sight(photos, title, np.concatenate(features).astype(np.float32))
 
     def roll_up(self, distributions, level):
         """Sum the probabilities of the classes that share a parent.
@@ -125,7 +136,8 @@ class Categorizer:
 
     def predict_proba(self, listings):
         """Calibrated confidences, shape (n_listings, n_categories), rows sum to 1; NaN rows without evidence."""
-        return self.projections.confidences(self.class_distributions(listings))
+        sight = self.look(listings)
+        return self.projections.confidences(combined(sight, self.ensemble), sight.features)
 
     def predict(self, listings):
         """One Prediction for each listing: assign, shortlist or abstain."""
@@ -133,9 +145,9 @@ class Categorizer:
 
     def judge(self, listings):
         """Iterator of (Prediction, its confidences as ndarray of shape (n_categories,)), one pair a listing."""
-        for batch, distributions, evidence, problems in self._seen(listings, "both"):
-            confidences = self.projections.confidences(distributions)
-            for listing, row, kind, wrong in zip(batch, confidences, evidence, problems, strict=True):
+        for batch, sight, problems in self._seen(listings, "both"):
+            confidences = self.projections.confidences(combined(sight, self.ensemble), sight.features)
+            for listing, row, kind, wrong in zip(batch, confidences, kinds_of(sight), problems, strict=True):
                 yield self.rules[kind].decide(self.projections.categories, row, listing.id, wrong), row
 
     def add_category(self, name, examples=(), description=""):
@@ -145,17 +157,18 @@ class Categorizer:
         ----------
         name : str
         examples : iterable of Listing
-            The projection is the mean of their distributions. Without examples, the name and the description are
-            read as a title.
+            The projection is the mean of their distributions, the prototype that of the features of their photos. The
+            name counts as some examples more, where the title model knows its words and the bundle says so. Without
+            examples, the name and the description are all.
+        description : str
+            More words beside the name.
 
         Raises
         ------
         ListingError
             No name, or neither examples nor name give any evidence.
         """
-        if not isinstance(name, str) or not name.strip():
-            raise ListingError(f"category {name!r}: a category needs a name")
-        self.projections = self.projections.with_category(name, self._projection(name, list(examples), description))
+        self.projections = self.projections.with_category(name, self._category(name, examples, description))
 
     def remove_category(self, name):
         """Forget a category. The last one cannot be removed."""
@@ -165,16 +178,18 @@ class Categorizer:
             raise ListingError(f"category {name!r}: it is the last one; add another category first")
         self.projections = self.projections.without(name)
 
-    def replace_categories(self, categories):
+    def replace_categories(self, categories, descriptions=None):
         """Put a whole new target tree in the place of the old.
 
         categories : dict, name → iterable of Listing; where it is empty, the name speaks.
+        descriptions : dict, name → str, optional; as `add_category` takes them.
         """
         if not isinstance(categories, Mapping) or not categories:
             raise ListingError("replace_categories: expected a dict with at least one name → examples")
-        rows = [self._projection(name, list(examples), "") for name, examples in categories.items()]
-        old = self.projections
-        self.projections = CategoryProjections(categories, np.array(rows), old.floor, old.temperature)
+        said = descriptions or {}
+        found = {name: self._category(name, examples, said.get(name, "")) for name, examples in categories.items()}
+        self.projections = CategoryProjections.of(found, self.projections)
+        self.projections.temperature = self.projections.few_shot.temperature
 
     def save(self, path):
         """Write this categorizer as a new bundle; the parts that it does not own, such as duplicates, are copied.
@@ -191,44 +206,63 @@ class Categorizer:
 
         alone = {kind: asdict(self.rules[kind]) for kind in ("photos", "title")}
         rules = {"decision_rule": asdict(self.rule), "decision_rules_alone": alone}
-        write_bundle(path, {**self.bundle.manifest, **rules}, fill)
+        write_bundle(path, {**self.bundle.manifest, "ensemble": self.ensemble, **rules}, fill)
 
-    def _projection(self, name, examples, description):
-        listings = examples or [Listing(id=name, title=f"{name} {description}".strip())]
-        distributions = self.class_distributions(listings)
-        known = distributions[~np.isnan(distributions).any(axis=1)]
-        if not len(known):
-            known = "the title model knows no word of its name" if self.title_model else "there is no title model here"
-            what = "none of its examples can be read" if examples else known
-            kinds = [kind for kind, model in (("photo", self.image_model), ("title", self.title_model)) if model]
-            raise ListingError(f"category {name!r}: {what}; give examples with a {' or a '.join(kinds)}")
-        return known.mean(axis=0)
+    def _category(self, name, examples, description):
+        """What is known of a category. → Category"""
+        if not isinstance(name, str) or not name.strip():
+            raise ListingError(f"category {name!r}: a category needs a name")
+        sight = self.look(examples := list(examples))
+        known, features = (_evident(each) for each in (combined(sight, self.ensemble), sight.features))
+        named = self._named(f"{name} {description}".strip())
+        if examples and not len(known):
+            raise ListingError(f"category {name!r}: none of its examples can be read; give {self._wanted()}")
+        if not len(known) and not len(named):
+            why = "the title model knows no word of its name" if self.title_model else "there is no title model here"
+            raise ListingError(f"category {name!r}: {why}; give {self._wanted()}")
+        counts = self.projections.few_shot.name_counts if len(known) else 1.0
+        weights = np.concatenate([np.ones(len(known)), np.full(len(named), counts)])
+        projection = np.average(np.concatenate([known, named]), axis=0, weights=weights)
+        prototype = unit(features.mean(axis=0)) if features.size else None
+        return Category(projection, prototype, len(features) if features.size else 0)
+
+    def _named(self, text):
+        """A category's name seen through the classes, shape (1, n_classes), or (0, n_classes) without a known word."""
+        return _evident(self.class_distributions([Listing(title=text)], "title"))
+
+    def _wanted(self):
+        kinds = [kind for kind, model in (("photo", self.image_model), ("title", self.title_model)) if model]
+        return f"examples with a {' or a '.join(kinds)}"
 
     def _seen(self, listings, use):
-        """Batches of (listings, distributions, kind of evidence of each listing, problems of each listing)."""
+        """Batches of (listings, Sight, problems of each listing)."""
+        if use not in USES:
+            raise ValueError(f"use={use!r}: expected one of {', '.join(USES)}")
         listings = iter(listings)
         while batch := list(islice(listings, BATCH)):
-            problems, temperatures = [[] for _ in batch], self.ensemble["temperatures"]
-            photos = title = np.full((len(batch), len(self.classes)), np.nan)
-            if use != "title":
-                photos = sharpen(self._from_photos(batch, problems), temperatures["photos"])
-            if use != "photos":
-                title = sharpen(self._from_titles(batch), temperatures["title"])
-            evidence = [
-                "both" if not np.isnan(seen + read) else "title" if np.isnan(seen) else "photos"
-                for seen, read in zip(photos[:, 0], title[:, 0], strict=True)
-            ]
-            yield batch, combine(photos, title, self.ensemble), evidence, problems
+            problems = [[] for _ in batch]
+            model = self.image_model if use != "title" else None
+            photos, features = self._from_photos(batch, model, problems)
+            titles = self._from_titles(batch) if use != "photos" else np.full_like(photos, np.nan)
+            yield batch, Sight(photos, titles, features), problems
 
-    def _from_photos(self, batch, problems):
-        """Mean distribution of each listing's photos; unreadable photos are noted in `problems`."""
-        sums, counts = np.zeros((len(batch), len(self.classes))), np.zeros(len(batch))
-        if self.image_model:
-            for owners, pixels in decoded(batch, self.image_model.size, problems):
-                np.add.at(sums, owners, self.image_model.run(pixels)[0])
-                np.add.at(counts, owners, 1)
+    def _from_photos(self, batch, model, problems):
+        """Mean distribution and features of each listing's photos; unreadable photos are noted in `problems`."""
+        level = self.image_model.levels[-1] if self.image_model and self.image_model.levels else None
+        sums, counts, features = np.zeros((len(batch), len(self.classes))), np.zeros(len(batch)), None
+        for owners, pixels in decoded(batch, model.size, problems) if model else ():
+            distributions, embeddings = model.run(pixels)
+            np.add.at(sums, owners, distributions)
+            np.add.at(counts, owners, 1)
+            if level:
+                vectors = unit(embeddings[level])
+                features = np.zeros((len(batch), vectors.shape[1]), np.float32) if features is None else features
+                np.add.at(features, owners, vectors)
+        if features is None:
+            features = np.zeros((len(batch), self.projections.prototypes.shape[1]), np.float32)
+        features = np.where(counts[:, None] > 0, unit(features), np.float32(np.nan))
         with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of a listing without photos
-            return sums / counts[:, None]
+            return sums / counts[:, None], features
 
     def _from_titles(self, batch):
         if self.title_model is None:
@@ -236,21 +270,9 @@ class Categorizer:
         return self.title_model.distributions([each.title for each in batch])
 
 
-def combine(photos, title, settings):
-    """Average the calibrated distributions of the photos and of the title.
-
-    Parameters
-    ----------
-    photos, title : ndarray of shape (n_listings, n_classes)
-        NaN rows where the listing has none; then the other one stands alone.
-    settings : dict
-        "average": "log" or "plain"; "weights": {"photos", "title"}; "temperatures": {"both"}.
-    """
-    weights = settings["weights"]["photos"], settings["weights"]["title"]
-    together = average([photos, title], weights, settings["average"])
-    complete = ~(np.isnan(photos).any(axis=1) | np.isnan(title).any(axis=1))
-    together[complete] = sharpen(together[complete], settings["temperatures"]["both"])
-    return together
+def _evident(rows):
+    """The rows that are evidence."""
+    return rows[~np.isnan(rows).any(axis=1)]
 
 
 def _warn(problems):

@@ -2,8 +2,7 @@
 
 import json
 import sys
-import warnings
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict
 from itertools import chain, islice
 from typing import Annotated
@@ -51,7 +50,7 @@ def add(
     from productcat.readers import count_rows, read_listings
 
     columns, total = console.columns_from(columns), count_rows(source, format)
-    with closing(console.side_for(STREAM, bad)) as side, _told_to(side) as problems:
+    with closing(console.side_for(STREAM, bad)) as side, console.told_to(side) as problems:
         listings = read_listings(source, columns, side.add, format)
         first = list(islice(listings, 1))  # so that unusable input is known before the index is made
         index = _open(path, bundle)
@@ -117,7 +116,7 @@ def search(
         raise UsageError("PHOTO does not go with --from")
     columns = console.columns_from(columns)
     _open_known(path)  # a search makes no index
-    with closing(console.side_for(STREAM, bad)) as side, _told_to(side) as problems:
+    with closing(console.side_for(STREAM, bad)) as side, console.told_to(side) as problems:
         index = _open(path, bundle)
 
         def find(listings):
@@ -155,23 +154,6 @@ def _open_known(path):
     from productcat.index import ListingIndex
 
     return ListingIndex.open(path)
-
-
-@contextmanager
-def _told_to(side):
-    """Tell a side file of warnings about listings, as they come. → list of them"""
-    problems = []
-
-    def show(message, *_, **__):
-        line = f"{message}".removeprefix("listing '': ")
-        if f"{message}".startswith("listing "):  # Pillow warns too
-            problems.append(line)
-            side.add_problem(line)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always")
-        warnings.showwarning = show
-        yield problems
 
 
 def _counted(listings, progress):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 from productcat.errors import ListingError
 
@@ -18,6 +19,9 @@ class Columns:
     `photo_pattern` is the path of the one photo of each listing, such as "pictures/{id}.png", where no column names
     photos. By default "images/{id}.jpg" is tried and taken where there is such a file: the published fashion layout.
     """
+
+    EXAMPLE: ClassVar[str] = "id,title,photos"
+    """A header line, for the message where there is none."""
 
     id: str | tuple = "id"
     title: str | tuple = ("title", "name", "productDisplayName")
@@ -66,8 +70,8 @@ class BadRow:
     Attributes
     ----------
     number : int
-        The line in a CSV or JSON Lines file (a CSV's header is line 1), the row of a Parquet file from 1, the place of
-        the file in a class folder from 1.
+        The line in a CSV, JSON Lines or list file (a CSV's header is line 1), the row of a Parquet file from 1, the
+        place of the file in a class folder from 1.
     reason : str
         What is wrong, and the way out.
     text : str

@@ -3,6 +3,8 @@
 import functools
 import os
 import sys
+import warnings
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -20,7 +22,7 @@ ColumnsOption = Annotated[
     typer.Option("--columns", help="Names of columns, as role=name, ...; roles: id, title, photos, photo_pattern."),
 ]
 FormatOption = Annotated[
-    str | None, typer.Option("--format", help="csv, jsonl, parquet or folders. [default: seen from the content]")
+    str | None, typer.Option("--format", help="csv, jsonl, parquet, lst or folders. [default: seen from the content]")
 ]
 BadOption = Annotated[
     str | None, typer.Option("--bad", help="The side file. [default: <--to>.bad.jsonl; with --to -, standard error]")
@@ -137,6 +139,23 @@ class Spoken:
 
     def close(self):
         """Nothing to close."""
+
+
+@contextmanager
+def told_to(side):
+    """Tell a side file of warnings about listings, as they come. → list of them"""
+    problems = []
+
+    def show(message, *_, **__):
+        line = f"{message}".removeprefix("listing '': ")
+        if f"{message}".startswith("listing "):  # Pillow warns too
+            problems.append(line)
+            side.add_problem(line)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = show
+        yield problems
 
 
 def side_for(target, bad, resume=False):

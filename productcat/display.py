@@ -99,3 +99,36 @@ def match_lines(score, threshold, matches, left, right):
         names = [name.ljust(width) for name, width in zip(row[:2], widths, strict=False)]
         lines.append("  ".join(names + [each.rjust(width) for each, width in zip(row[2:], widths[2:], strict=True)]))
     return lines
+
+
+def calibration_lines(calibration, rules):
+    """What a calibration changed, before and after side by side, then from where each kind of evidence assigns.
+
+    Parameters
+    ----------
+    calibration : Calibration
+    rules : dict, kind of evidence → DecisionRule
+    """
+    names = {
+        "top1": "right category first",
+        "expected_calibration_error": "expected calibration error",
+        "negative_log_likelihood": "negative log-likelihood, nats",
+        "coverage": "assigned",
+        "precision": "right among the assigned",
+    }
+    shares = ("top1", "coverage", "precision")
+    lines = [f"{'':30}{'before':>9}{'after':>9}"]
+    for key, name in names.items():
+        figures = [getattr(each, key) for each in (calibration.before, calibration.after)]
+        lines.append(f"{name:30}" + "".join(f"{_figure(each, key in shares):>9}" for each in figures))
+    lines += ["", "After: each listing is judged by what was fitted on others.", ""]
+    for kind, name in {"both": "photos and title", "photos": "photos alone", "title": "the title alone"}.items():
+        if calibration.kinds[kind]:
+            threshold = _figure(rules[kind].assign_at, True)
+            lines.append(f"{name:17} assigned from {threshold:>7} on, {calibration.kinds[kind]} listings")
+    return lines + ["", *calibration.notes] * bool(calibration.notes)
+
+
+def _figure(value, is_share):
+    """A figure as text; "–" where there is none."""
+    return "–" if value is None else f"{100 * value:.1f} %" if is_share else f"{value:.3f}"

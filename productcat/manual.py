@@ -19,7 +19,7 @@ One listing:
   productcat predict --title "red leather boots" --json
 
 \b
-Many: CSV, JSON Lines, Parquet, or a folder <label>/<name>.jpg:
+Many: CSV, JSON Lines, Parquet, .lst (index, label, path), or a folder <label>/<name>.jpg:
   productcat predict --from listings.csv --to predictions.jsonl
   productcat predict --from listings.csv --to predictions.jsonl --resume
   cat listings.jsonl | productcat predict --from - --to - | head -n 1

@@ -11,7 +11,7 @@ FIND = f"""Find the pairs of listings that show the same physical item.
   productcat duplicates find stock.csv --to pairs.jsonl --columns "title=headline, photo_pattern=photos/{{id}}.jpg"
   cat listings.jsonl | productcat duplicates find - --to - --threshold 0.3
 
-LISTINGS is CSV, JSON Lines, Parquet, or a folder <label>/<name>.jpg, with columns as for predict. Each pair that
+LISTINGS is CSV, JSON Lines, Parquet, .lst, or a folder <label>/<name>.jpg, with columns as for predict. Each pair that
 reaches the threshold becomes a line left,right,score, the best first; the score is the probability of being the same
 item.
 

@@ -12,9 +12,9 @@ ADD = f"""Put listings into an index; it is made if it is not there. A listing w
   productcat index add catalogue --from listings.csv --resume
   cat listings.jsonl | productcat index add catalogue --from -
 
-Listings are CSV, JSON Lines, Parquet, or a folder <label>/<name>.jpg, with columns as for predict. A listing without a
-photo that can be read is left out. The run may be killed at any time: what it has put in is there, and --resume passes
-over the ids that are.
+Listings are CSV, JSON Lines, Parquet, .lst, or a folder <label>/<name>.jpg, with columns as for predict. A listing
+without a photo that can be read is left out. The run may be killed at any time: what it has put in is there, and
+--resume passes over the ids that are.
 
 {EXIT_CODES}"""
 REMOVE = f"""Remove listings from an index, by their ids. Ids that are not there are named.

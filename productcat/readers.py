@@ -3,10 +3,12 @@
     CSV            a header line, then a listing a row; comma, semicolon or tab; UTF-8, with or without byte order mark
     JSON Lines     an object a line: {"id": "17", "title": "Red boots", "photos": ["17-front.jpg", "17-back.jpg"]}
     Parquet        a listing a row, photos as paths or as bytes; needs `pip install "productcat[parquet]"`
+    list files     <name>.lst, as MXNet has them: index, label and path, with tabs between; the index is the id
     class folders  <label>/<name>.jpg: each photo is a listing without title; its id is the path below the folder
 
 Several photos in one CSV field are separated by "|". Relative paths of photos start at the file's own folder, from
-standard input at the current one. The format is found out from the content, not from the file's name.
+standard input at the current one. The format is found out from the content, not from the file's name; a list file alone
+is known by its name.
 """
 
 import warnings
@@ -37,7 +39,7 @@ def read_listings(path, columns=None, on_bad=None, format=None):
     columns : Columns, optional
     on_bad : callable, optional
         Called with each BadRow. By default each is a warning that names file and row.
-    format : "csv" | "jsonl" | "parquet" | "folders", optional
+    format : "csv" | "jsonl" | "parquet" | "lst" | "folders", optional
         By default found out from the content.
 
     Returns
@@ -93,7 +95,7 @@ def _pairs(path, columns, report, format, labelled):
         try:
             if isinstance(row, BadRow):
                 raise ListingError(row.reason)
-            label = _text("label", row.values.get("label")) if labelled else ""
+            label = text_of("label", row.values.get("label")) if labelled else ""
             if labelled and not label:
                 raise ListingError("no label; label it or leave it out")
             listing = _listing(row, find_photo)
@@ -115,7 +117,7 @@ def _photo_finder(path, columns, format):
 
     def find(id, value):
         if value is not MISSING:
-            return [place(photo) for photo in _photos(value)]
+            return [place(photo) for photo in photos_of(value)]
         if not id:
             return []
         if columns.photo_pattern:
@@ -127,13 +129,13 @@ def _photo_finder(path, columns, format):
 
 
 def _listing(row, find_photo):
-    id = _text("id", row.values.get("id")).strip()
-    title = _text("title", row.values.get("title"), numbers=False)
+    id = text_of("id", row.values.get("id")).strip()
+    title = text_of("title", row.values.get("title"), numbers=False)
     return Listing(id or f"row {row.number}", title, find_photo(id, row.values.get("photos", MISSING)))
 
 
-def _text(role, value, numbers=True):
-    """A cell as text; "" for an empty one (None, NaN)."""
+def text_of(role, value, numbers=True):
+    """A cell as text; "" for an empty one (None, NaN). Raises ListingError, naming the role."""
     if value is None or value != value:
         return ""
     if numbers and isinstance(value, int | float) and not isinstance(value, bool):
@@ -147,7 +149,7 @@ def _text(role, value, numbers=True):
     return value
 
 
-def _photos(value):
+def photos_of(value):
     """A cell of photos as a list of paths (str) and bytes."""
     if isinstance(value, str):
         value = value.split(SEPARATOR)
@@ -161,7 +163,7 @@ def _photo(value):
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes):
         return value
-    return _text("photo", value, numbers=False).strip()
+    return text_of("photo", value, numbers=False).strip()
 
 
 def _printable(text):

@@ -1,8 +1,12 @@
-"""Files → rows of named values, one at a time: CSV, JSON Lines, Parquet, class folders. Knows nothing of listings."""
+"""Files → rows of named values, one at a time: CSV, JSON Lines, Parquet, list files, class folders.
+
+Knows nothing of listings.
+"""
 
 import csv
 import json
 import os
+import re
 import sys
 from contextlib import contextmanager
 from itertools import chain
@@ -11,13 +15,13 @@ from pathlib import Path
 from productcat.columns import ROLES, BadRow, Row
 from productcat.errors import ListingError
 
-FORMATS = ("csv", "jsonl", "parquet", "folders")
+FORMATS = ("csv", "jsonl", "parquet", "lst", "folders")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 ROWS_AT_ONCE = 256
 
 
 def detect(path, format=None):
-    """The format of a file, from its content.
+    """The format of a file, from its content; a list file is known by its name, as it looks like CSV without a header.
 
     Raises
     ------
@@ -39,6 +43,8 @@ def detect(path, format=None):
         raise ListingError(f"{path}: cannot be read ({error.strerror})") from None
     if not start and path.suffix in (".jsonl", ".ndjson"):
         return "jsonl"  # no listings, where an empty CSV lacks its header
+    if format is None and path.suffix.lower() == ".lst":
+        return "lst"
     return format or ("parquet" if start.startswith(b"PAR1") else _text_format(start.decode("latin-1")))
 
 
@@ -69,6 +75,7 @@ def rows(path, columns, format=None):
     ----------
     path : pathlib.Path | "-"
     columns : Columns
+        Of a CSV, anything that has its `find` and its `EXAMPLE`.
     format : str
         One of FORMATS; for standard input None means CSV, or JSON Lines if it begins with "{".
 
@@ -96,7 +103,9 @@ def _text_rows(path, columns, format):
                 break
         lines = chain(blank, stream)
         first = blank[-1] if blank else ""
-        if (format or _text_format(first)) == "jsonl":
+        if format == "lst":
+            yield from lst_rows(lines)
+        elif (format or _text_format(first)) == "jsonl":
             if first.lstrip("\ufeff \t").startswith("["):
                 raise ListingError(f"{path}: a JSON array; write JSON Lines, one object a line")
             yield from json_rows(lines, columns)
@@ -145,7 +154,7 @@ def csv_rows(lines, first, columns, name):
         else:
             yield Row(number, {role: record[place] for role, place in places.items()}, "".join(read))
     if header is None:
-        raise ListingError(f"{name}: empty; expected a header line with the names of columns, such as id,title,photos")
+        raise ListingError(f"{name}: empty; expected a header line with the columns' names, such as {columns.EXAMPLE}")
 
 
 def _remembered(lines, read):
@@ -160,7 +169,7 @@ def _span(number, reader):
 
 def _header(record, name):
     if any("\0" in each or not is_unicode(each) for each in record):
-        raise ListingError(f"{name}: not UTF-8 text; give CSV or JSON Lines in UTF-8, Parquet, or a class folder")
+        raise ListingError(f"{name}: not UTF-8 text; save the table as CSV in UTF-8")
     return record
 
 
@@ -179,6 +188,23 @@ def json_rows(lines, columns):
             continue
         keys = {role: [key for key in columns.names(role) if key in found] for role in ROLES}
         yield Row(number, {role: found[names[0]] for role, names in keys.items() if names}, line)
+
+
+def lst_rows(lines):
+    """Rows of a list file as MXNet writes it: index, label and the photo's path, with tabs between."""
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        fields = line.rstrip("\r\n").split("\t")
+        if len(fields) != 3:
+            reason = f"{len(fields)} fields instead of 3; write index, label and path, with tabs between"
+            yield BadRow(number, reason, line)
+        elif not fields[2].strip():
+            yield BadRow(number, "no path; write index, label and path, with tabs between", line)
+        else:
+            index, label, path = (each.strip() for each in fields)
+            label = re.sub(r"^(-?[0-9]+)\.0*$", r"\1", label)  # im2rec writes 3.000000
+            yield Row(number, {"id": index, "label": label, "photos": [path]}, line)
 
 
 def parquet_file(path):

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from productcat.distributions import products
 from productcat.errors import BundleError, ListingError
 
 MAX_WORDS = 64
@@ -70,7 +71,8 @@ class TitleModel:
         The features, in row order: words, then "left right" pairs and "last $", then "~" n-grams.
     tensors : dict[str, ndarray]
         "vectors" of shape (n_features, n_dimensions), words complete with their n-grams; "kernel" of shape
-        (n_dimensions, n_classes); "bias" of shape (n_classes,).
+        (n_dimensions, n_classes); "bias" of shape (n_classes,). It may have "confusion" of shape (n_classes,
+        n_classes), rows summing to 1: what a class that is meant is seen as.
     settings : dict
         "ngram_sizes": letters per n-gram, ascending; "known_share": share of an unknown word's shortest n-grams
         that must be known for it to be evidence.
@@ -127,7 +129,8 @@ class TitleModel:
         vectors = self.vectors(titles)
         logits = vectors @ self.tensors["kernel"].astype(np.float32) + self.tensors["bias"].astype(np.float32)
         scores = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64))
-        return scores / scores.sum(axis=1, keepdims=True)
+        meant = scores / scores.sum(axis=1, keepdims=True)
+        return meant if self._confusion is None else products(meant, self._confusion.T)
 
     def vectors(self, titles):
         """The dense vectors of the titles.
@@ -150,6 +153,13 @@ class TitleModel:
     @cached_property
     def _table(self):
         return self.tensors["vectors"].astype(np.float32)
+
+    @cached_property
+    def _confusion(self):
+        if "confusion" not in self.tensors:
+            return None
+        rows = self.tensors["confusion"].astype(np.float64)
+        return rows / rows.sum(axis=1, keepdims=True)  # as they are kept they sum to 1 but for rounding
 
     def _batch_vectors(self, titles):
         rows, counts, unknown = self._batch_rows(titles)

@@ -5,6 +5,7 @@ import pytest
 import shop
 
 from productcat import BundleError, Categorizer, DecisionRule, Listing, ListingError
+from productcat.projections import FewShot
 
 
 @pytest.fixture
@@ -133,6 +134,39 @@ def test_categories_come_and_go_without_touching_the_divergences_of_others(categ
     categorizer.remove_category("Handbags")
     found = categorizer.predict_proba(bags).argmax(axis=1)
     assert np.mean([categorizer.categories[each] == "Purses" for each in found]) > 0.7
+
+
+def test_prototypes_tell_categories_apart_that_look_alike_through_the_classes(categorizer):
+    """Two kinds of patches that are alike through the classes, as goods are that no class knows."""
+    rng = np.random.default_rng(3)
+
+    def listings(darkest, n):
+        patches = [rng.integers(darkest, darkest + 80, (8, 6, 3)) for _ in range(n)]
+        return [Listing("", photos=(np.kron(each, np.ones((4, 4, 1))).astype(np.uint8),)) for each in patches]
+
+    def share_right(few_shot):
+        categorizer.projections.few_shot = few_shot
+        found = [categorizer.predict_proba(each).argmax(axis=1) == number for number, each in enumerate(judged)]
+        return np.mean(found)
+
+    categorizer.replace_categories({"dark": listings(0, 6), "bright": listings(150, 6)})
+    categorizer.projections.matrix[:] = 1 / 3
+    judged = [listings(0, 20), listings(150, 20)]
+    assert share_right(FewShot(scale=60.0, settling=0.2)) > 0.8
+
+
+def test_a_name_counts_beside_examples_as_much_as_the_bundle_says(categorizer, shop_listings):
+    bag = [listing for listing, name in zip(*shop_listings, strict=True) if name == "Handbags"][:1]
+    named = categorizer.class_distributions([Listing(title="leather belt")])[0]
+    seen = categorizer.class_distributions(bag)[0]
+    categorizer.projections.few_shot = FewShot(name_counts=3.0)
+    categorizer.add_category("leather belt", bag)
+    np.testing.assert_allclose(categorizer.projections.matrix[-1], (seen + 3 * named) / 4)
+
+
+def test_a_category_can_be_described(categorizer):
+    categorizer.replace_categories({"Strap": [], "Purse": []}, {"Strap": "leather belt", "Purse": "red handbag"})
+    assert categorizer.predict_proba([Listing("x", "brown belt")]).argmax() == 0
 
 
 def test_a_category_can_be_made_from_its_name_alone(categorizer, shop_listings):

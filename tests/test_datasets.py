@@ -150,6 +150,35 @@ def test_a_table_with_a_column_of_photos_needs_no_folder_of_its_own(tmp_path, ki
     assert dataset.classes[0] == {"name": "Belts", "parents": {}}
 
 
+def list_file(folder, count=30):
+    """A list file `train.lst` with its photos beside it."""
+    rng = np.random.default_rng(5)
+    lines = []
+    for number in range(count):
+        write_photo(folder / f"photos/{number}.jpg", shop.CLASSES[number % 3], rng)
+        lines.append(f"{number}\t{shop.CLASSES[number % 3]}\tphotos/{number}.jpg\n")
+    (folder / "train.lst").write_text("".join(lines), "utf-8")
+
+
+@pytest.mark.parametrize("config", [DataConfig("train.lst"), DataConfig("", table="train.lst")])
+def test_a_list_file_gives_photos_and_classes_without_parents(tmp_path, config):
+    list_file(tmp_path)
+    add_line(tmp_path / "train.lst", "30\tBelts")
+    dataset = load(tmp_path, config, tmp_path / "work")
+    assert [each.id for each in dataset.listings] == [str(number) for number in range(30)]
+    assert dataset.classes == [{"name": name, "parents": {}} for name in shop.CLASSES]
+    assert dataset.labels.tolist() == [number % 3 for number in range(30)]
+    assert dataset.owners.tolist() == list(range(30))
+    assert "left out, bad rows: 1; row 31: 2 fields instead of 3" in "\n".join(describe(dataset))
+
+
+def test_the_splits_beside_a_list_file_count(tmp_path):
+    list_file(tmp_path)
+    lines = [f"{number},{SPLITS[number % 3]}" for number in range(30)]
+    (tmp_path / "splits.csv").write_text("\n".join(["id,split", *lines]) + "\n", "utf-8")
+    assert load(tmp_path, DataConfig("train.lst"), decode=False).splits.tolist() == [*SPLITS] * 10
+
+
 def class_folders(root, splits, count=6):
     rng = np.random.default_rng(5)
     for split in splits:

@@ -135,9 +135,31 @@ def test_embeddings_take_less_than_2_kilobytes_a_photo(embeddings):
     assert size / len(embeddings[2]) < 2_048
 
 
+def textured(rng):
+    """A photo of patches of many colours. → ndarray of shape (32, 24, 3), uint8"""
+    return np.kron(rng.integers(0, 256, (8, 6, 3)), np.ones((4, 4, 1))).astype(np.uint8)
+
+
+@pytest.mark.parametrize("colour", [0, 90, 255])
+def test_a_frame_and_a_turn_make_no_other_photo(detector, colour):
+    photo, other = (textured(np.random.default_rng(seed)) for seed in (7, 8))
+    framed = np.full((48, 36, 3), colour, np.uint8)
+    framed[8:40, 6:30] = photo
+    for copy in (framed, np.rot90(framed)):
+        same, apart = (
+            detector.explain(Listing("", photos=(each,)), Listing("", photos=(copy,)))[0] for each in (photo, other)
+        )
+        assert same.copy > 0.75 > 0.6 > apart.copy
+
+
+def test_a_photo_of_one_colour_stays_a_photo(detector):
+    flat = np.full((32, 24, 3), 200, np.uint8)
+    assert len(detector.embed([Listing("flat", photos=(flat,))])[0]) == 1
+
+
 def test_the_explanation_pairs_each_photo_with_its_copy(detector):
     rng = np.random.default_rng(6)
-    photos = [shop.photo(name, rng) for name in shop.CLASSES]
+    photos = [textured(rng) for _ in range(3)]
     copies = [shop.encode(photo, "JPEG") for photo in reversed(photos)]
     matches = detector.explain(Listing("one", photos=tuple(photos)), Listing("backwards", photos=tuple(copies)))
     assert {(match.left, match.right) for match in matches} == {(0, 2), (1, 1), (2, 0)}

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from productcat import DecisionRule
-from productcat.categorizer import combine
 from productcat.distributions import average, sharpen, softmax
+from productcat.ensemble import combine
+from productcat.reliability import negative_log_likelihood, top_k
 from training.categorizer import DecisionConfig, EnsembleConfig, calibrated, fit_ensemble, fit_rule, fit_temperature
-from training.metrics import negative_log_likelihood, top_k
 
 N_CLASSES = 5
 

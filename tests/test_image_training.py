@@ -50,7 +50,7 @@ def settings(**changes):
         levels=("low_out",),
         stages=stages,
         batch_size=8,
-        mixed_precision=False,
+        precision="float32",
         augment="light",
         oversample_below=0.2,
         warmup_steps=2,
@@ -264,7 +264,7 @@ def test_mixed_precision_trains_and_ends_in_float32(training, tmp_path):
     from training import image_model
 
     stages = (image_model.Stage("all", 1, 0.02),)
-    model = run(training, tmp_path, stages=stages, mixed_precision=True)
+    model = run(training, tmp_path, stages=stages, precision="bfloat16")
     assert keras.mixed_precision.global_policy().name == "float32"
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
 
@@ -324,3 +324,24 @@ def test_training_with_mixed_photos_differs_and_repeats_itself(training, tmp_pat
     weights = [[np.asarray(each) for each in model.weights] for model in (whole, plain, again)]
     assert all((one == other).all() for one, other in zip(weights[0], weights[2], strict=True))
     assert any((one != other).any() for one, other in zip(weights[0], weights[1], strict=True))
+
+
+@pytest.mark.parametrize(("flags", "expected"), [("fma avx2", "float32"), ("avx512f avx512_bf16", "mixed_bfloat16")])
+def test_the_precision_is_chosen_by_what_the_processor_computes_in(monkeypatch, tmp_path, flags, expected):
+    import keras
+
+    from training import image_model
+
+    (tmp_path / "cpuinfo").write_text(f"flags : {flags}")
+    monkeypatch.setattr(image_model, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0"])
+    assert image_model.policy("auto") == expected
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["CPU:0", "gpu:0"])
+    assert image_model.policy("auto") == "mixed_bfloat16"
+
+
+def test_an_unknown_precision_is_named():
+    from training.image_model import ImageConfig
+
+    with pytest.raises(ValueError, match="precision is 'half': expected one of auto, float32, bfloat16"):
+        ImageConfig(precision="half")

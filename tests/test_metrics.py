@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn import metrics as sklearn_metrics
 
 from productcat.distributions import softmax
+from productcat.reliability import negative_log_likelihood
 from training import metrics
 
 N_CLASSES = 6
@@ -56,9 +57,9 @@ def test_the_mean_over_classes_weighs_each_class_that_occurs_alike(answered, k):
 def test_negative_log_likelihood_is_what_sklearn_says(answered):
     distributions, labels = answered
     expected = sklearn_metrics.log_loss(labels, distributions, labels=range(N_CLASSES))
-    assert metrics.negative_log_likelihood(distributions, labels) == pytest.approx(expected)
+    assert negative_log_likelihood(distributions, labels) == pytest.approx(expected)
     more, others = np.vstack([distributions, MISSING]), np.append(labels, 0)
-    assert metrics.negative_log_likelihood(more, others) == pytest.approx(expected)
+    assert negative_log_likelihood(more, others) == pytest.approx(expected)
 
 
 @given(answers())

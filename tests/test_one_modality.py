@@ -24,7 +24,7 @@ weights = "none"
 levels = []
 photo_size = [32, 24]
 batch_size = 8
-mixed_precision = false
+precision = "float32"
 augment = "none"
 warmup_steps = 2
 stages = [{ name = "all", epochs = 6, learning_rate = 2e-2 }]

@@ -226,7 +226,7 @@ weights = "none"
 levels = []
 photo_size = [32, 32]
 batch_size = 64
-mixed_precision = false
+precision = "float32"
 stages = [{ name = "all", epochs = 1, learning_rate = 1e-3 }]
 
 [[variants]]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from productcat.projections import CategoryProjections
+from productcat.projections import Category, CategoryProjections, FewShot
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -55,7 +55,7 @@ def test_adding_and_removing_a_category_leaves_other_divergences_untouched_to_th
     rng = np.random.default_rng(seed)
     before = random_projections(rng, n_categories, n_classes)
     seen = distributions(rng, 5, n_classes)
-    more = before.with_category("new", distributions(rng, 1, n_classes)[0])
+    more = before.with_category("new", Category(distributions(rng, 1, n_classes)[0]))
     assert more.categories == [*before.categories, "new"]
     np.testing.assert_array_equal(more.divergences(seen)[:, :-1], before.divergences(seen))
     gone = more.without("category 0")
@@ -73,7 +73,7 @@ def test_a_listing_gets_the_same_confidences_to_the_bit_in_every_batch(seed):
 
 def test_a_known_category_is_replaced_and_the_original_stays_as_it_is():
     before = CategoryProjections.of_classes(["bag", "shoe"], floor=0.01, temperature=2.0)
-    after = before.with_category("bag", np.array([0.5, 0.5]))
+    after = before.with_category("bag", Category(np.array([0.5, 0.5])))
     assert sorted(after.categories) == ["bag", "shoe"]
     np.testing.assert_array_equal(after.matrix[after.categories.index("bag")], [0.5, 0.5])
     assert (after.floor, after.temperature) == (0.01, 2.0)
@@ -81,7 +81,7 @@ def test_a_known_category_is_replaced_and_the_original_stays_as_it_is():
 
 
 def test_the_only_category_may_be_replaced():
-    only = CategoryProjections(["bag"], [[1.0, 0.0]]).with_category("bag", np.array([0.0, 1.0]))
+    only = CategoryProjections(["bag"], [[1.0, 0.0]]).with_category("bag", Category(np.array([0.0, 1.0])))
     assert only.categories == ["bag"]
     np.testing.assert_array_equal(only.matrix, [[0.0, 1.0]])
 
@@ -131,3 +131,51 @@ def test_saved_categories_come_back_exactly(tmp_path, layout):
     assert (loaded.categories, loaded.floor, loaded.temperature) == (["bag", "été", "靴"], 0.1 / 3, 0.7)
     np.testing.assert_array_equal(loaded.matrix, matrix)
     assert loaded.matrix.dtype == np.float64
+
+
+def with_prototypes(rng, n_categories, n_classes, **settings):
+    """Categories of which every second one has a prototype."""
+    found = {
+        f"category {i}": Category(row, *(() if i % 2 else (rng.normal(size=6).astype(np.float32), int(i + 1))))
+        for i, row in enumerate(distributions(rng, n_categories, n_classes))
+    }
+    return CategoryProjections.of(found, CategoryProjections([], np.empty((0, 0)), **settings))
+
+
+@given(seeds, st.integers(2, 9), st.floats(0, 50), st.floats(-1, 1))
+def test_without_features_prototypes_say_nothing(seed, n_categories, scale, neutral):
+    rng = np.random.default_rng(seed)
+    projections = with_prototypes(rng, n_categories, 5, few_shot=FewShot(scale, neutral))
+    seen = distributions(rng, 4, 5)
+    alone = projections.confidences(seen)
+    np.testing.assert_array_equal(projections.confidences(seen, np.full((4, 6), np.nan, np.float32)), alone)
+    together = projections.confidences(seen, rng.normal(size=(4, 6)).astype(np.float32))
+    np.testing.assert_allclose(together.sum(axis=1), 1.0)
+    if not scale:
+        np.testing.assert_array_equal(together, alone)
+
+
+@given(st.integers(1, 40), st.integers(1, 40))
+def test_a_prototype_speaks_the_louder_the_more_examples_it_has(few, more):
+    even, features = np.full((1, 3), 1 / 3), np.float32([[1, 0]])
+    few, more = sorted((few, more + few))
+
+    def confidence(examples):
+        known = {"a": Category(even[0], features[0], examples), "b": Category(even[0], -features[0], examples)}
+        like = CategoryProjections([], np.empty((0, 0)), few_shot=FewShot(scale=3.0))
+        return CategoryProjections.of(known, like).confidences(even, features)[0, 0]
+
+    assert 0.5 < confidence(few) < confidence(more)
+
+
+@given(seeds, st.integers(2, 9))
+def test_prototypes_survive_the_disk_and_the_leaving_of_others(tmp_path_factory, seed, n_categories):
+    rng, folder = np.random.default_rng(seed), tmp_path_factory.mktemp("categories") / "projections"
+    projections = with_prototypes(rng, n_categories, 5, few_shot=FewShot(3.0, 0.2, 1.5, 0.7))
+    projections.save(folder)
+    loaded = CategoryProjections.load(folder)
+    seen, features = distributions(rng, 4, 5), rng.normal(size=(4, 6)).astype(np.float32)
+    np.testing.assert_array_equal(loaded.confidences(seen, features), projections.confidences(seen, features))
+    left = loaded.without("category 0")
+    np.testing.assert_array_equal(left.divergences(seen), projections.divergences(seen)[:, 1:])
+    assert left.examples.tolist() == projections.examples[1:].tolist()

@@ -122,6 +122,30 @@ def test_a_folder_with_a_table_in_it_names_the_table(write, tmp_path):
         read(tmp_path)
 
 
+def test_a_list_file_gives_a_listing_for_each_line_with_its_index_as_id(write, tmp_path):
+    path = write("\ufeff0\tBelts\ta.jpg\r\n\r\n7\tRed boots\tbelow/b|c.jpg\r\n", "train.lst")
+    assert list(read_labelled(path)) == [
+        (Listing("0", photos=[tmp_path / "a.jpg"]), "Belts"),
+        (Listing("7", photos=[tmp_path / "below/b|c.jpg"]), "Red boots"),
+    ]
+    assert read(path) == ([listing for listing, _ in read_labelled(path)], [])
+    assert count_rows(path) == 3
+    assert read(write("", "empty.lst")) == ([], [])
+
+
+def test_labels_of_a_list_file_that_are_whole_numbers_are_written_without_decimals(write):
+    labels = ["3.000000", "3", "-1.0", "3.5", "1.0.0", "v2.0"]
+    path = write("".join(f"{number}\t{label}\ta.jpg\n" for number, label in enumerate(labels)), "train.lst")
+    assert [label for _, label in read_labelled(path)] == ["3", "3", "-1", "3.5", "1.0.0", "v2.0"]
+
+
+def test_a_list_file_of_another_name_is_read_when_its_format_is_told(write, tmp_path):
+    path = write("0\tBelts\ta.jpg\n", "train.txt")
+    assert read(path, format="lst")[0] == [Listing("0", photos=[tmp_path / "a.jpg"])]
+    with pytest.raises(ListingError, match="no column 'id'"):
+        read(path)
+
+
 def test_the_published_layout_needs_no_settings(write, tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "images/15970.jpg").touch()
@@ -173,6 +197,28 @@ def test_a_bad_row_is_named_with_its_number_and_the_others_are_read(write, conte
     json.dumps(bad[0].text, ensure_ascii=False).encode()
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"2\ta.jpg", "2 fields instead of 3; write index, label and path, with tabs between"),
+        (b"2\t0\t1\ta.jpg", "4 fields instead of 3"),
+        (b"2 0 a.jpg", "1 fields instead of 3"),
+        (b"2\t0\t ", "no path; write index, label and path, with tabs between"),
+        (b"1\t0\ta.jpg", "the id '1' is that of row 1 too"),
+        (b"2\t \ta.jpg", "no label; label it or leave it out"),
+        (b"2\t\xff\ta.jpg", "the label is not UTF-8 text"),
+        (b"2\t0\t\xff.jpg", "the photo is not UTF-8 text"),
+        (b"2\t0\ta\0.jpg", "a NUL byte in the photo"),
+    ],
+)
+def test_a_bad_line_of_a_list_file_is_named_and_the_others_are_read(write, line, reason):
+    bad = []
+    path = write(b"1\t0\ta.jpg\n" + line + b"\n3\t0\tc.jpg\n", "train.lst")
+    assert [listing.id for listing, _ in read_labelled(path, on_bad=bad.append)] == ["1", "3"]
+    assert [each.number for each in bad] == [2]
+    assert reason in bad[0].reason
+
+
 def test_rows_after_a_bad_one_are_read(write):
     assert [each.id for each in read(write("id,title\n1,a\n2,b,c\n3,d\n"))[0]] == ["1", "3"]
 
@@ -208,7 +254,7 @@ def test_a_row_without_a_label_is_a_bad_row_where_labels_are_wanted(write):
         ("", {}, "empty; expected a header line"),
         ("id,title\n".encode("utf-16"), {}, "not UTF-8 text"),
         ("[\n{}\n]\n", {}, "a JSON array; write JSON Lines, one object a line"),
-        ("id,title\n", {"format": "xlsx"}, "format 'xlsx': expected one of csv, jsonl, parquet, folders"),
+        ("id,title\n", {"format": "xlsx"}, "format 'xlsx': expected one of csv, jsonl, parquet, lst, folders"),
     ],
 )
 def test_a_file_that_cannot_be_used_at_all_is_one_error(write, content, settings, message):

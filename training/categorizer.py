@@ -1,12 +1,12 @@
 """Fits on validation listings what the categorizer needs besides its models: temperatures, weights, the threshold."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from productcat.categorizer import combine
 from productcat.distributions import sharpen
-from training.metrics import coverage_at_precision, negative_log_likelihood
+from productcat.ensemble import combine
+from productcat.reliability import negative_log_likelihood, rule_at_precision
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,4 @@ def _settings(kind, share, temperatures, both):
 
 def fit_rule(confidences, labels, config=DecisionConfig()):
     """The decision rule, as the dict in a manifest. labels : int, shape (n,), numbers of categories."""
-    _, threshold = coverage_at_precision(confidences, labels, config.precision)
-    return {
-        "assign_at": float(min(1.0, max(threshold, config.shortlist_at))),
-        "shortlist_at": config.shortlist_at,
-        "shortlist_size": config.shortlist_size,
-    }
+    return asdict(rule_at_precision(confidences, labels, config.precision, config.shortlist_at, config.shortlist_size))

@@ -1,7 +1,7 @@
 """Labelled listings for training: read, checked, split without leaks, photos decoded once.
 
-Layouts: the published Kaggle one (`styles.csv` with an `images/` folder), tables of listings (CSV, JSON Lines, Parquet)
-and class folders; each as a folder or as a tar of it. What cannot be used is counted, named and left out.
+Layouts: the published Kaggle one (`styles.csv` with an `images/` folder), tables of listings (CSV, JSON Lines, Parquet,
+list files) and class folders; each as a folder or as a tar of it. What cannot be used is counted, named and left out.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from productcat.errors import ListingError
 from productcat.photos import read_photo
 from productcat.progress import Progress
 from productcat.readers import Columns, read_labelled
+from productcat.tables import detect
 from productcat.title_model import split_words
 from training.archives import unpacked
 from training.splits import NAMES, SPLITS, choose_splits
@@ -31,7 +32,8 @@ class DataConfig:
     """Where the listings are and what their columns mean; the `[data]` table of a training configuration.
 
     source: folder, table or tar, below the data folder given on the command line.
-    table: the table inside a folder or tar; "" for class folders.
+    table: the table inside a folder or tar; "" for class folders. In a list file (.lst) no setting of a column counts,
+    and a class has no parents.
     label, title, id, photos: columns; for an empty title or photos the names that `read_listings` knows are tried.
     photo_pattern: the path of a listing's only photo, with {id} in it; "" uses the photos column.
     parents: columns that roll up the label, nearest first. A class takes the parent that most of its listings have.
@@ -176,12 +178,12 @@ def _columns(config):
 def class_parents(table, config):
     """For each class and level the parent that most of its listings have. → dict, class → dict, level → parent
 
-    A class without a parent at some level is its own.
+    A class without a parent at some level is its own. In a list file there are no levels.
     """
     columns = _columns(config)
     label_of = {listing.id: label for listing, label in read_labelled(table, columns, lambda _: None)}
     parents = {name: {} for name in set(label_of.values())}
-    for level in config.parents:
+    for level in config.parents if detect(table) != "lst" else ():
         votes = defaultdict(Counter)
         for listing, parent in read_labelled(table, replace(columns, label=level), lambda _: None):
             if listing.id in label_of:

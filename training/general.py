@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from productcat.bundle import Bundle, write_bundle
+from productcat.bundle import Bundle, sha256, write_bundle
 from productcat.duplicates import NEIGHBOURS
 from productcat.errors import ProductcatError
 from productcat.image_model import GRAPH, SETTINGS, ImageModel
@@ -30,6 +30,7 @@ from training.image_model import ImageConfig, build
 from training.item_photos import describe_items, read_items
 from training.photo_table import PhotoTable, look_at, with_copies
 from training.siamese import SiameseConfig
+from training.word_titles import WordsConfig, title_model
 
 CLASSES = Path(__file__).parent / "imagenet_classes.json"
 CALIBRATION_PHOTOS = 256
@@ -59,6 +60,7 @@ class GeneralConfig:
     image: ImageConfig = field(default_factory=ImageConfig)
     metric: MetricConfig = field(default_factory=MetricConfig)
     siamese: SiameseConfig = field(default_factory=SiameseConfig)
+    words: WordsConfig = field(default_factory=WordsConfig)
     description: str = ""
     seed: int = 0
 
@@ -115,14 +117,16 @@ class General:
             write_bundle(to, self.given.manifest | manifest, lambda folder: self.add_to_copy(folder, metric))
         else:
             classes = [{"name": name, "parents": {}} for name in json.loads(CLASSES.read_text("utf-8"))]
-            assemble(to, self.manifest(exported) | manifest, classes, image, None, duplicates=metric)
+            titles = self.titles([each["name"] for each in classes])
+            assemble(to, self.manifest(exported) | manifest, classes, image, titles, duplicates=metric)
         return figures
 
     def measure(self, table):
         """Run the protocol. → figures of each method; what is seen of held-out candidate pairs, and their truth"""
         config = self.config
-        settings = json.dumps([asdict(config.metric), asdict(config.siamese), config.seed])
-        done = self.work / f"protocol-{hashlib.sha256(settings.encode()).hexdigest()[:10]}.json"
+        features = hashlib.sha256(b"".join(each.tobytes() for each in [*table.outputs.values(), table.thumbnails]))
+        settings = [asdict(config.metric), asdict(config.siamese), config.seed, features.hexdigest()]
+        done = self.work / f"protocol-{_mark(settings)}.json"
         if not done.exists():
             protocol = Protocol(self.items, table, config.metric, config.siamese, config.seed)
             scores = {"unseen items": protocol.unseen_items(), "unseen domains": protocol.unseen_domains()}
@@ -164,6 +168,14 @@ class General:
             done.write_text(json.dumps(measured), "utf-8")
         return folder, json.loads(done.read_text("utf-8"))
 
+    def titles(self, names):
+        """Compare words with the names of the classes. → folder of the bundle's title part"""
+        folder = self.work / f"title-{_mark(asdict(self.config.words))}"
+        if not (folder / "settings.json").exists():
+            kernel = untouched(self.config.image, self.weights).get_layer("classifier").get_weights()[0]
+            title_model(names, kernel, self.config.words).save(folder)
+        return folder
+
     def some_photos(self):
         """Photos from all sources, for the ranges of int8 numbers. → ndarray of shape (n, height, width, 3), uint8"""
         rng, paths = np.random.default_rng(self.config.seed), [photo for item in self.items for photo in item.photos]
@@ -178,7 +190,7 @@ class General:
 
     def table(self, model):
         """All photos to learn from, as the network sees them. → PhotoTable"""
-        path = self.work / "photos.npz"
+        path = self.work / f"photos-{_mark([asdict(self.config.photos), self.config.seed, sha256(model.graph)])}.npz"
         if not path.exists():
             listings = [Listing(item.name, photos=item.photos) for item in self.items]
             table, problems = look_at(listings, [item.domain for item in self.items], model, "photos of items")
@@ -207,6 +219,11 @@ class General:
             "trained_from": {"init_from": "ImageNet", "seed": self.config.seed},
             "export": exported,
         }
+
+
+def _mark(depends):
+    """Of a step's result, by what it depends on."""
+    return hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:10]
 
 
 def untouched(config, weights):

@@ -23,8 +23,8 @@ class SiameseConfig:
     """Settings of the Siamese network; the `[siamese]` table of a training configuration.
 
     steps: batches, each of all pairs of `items` items of one domain. most_photos: of a set in training.
-    prior: what the means of each level count before training; with a low `learning_rate` training stays near it, which
-    matters, since the domains to learn from are few.
+    prior: what the means of each level count before training, and copy_prior what copied photos count; with a low
+    `learning_rate` training stays near them, which matters, since the domains to learn from are few.
     contrast: weight of the contrastive loss, in which each listing picks its twin among the others (InfoNCE, van den
     Oord et al. 2018); the rest is the cross-entropy of pairs.
     """
@@ -33,6 +33,7 @@ class SiameseConfig:
     items: int = 64
     most_photos: int = 6
     prior: tuple[float, ...] = (10.0, 3.0)
+    copy_prior: float = 2.0
     learning_rate: float = 3e-3
     contrast: float = 0.9
 
@@ -45,11 +46,12 @@ class Siamese(keras.Model):
     ndarray of shape (n, n, 1).
     """
 
-    def __init__(self, levels, prior):
+    def __init__(self, levels, prior, copy_prior):
         super().__init__()
         self.levels = list(levels)
-        # of each level the means, the best photos, all photos; then the best copy, the numbers of photos, the share
-        start = np.array([value for each in prior for value in (each, 0.0, 0.0)] + [0.0, 0.0, 0.0], np.float32)
+        # of each level the means, the best photos, all photos; then copies, the numbers of photos, the share
+        start = np.array([value for each in prior for value in (each, 0.0, 0.0)], np.float32)
+        start = np.append(start, np.float32([copy_prior, 0.0, 0.0]))
         self.counting = self.add_weight(shape=start.shape, initializer="zeros", name="counting")
         self.counting.assign(start)
         self.bias = self.add_weight(shape=(), initializer=keras.initializers.Constant(-6.0), name="bias")

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from productcat.distributions import softmax
 from productcat.progress import Progress
 from training.augment import augment
-from training.image_model import LOGITS, assign, build, metadata_of, restore, save_tensors, values_of
+from training.image_model import LOGITS, assign, build, metadata_of, policy, restore, save_tensors, values_of
 from training.imbalance import loss_weights, repeat_factors
 from training.metrics import mean_class_top_k, top_k
 
@@ -92,7 +92,7 @@ class StageRun:
 
     def compiled(self, steps):
         config = self.config
-        keras.mixed_precision.set_global_policy("mixed_bfloat16" if config.mixed_precision else "float32")
+        keras.mixed_precision.set_global_policy(policy(config.precision))
         self.whole = build(config, len(self.classes))
         model = keras.Model(self.whole.input, self.whole.output[LOGITS])
         schedule = keras.optimizers.schedules.CosineDecay(

@@ -1,0 +1,264 @@
+"""Fit a categorizer to a marketplace: on labelled listings of its own, a few hundred, without training.
+
+Confidences are calibrated on what the models were trained from. Another marketplace has other photos, titles and
+categories, and there 90 % may mean 70 %. `calibrate` mends that, and finds the thresholds for a precision.
+"""
+
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
+
+import numpy as np
+
+from productcat.ensemble import Sight
+from productcat.errors import ListingError
+from productcat.reliability import Reliability, check_precision, coverage_at_precision, losses, rule_at_precision
+from productcat.temperatures import Views, fit
+
+FEWEST = 10
+"""Listings that it takes to calibrate, and to choose the threshold of a kind of evidence."""
+
+FOLDS = 5
+NAMED = 5
+"""So many labels are named in a message."""
+
+MISSING = object()
+KINDS = {"both": "photos and title", "photos": "photos alone", "title": "the title alone"}
+"""Kinds of evidence in words."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a calibration was made from and what it changed.
+
+    Attributes
+    ----------
+    n_listings : int
+        Listings that it was fitted on.
+    kinds : dict, "photos" | "title" | "both" → int
+        How many of them can be seen through this kind of evidence; one with both counts in each.
+    unknown_labels : dict, label → int
+        Listings that were left out because their label is no category.
+    without_evidence : tuple of str
+        Ids of the listings that were left out because they have neither a photo that can be read nor a known word.
+    precision : float | None
+        The one that was asked for.
+    before : Reliability
+        With the settings as they were.
+    after : Reliability
+        Each listing judged by settings that were fitted on others (cross-validation with 5 folds).
+    notes : tuple of str
+        One line for each promise that cannot be kept, and the way out.
+    """
+
+    n_listings: int
+    kinds: dict
+    unknown_labels: dict
+    without_evidence: tuple[str, ...]
+    precision: float | None
+    before: Reliability
+    after: Reliability
+    notes: tuple[str, ...]
+
+
+def calibrate(categorizer, listings, labels, precision=None):
+    """Fit temperatures, the share of the photos and the projections' floor to labelled listings.
+
+    Changes the categorizer: `ensemble`, `projections` and, with a precision, `rules`. Models and categories stay as
+    they are. The listings should be like those to come, not chosen for being easy, and none that the models learnt
+    from. The result does not depend on their order. Where what is fitted does not help on listings that it was not
+    fitted on, the present settings stay, so that a few listings with odd labels do no harm.
+
+    Parameters
+    ----------
+    categorizer : Categorizer
+    listings : iterable of Listing
+        It may be longer than memory. A photo that cannot be read is left out with a warning.
+    labels : iterable of str
+        The category of each listing. Listings whose label is no category are left out and counted.
+    precision : float in (0, 1], optional
+        Assign from the lowest confidence at which this share of the assigned is right, for each kind of evidence. A
+        kind for which it cannot be reached, or which has fewer than 10 listings to tell, assigns nothing but what has
+        a confidence of 1: who asks for a precision would rather choose from a shortlist than be wrong more often.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    ListingError
+        Fewer than 10 listings have a known label and evidence.
+    ValueError
+        The precision is no share, or there are more labels than listings, or fewer.
+    """
+    if precision is not None:
+        check_precision(precision)
+    found = _look(categorizer, listings, labels)
+    sight, numbers = _in_order(found.sight, found.numbers)
+    views = Views.of(sight, numbers)
+    present = categorizer.ensemble, categorizer.projections
+    folds, helps = _cross_fitted(views, present)
+    fitted = fit(views, *present) if helps else present
+    rules, notes = _rules(views, fitted, categorizer, precision)
+    after = _cross_validated(views, folds, categorizer, precision)
+    notes += _doubts(after, precision, helps)
+    calibration = Calibration(
+        len(numbers),
+        {kind: int((views.kinds == kind).sum()) for kind in KINDS},
+        dict(found.unknown.most_common()),
+        found.without_evidence,
+        precision,
+        _reliability(views.own(), present, categorizer.rules),
+        after,
+        tuple(notes),
+    )
+    categorizer.ensemble.update(fitted[0])
+    categorizer.projections, categorizer.rules = fitted[1], rules
+    _note_down(categorizer.bundle, calibration)
+    return calibration
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the models see of the listings that can be used, and what was left out. numbers: those of categories."""
+
+    sight: Sight
+    numbers: np.ndarray
+    unknown: Counter
+    without_evidence: tuple
+
+
+def _look(categorizer, listings, labels):
+    """Look at the listings whose label is a category. → _Found"""
+    places = {name: number for number, name in enumerate(categorizer.categories)}
+    ids, numbers, unknown = [], [], Counter()
+
+    def known():
+        for listing, label in zip_longest(listings, labels, fillvalue=MISSING):
+            if listing is MISSING or label is MISSING:
+                raise ValueError("labels: expected as many as listings, one each")
+            if label in places:
+                ids.append(listing.id)
+                numbers.append(places[label])
+                yield listing
+            else:
+                unknown[label] += 1
+
+    sight = categorizer.look(known())
+    evident = ~(np.isnan(sight.photos).any(axis=1) & np.isnan(sight.title).any(axis=1))
+    without = tuple(id for id, each in zip(ids, evident, strict=True) if not each)
+    _refuse_few(int(evident.sum()), len(ids), unknown, categorizer.categories)
+    used = Sight(sight.photos[evident], sight.title[evident], sight.features[evident])
+    return _Found(used, np.array(numbers)[evident], unknown, without)
+
+
+def _refuse_few(n_usable, n_known, unknown, categories):
+    """Raise ListingError where listings are too few, with the likeliest reason."""
+    if n_usable >= FEWEST:
+        return
+    if unknown and not n_known:
+        raise ListingError(
+            f"no label is a category of the bundle: the labels are {_named(unknown)}, "
+            f"the categories {_named(categories)}; label with these, or give the bundle your categories first"
+        )
+    left_out = {"have a label that is no category": unknown.total(), "have no evidence": n_known - n_usable}
+    why = [f"{count} {what}" for what, count in left_out.items() if count]
+    more = f" ({', '.join(why)})" if why else ""
+    raise ListingError(
+        f"{n_usable} listings that can be used{more}, expected at least {FEWEST}; label more, some hundred are good"
+    )
+
+
+def _named(names):
+    """Some names for a message."""
+    shown = ", ".join(repr(each) for each in list(names)[:NAMED])
+    return shown + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+
+
+def _in_order(sight, numbers):
+    """The listings sorted by label and by what is seen of them, so that folds and sums do not depend on their order."""
+    keys = np.column_stack([numbers, sight.photos, sight.title])
+    order = np.lexsort(keys.T[::-1])
+    return Sight(sight.photos[order], sight.title[order], sight.features[order]), numbers[order]
+
+
+def _rules(views, settings, categorizer, precision):
+    """The rule of each kind of evidence, and notes on those that cannot be as precise as was asked."""
+    rules, notes = dict(categorizer.rules), []
+    if precision is None:
+        return rules, notes
+    possible = {"photos": categorizer.image_model, "title": categorizer.title_model}
+    for kind in KINDS:
+        if any(possible[each] is None for each in possible if kind in (each, "both")):
+            continue  # the bundle lacks the model, so there is never such evidence
+        seen, old = views.where(views.kinds == kind), rules[kind]
+        confidences = seen.confidences(*settings)
+        if len(seen.labels) < FEWEST:
+            why = f"{len(seen.labels)} listings, it takes {FEWEST} to choose a threshold; label more that have it"
+        elif not coverage_at_precision(confidences, seen.labels, precision)[0]:
+            why = f"no threshold has {precision:.4g} of the assigned right; ask for less, or train on such listings"
+        else:
+            rules[kind] = rule_at_precision(confidences, seen.labels, precision, old.shortlist_at, old.shortlist_size)
+            continue
+        rules[kind] = replace(old, assign_at=1.0)
+        notes.append(f"{KINDS[kind]}: {why}; until then nothing is assigned below a confidence of 1")
+    return rules, notes
+
+
+def _cross_fitted(views, present):
+    """For each fold the settings fitted on the others, and whether they are better on it than the present ones.
+
+    Where they are not, the present ones stand for all.
+    """
+    fitted, gain = [], 0.0
+    for fold in range(FOLDS):
+        held = views.listings % FOLDS == fold
+        fitted.append(fit(views.where(~held), *present))
+        judged = views.where(held)
+        before, after = (losses(judged.confidences(*each), judged.labels) for each in (present, fitted[-1]))
+        gain += judged.weights @ (before - after)
+    return (fitted, True) if gain > 0 else ([present] * FOLDS, False)
+
+
+def _cross_validated(views, folds, categorizer, precision):
+    """Reliability where each listing is judged by settings and rules that were fitted on the other folds."""
+    own = views.own()
+    confidences, assign_at = np.empty((len(own.labels), len(categorizer.categories))), np.empty(len(own.labels))
+    for fold, settings in enumerate(folds):
+        rules, _ = _rules(views.where(views.listings % FOLDS != fold), settings, categorizer, precision)
+        held = own.listings % FOLDS == fold
+        judged = own.where(held)
+        confidences[held], assign_at[held] = judged.confidences(*settings), _thresholds(judged, rules)
+    return Reliability.of(confidences, own.labels, assign_at)
+
+
+def _reliability(own, settings, rules):
+    return Reliability.of(own.confidences(*settings), own.labels, _thresholds(own, rules))
+
+
+def _thresholds(views, rules):
+    """From which confidence on each view is assigned, shape (n_views,)."""
+    return np.array([rules[kind].assign_at for kind in views.kinds])
+
+
+def _doubts(after, precision, helps):
+    """Notes on what did not come out as hoped."""
+    notes = []
+    if not helps:
+        notes.append(
+            "fitted temperatures are no better on listings that they were not fitted on; the present ones stay"
+        )
+    if precision is not None and after.precision is not None and after.precision < precision:
+        notes.append(
+            f"of listings that the fit has not seen {after.precision:.4g} of the assigned are right, not "
+            f"{precision:.4g}; label more listings, or ask for more than you need"
+        )
+    return notes
+
+
+def _note_down(bundle, calibration):
+    """Write into the manifest, which a saved bundle takes over, what the calibration was made from."""
+    figures = {name: asdict(getattr(calibration, name)) for name in ("before", "after")}
+    made = {"listings": calibration.n_listings, "precision": calibration.precision}
+    bundle.manifest["calibration"] = {**{name: each for name, each in made.items() if each is not None}, **figures}

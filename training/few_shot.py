@@ -1,0 +1,210 @@
+"""`python -m training.few_shot BUNDLE`: what few examples and names of categories count, learnt from simulated tasks.
+
+Categories are drawn out of labelled listings and made known from 0 (the name alone) to 10 of them; the settings of
+`productcat.projections.FewShot` and the projections' floor are those under which the labels of the others are most
+probable. Nothing is trained when a category is added.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from productcat.categorizer import Categorizer
+from productcat.ensemble import combined
+from productcat.errors import ProductcatError
+from productcat.listing import Listing
+from productcat.projections import Category, CategoryProjections, FewShot
+from productcat.reliability import calibration_error, negative_log_likelihood
+from productcat.whitening import unit
+from training.datasets import DataConfig, load_dataset
+
+SHOTS = (0, 1, 5, 10)
+"""Examples a category; 0 is the name alone."""
+
+DRAWS = 10
+QUERIES = 400
+"""Listings judged in each simulated task, which are enough to fit six numbers."""
+
+FIT = DataConfig(source="clothing-dataset-small.tar", table="")
+"""What the settings are learnt from: its training listings. Its test listings are reported."""
+
+REPORTED = DataConfig(source="olx-five.tar", table="")
+"""Reported too, and never learnt from."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Listings as a categorizer sees them.
+
+    distributions : ndarray of shape (n, n_classes); features : ndarray of shape (n, n_features)
+    labels : ndarray of shape (n,), int, numbers of `names`
+    names : list of str; named : ndarray of shape (n_names, n_classes), rows of NaN for names without a known word
+    """
+
+    distributions: np.ndarray
+    features: np.ndarray
+    labels: np.ndarray
+    names: list[str]
+    named: np.ndarray
+
+    def rows(self, rows):
+        """Some of the listings."""
+        return Labelled(self.distributions[rows], self.features[rows], self.labels[rows], self.names, self.named)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Categories known from some listings, and others to be judged. names: whether the names count, too.
+
+    shots : ndarray of shape (n_names,), examples of each category
+    """
+
+    support: Labelled
+    queries: Labelled
+    shots: np.ndarray
+    names: bool = True
+
+    def confidences(self, few_shot, floor):
+        """What the queries are taken for, shape (n_queries, n_names)."""
+        known = {name: self._category(number, few_shot) for number, name in enumerate(self.support.names)}
+        like = CategoryProjections([], np.empty((0, 0)), floor, few_shot.temperature, few_shot=few_shot)
+        projections = CategoryProjections.of(known, like)
+        return projections.confidences(self.queries.distributions, self.queries.features)
+
+    def _category(self, number, few_shot):
+        examples = self.support.rows(np.flatnonzero(self.support.labels == number)[: self.shots[number]])
+        named = self.support.named[number]
+        count = len(examples.labels)
+        counts = few_shot.name_counts if count else 1.0
+        if np.isnan(named).any() or (not self.names and count):
+            counts, named = 0.0, np.zeros_like(named)
+        if not count + counts:
+            return Category(np.full_like(named, 1 / len(named)))
+        projection = (examples.distributions.sum(axis=0) + counts * named) / (count + counts)
+        return Category(projection, unit(examples.features.mean(axis=0)) if count else None, count)
+
+    def nearest_mean(self):
+        """The plain rival: the category whose examples' mean features have the greatest cosine. (n_queries,)"""
+        means = [self.support.features[self.support.labels == number].mean(axis=0) for number in range(len(self.shots))]
+        return np.argmax(self.queries.features @ unit(np.stack(means)).T, axis=1)
+
+
+def draw(labelled, queries, shots, rng, names=True, most=None):
+    """A task. queries: Labelled, or None for the listings that are not drawn. most: so many queries at most. → Task"""
+    chosen = [rng.permutation(np.flatnonzero(labelled.labels == number))[:n] for number, n in enumerate(shots)]
+    support = np.concatenate(chosen)
+    if queries is None:
+        queries = labelled.rows(np.setdiff1d(np.arange(len(labelled.labels)), support))
+    queries = queries.rows(rng.permutation(len(queries.labels))[:most])
+    return Task(labelled.rows(support), queries, np.array([len(each) for each in chosen]), names)
+
+
+def simulated(labelled, seed, draws=4):
+    """Tasks to learn from: all categories alike, with and without names, and some known by their names alone."""
+    rng, tasks = np.random.default_rng(seed), []
+    for _ in range(draws):
+        for n in SHOTS:
+            tasks.append(draw(labelled, None, [n] * len(labelled.names), rng, most=QUERIES))
+        tasks.append(draw(labelled, None, rng.choice([0, 1, 5, 10], len(labelled.names)), rng, most=QUERIES))
+        tasks.append(draw(labelled, None, rng.choice([1, 10], len(labelled.names)), rng, False, most=QUERIES))
+    return tasks
+
+
+def fit(tasks):
+    """The settings under which the labels of the tasks' queries are most probable. → FewShot, floor"""
+    from scipy.optimize import minimize
+
+    start = np.log([10.0, 0.5, 1.0, 1.0, 0.5, 0.1])
+
+    def settings(logarithms):
+        *numbers, odds = map(float, np.exp(logarithms))
+        return FewShot(*numbers), odds / (1 + odds)
+
+    def loss(logarithms):
+        found = settings(logarithms)
+        losses = [negative_log_likelihood(task.confidences(*found), task.queries.labels) for task in tasks]
+        return np.mean(losses) + 1e-3 * np.sum((logarithms - start) ** 2)  # keeps what the tasks do not tell in place
+
+    # steps of its own: scipy's are a share of the start, which is 0 here for some
+    steps = {"initial_simplex": start + np.vstack([np.zeros(len(start)), np.eye(len(start))])}
+    return settings(minimize(loss, start, method="Nelder-Mead", options={"maxiter": 300, "xatol": 0.02} | steps).x)
+
+
+def report(labelled, queries, few_shot, floor, seed):
+    """Means over draws, with their standard errors. → dict, examples a category → dict of figures"""
+    found = {}
+    for n in SHOTS:
+        rng, figures = np.random.default_rng([seed, n]), []
+        for _ in range(DRAWS if n else 1):
+            task = draw(labelled, queries, [n] * len(labelled.names), rng)
+            confidences, labels = task.confidences(few_shot, floor), task.queries.labels
+            row = {"top1": float((confidences.argmax(axis=1) == labels).mean())}
+            row["calibration_error"] = calibration_error(confidences, labels)
+            if n:
+                row["nearest_mean_top1"] = float((task.nearest_mean() == labels).mean())
+            figures.append(row)
+        means = {name: np.array([each[name] for each in figures]) for name in figures[0]}
+        found[n] = {name: round(float(each.mean()), 4) for name, each in means.items()}
+        found[n] |= {f"{name}_error": round(_error(each), 4) for name, each in means.items() if len(each) > 1}
+    return found
+
+
+def _error(values):
+    return float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def seen(categorizer, dataset, rows):
+    """Photos of listings, through a categorizer. dataset : training.datasets.Dataset → Labelled"""
+    names = [each["name"] for each in dataset.classes]
+    listings = [Listing(dataset.listings[row].id, photos=dataset.listings[row].photos) for row in rows]
+    sight = categorizer.look(listings)
+    distributions = combined(sight, categorizer.ensemble)
+    good = ~np.isnan(distributions).any(axis=1)
+    named = categorizer.class_distributions([Listing(title=name) for name in names], "title")
+    labels = dataset.labels[rows]
+    return Labelled(distributions[good], sight.features[good], labels[good], names, named)
+
+
+def main(arguments=None):
+    """The command. A user's mistake is one line on standard error and exit code 1."""
+    parser = argparse.ArgumentParser(prog="python -m training.few_shot", description=__doc__.split("\n")[0])
+    parser.add_argument("bundle", help="a bundle with an image model, or the name of a shipped one")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder with the data (default: data)")
+    parser.add_argument("--work", type=Path, default=Path("work"), help="where the data are unpacked (default: work)")
+    parser.add_argument("--to", type=Path, help="the bundle with the settings: a new directory")
+    parser.add_argument("--report", type=Path, help="write the figures to this JSON file")
+    parser.add_argument("--seed", type=int, default=20)
+    options = parser.parse_args(arguments)
+    try:
+        categorizer = Categorizer.load(options.bundle)
+        figures = run(categorizer, options)
+        if options.to:
+            categorizer.save(options.to)
+    except (ProductcatError, ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    print(json.dumps(figures, indent=1))
+    if options.report:
+        options.report.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+
+
+def run(categorizer, options):
+    """Fit, put the settings into the categorizer, and measure. → dict of figures"""
+    known = load_dataset(FIT, options.data, options.work, options.seed)
+    train, test = (seen(categorizer, known, known.rows(split)) for split in ("train", "test"))
+    few_shot, floor = fit(simulated(train, options.seed))
+    print(few_shot, floor, file=sys.stderr)
+    categorizer.projections.few_shot, categorizer.projections.floor = few_shot, floor
+    figures = {"settings": asdict(few_shot) | {"floor": floor}}
+    figures["clothing, test"] = report(train, test, few_shot, floor, options.seed)
+    other = load_dataset(REPORTED, options.data, options.work, options.seed)
+    five = seen(categorizer, other, np.arange(len(other.listings)))
+    figures["olx-five"] = report(five, None, few_shot, floor, options.seed)
+    return figures
+
+
+if __name__ == "__main__":
+    main()
