@@ -215,7 +215,10 @@ def test_wrong_usage_is_one_line(run, arguments, message):
             "out.jsonl: cannot be written (No such file or directory)",
         ),
         ("predict --from listings.csv --to stock.csv/out.jsonl", "out.jsonl: cannot be written (Not a directory)"),
-        ("predict --from listings.csv --format xlsx", "format 'xlsx': expected one of csv, jsonl, parquet, folders"),
+        (
+            "predict --from listings.csv --format xlsx",
+            "format 'xlsx': expected one of csv, jsonl, parquet, lst, folders",
+        ),
         ("predict --title belt --bundle nothing", "bundle nothing: no such directory"),
         ("bundle show photos", "bundle photos: no manifest.json in it"),
     ],
