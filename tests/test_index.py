@@ -358,11 +358,11 @@ def test_a_large_index_is_searched_approximately_and_what_came_later_is_found(de
 
 
 def assert_found(index, embeddings):
-    """The photo of each is among the nearest."""
+    """The photo of each is among the nearest; an approximate search may miss one in twenty."""
     vectors = np.concatenate([index.space.project(each.features) for each in embeddings])
-    for each, (ids, cosines) in zip(embeddings, index.store.nearest(vectors, 20), strict=True):
-        assert each.id in ids
-        assert cosines[0] == pytest.approx(1.0, abs=1e-3)
+    found = index.store.nearest(vectors, 20)
+    assert np.mean([each.id in ids for each, (ids, _) in zip(embeddings, found, strict=True)]) >= 0.95
+    for _, cosines in found:
         assert cosines == sorted(cosines, reverse=True)
 
 
