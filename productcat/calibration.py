@@ -10,6 +10,7 @@ from itertools import zip_longest
 
 import numpy as np
 
+from productcat.display import KINDS
 from productcat.ensemble import Sight
 from productcat.errors import ListingError
 from productcat.reliability import Reliability, check_precision, coverage_at_precision, losses, rule_at_precision
@@ -23,8 +24,6 @@ NAMED = 5
 """So many labels are named in a message."""
 
 MISSING = object()
-KINDS = {"both": "photos and title", "photos": "photos alone", "title": "the title alone"}
-"""Kinds of evidence in words."""
 
 
 @dataclass(frozen=True)
@@ -149,8 +148,7 @@ def _look(categorizer, listings, labels):
     evident = ~(np.isnan(sight.photos).any(axis=1) & np.isnan(sight.title).any(axis=1))
     without = tuple(id for id, each in zip(ids, evident, strict=True) if not each)
     _refuse_few(int(evident.sum()), len(ids), unknown, categorizer.categories)
-    used = Sight(sight.photos[evident], sight.title[evident], sight.features[evident])
-    return _Found(used, np.array(numbers)[evident], unknown, without)
+    return _Found(sight.rows(evident), np.array(numbers)[evident], unknown, without)
 
 
 def _refuse_few(n_usable, n_known, unknown, categories):
@@ -180,7 +178,7 @@ def _in_order(sight, numbers):
     """The listings sorted by label and by what is seen of them, so that folds and sums do not depend on their order."""
     keys = np.column_stack([numbers, sight.photos, sight.title])
     order = np.lexsort(keys.T[::-1])
-    return Sight(sight.photos[order], sight.title[order], sight.features[order]), numbers[order]
+    return sight.rows(order), numbers[order]
 
 
 def _rules(views, settings, categorizer, precision):

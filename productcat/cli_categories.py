@@ -27,8 +27,8 @@ def show(
 
     opened = Bundle.open(bundle)  # not the models: these take a while, and are not asked
     known = CategoryProjections.load(opened.part("projections"))
-    counts = [int(each) for each in getattr(known, "examples", [0] * len(known.categories))]
-    found = [{"name": name, "examples": count} for name, count in zip(known.categories, counts, strict=True)]
+    counts = zip(known.categories, known.examples.tolist(), strict=True)
+    found = [{"name": name, "examples": count} for name, count in counts]
     if as_json:
         print(json.dumps({"bundle": str(opened.path), "categories": found}, indent=1, ensure_ascii=False))
     else:

@@ -3,6 +3,8 @@
 import json
 
 SHOWN, BAR_WIDTH = 5, 24
+KINDS = {"both": "photos and title", "photos": "photos alone", "title": "the title alone"}
+"""Kinds of evidence in words."""
 
 
 def prediction_lines(categories, confidences, prediction, encoding="utf-8"):
@@ -122,7 +124,7 @@ def calibration_lines(calibration, rules):
         figures = [getattr(each, key) for each in (calibration.before, calibration.after)]
         lines.append(f"{name:30}" + "".join(f"{_figure(each, key in shares):>9}" for each in figures))
     lines += ["", "After: each listing is judged by what was fitted on others.", ""]
-    for kind, name in {"both": "photos and title", "photos": "photos alone", "title": "the title alone"}.items():
+    for kind, name in KINDS.items():
         if calibration.kinds[kind]:
             threshold = _figure(rules[kind].assign_at, True)
             lines.append(f"{name:17} assigned from {threshold:>7} on, {calibration.kinds[kind]} listings")

@@ -12,14 +12,7 @@ import numpy as np
 
 from productcat.bundle import Bundle
 from productcat.image_model import ImageModel
-from productcat.photo_evidence import (
-    SIDE,
-    PhotoSets,
-    correlations,
-    evidence,
-    nearest_pairs,
-    thumbnails,
-)
+from productcat.photo_evidence import SIDE, PhotoSets, correlations, evidence, nearest_pairs, thumbnails
 from productcat.photo_sets import decoded
 from productcat.set_metric import SetMetric
 from productcat.whitening import unit

@@ -24,6 +24,10 @@ class Sight:
     title: np.ndarray
     features: np.ndarray
 
+    def rows(self, chosen):
+        """Some of the listings. chosen : ndarray of int or bool, as it indexes rows. → Sight"""
+        return Sight(self.photos[chosen], self.title[chosen], self.features[chosen])
+
 
 def combine(photos, title, settings):
     """Average the calibrated distributions of the photos and of the title.

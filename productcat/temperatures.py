@@ -63,7 +63,7 @@ class Views:
     def where(self, chosen):
         """Some of the views. chosen : ndarray of shape (n_views,), bool"""
         others = (self.labels, self.kinds, self.listings, self.weights)
-        return Views(_rows(self.sight, chosen), *(each[chosen] for each in others))
+        return Views(self.sight.rows(chosen), *(each[chosen] for each in others))
 
     def own(self):
         """Of each listing the view by all the evidence that it has."""
@@ -74,13 +74,9 @@ class Views:
         return projections.confidences(combined(self.sight, ensemble), self.sight.features)
 
 
-def _rows(sight, rows):
-    return Sight(sight.photos[rows], sight.title[rows], sight.features[rows])
-
-
 def _alone(sight, kind, rows):
     """Some rows of what is seen, the evidence of other kinds left out."""
-    some = _rows(sight, rows)
+    some = sight.rows(rows)
     if kind == "photos":
         return replace(some, title=np.full_like(some.title, np.nan))
     if kind == "title":
