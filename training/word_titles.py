@@ -104,10 +104,10 @@ def read_glove(config):
 
 def encode(words):
     """Words by the sentence encoder, each as a text of its own. → ndarray of shape (n_words, 384)"""
+    folder = _package(MINILM) / "model"  # first, since its error names the extra that brings tokenizers, too
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
-    folder = _package(MINILM) / "model"
     encoder = Encoder(load_file(folder / "model.safetensors"))
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
