@@ -20,7 +20,7 @@ SAME_COLOUR = 32
 SPECKS = 0.05
 """A row or column of a border may have this share of pixels of other colours."""
 
-ALIKE = 0.05
+ALIKE = 0.02
 """From a correlation of 1 - ALIKE on, thumbnails are evidence of a copy: below, photos of two items of one kind are."""
 
 SHARP = 5e-4

@@ -16,7 +16,7 @@ from productcat.bundle import sha256
 from productcat.photo_evidence import SIDE
 from productcat.whitening import unit
 
-FORMAT = 1
+FORMAT = 2
 """The number of the layout of an index on disk. Raise it when a reader of the old number could misread a new index."""
 
 ROW = 2_048

@@ -75,7 +75,8 @@ class TitleModel:
         n_classes), rows summing to 1: what a class that is meant is seen as.
     settings : dict
         "ngram_sizes": letters per n-gram, ascending; "known_share": share of an unknown word's shortest n-grams
-        that must be known for it to be evidence.
+        that must be known for it to be evidence. It may have "endings": what an unknown word may lose to be a known
+        one, such as ["s"].
     """
 
     def __init__(self, vocabulary, tensors, settings):
@@ -181,7 +182,7 @@ class TitleModel:
         for number, title in enumerate(titles):
             words, before = split_words(title), len(rows)
             for word in words:
-                row = known.get(word)
+                row = known.get(word, self._without_ending(word))
                 if row is None:
                     if word not in places:
                         places[word] = self._guess(word, unknown)
@@ -191,6 +192,11 @@ class TitleModel:
             rows += [known[phrase] for phrase in phrases(words) if phrase in known]
             counts[number] = len(rows) - before
         return np.array(rows, np.int64), counts, unknown
+
+    def _without_ending(self, word):
+        """The row of a word that is known without its ending, or None."""
+        stems = (word.removesuffix(ending) for ending in self.settings.get("endings", ()) if word.endswith(ending))
+        return next((self._rows[stem] for stem in stems if stem in self._rows), None)
 
     def _guess(self, word, unknown):
         """Add the known n-grams of an unknown word to `unknown` and return its row, or None: no evidence."""

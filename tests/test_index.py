@@ -31,9 +31,15 @@ def detector(duplicates_bundle):
 def listings():
     """24 listings of one to three photos; listing i + 12 has the photos of listing i, mirrored and once more saved."""
     rng = np.random.default_rng(5)
-    photos = [[shop.photo(shop.CLASSES[i % 3], rng) for _ in range(1 + i % 3)] for i in range(12)]
+    photos = [[printed(shop.photo(shop.CLASSES[i % 3], rng), rng) for _ in range(1 + i % 3)] for i in range(12)]
     copies = [[shop.encode(photo[:, ::-1], "JPEG") for photo in each] for each in photos]
     return [Listing(f"item-{i}", photos=tuple(each)) for i, each in enumerate(photos + copies)]
+
+
+def printed(photo, rng):
+    """A photo of goods with a print of their own, without which two belts differ in their noise only."""
+    photo[8:24, 6:18] = rng.integers(0, 256, (4, 3, 3)).repeat(4, axis=0).repeat(4, axis=1)
+    return photo
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +117,7 @@ def test_a_listing_is_not_its_own_duplicate(full, listings):
 def test_a_listing_that_is_not_in_the_index_may_have_any_id(full, listings):
     pairs = full.search([Listing("", photos=listings[0].photos)], k=2)[0]
     assert [pair.left for pair in pairs] == ["", ""]
-    assert pairs[0].right == "item-0"
+    assert {pair.right for pair in pairs} == {"item-0", "item-12"}
 
 
 def test_an_id_that_is_there_is_replaced_by_more_or_by_fewer_photos(full, embeddings):
@@ -313,8 +319,8 @@ def test_a_lost_file_of_photos_is_told_in_one_line(full, embeddings):
 
 
 def test_an_index_of_a_later_layout_is_refused(detector, full, monkeypatch):
-    monkeypatch.setattr("productcat.search_space.FORMAT", 2)
-    with pytest.raises(ProductcatError, match="its format is 1, this productcat reads format 2; make it anew"):
+    monkeypatch.setattr("productcat.search_space.FORMAT", 3)
+    with pytest.raises(ProductcatError, match="its format is 2, this productcat reads format 3; make it anew"):
         ListingIndex.open(full.path, detector)
 
 
@@ -345,6 +351,8 @@ def test_many_small_additions_are_put_together(empty, embeddings, monkeypatch):
 def test_a_large_index_is_searched_approximately_and_what_came_later_is_found(detector, empty, monkeypatch):
     monkeypatch.setattr(photo_store, "INDEX_FROM", 300)
     monkeypatch.setattr(photo_store, "PARTITION", 100)
+    # one bit for each of eight dimensions orders photos badly; what is proven is that all are asked for and told truly
+    monkeypatch.setattr(photo_store, "REFINED", 32)
     first, later = made_up(detector, 600), made_up(detector, 40, seed=1)
     empty.add(first)
     empty.settle()
@@ -358,11 +366,11 @@ def test_a_large_index_is_searched_approximately_and_what_came_later_is_found(de
 
 
 def assert_found(index, embeddings):
-    """The photo of each is among the nearest; an approximate search may miss one in twenty."""
+    """The photo of each is the nearest, or one that is as near to four digits."""
     vectors = np.concatenate([index.space.project(each.features) for each in embeddings])
-    found = index.store.nearest(vectors, 20)
-    assert np.mean([each.id in ids for each, (ids, _) in zip(embeddings, found, strict=True)]) >= 0.95
-    for _, cosines in found:
+    for each, (ids, cosines) in zip(embeddings, index.store.nearest(vectors, 20), strict=True):
+        assert each.id in ids
+        assert cosines[0] == pytest.approx(1.0, abs=1e-4)
         assert cosines == sorted(cosines, reverse=True)
 
 

@@ -35,6 +35,12 @@ def test_words_are_read_as_the_classes_whose_names_are_near(little, tmp_path):
     assert np.isnan(found[3:]).all()
 
 
+def test_a_plural_is_read_as_its_singular(little):
+    model = title_model(["truck", "couch"], np.eye(2, dtype=np.float32) * 9, WordsConfig(dimensions=4))
+    np.testing.assert_array_equal(model.distributions(["lorrys", "couches"]), model.distributions(["lorry", "couch"]))
+    assert np.isnan(model.distributions(["lorryings", "s"])).all()
+
+
 def test_a_class_whose_name_is_unknown_is_not_meant(little):
     model = title_model(["truck", "couch", "axolotl"], np.eye(3, dtype=np.float32) * 50, WordsConfig(spread=40))
     assert model.distributions(["car"])[0, 2] < 1e-6

@@ -139,7 +139,7 @@ def train_siamese(domains, levels, config, seed=0):
     """Train the network on batches of one domain each, all domains alike. domains : list of Domain → Siamese"""
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
-    network = Siamese(levels, config.prior, config.copy_prior)
+    network = Siamese(levels, config)
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(config.learning_rate, config.steps))
     network.compile(optimizer, lambda same, logits: pair_loss(same, logits, config.contrast), jit_compile=False)
     with Progress("Siamese network", config.steps, "batches") as progress:
@@ -190,7 +190,7 @@ def samples(domains, levels, config, seed, batches=100):
     same : ndarray of shape (n_pairs,), bool
         All duplicates of each batch, and as many others again as hardest by their means, and as many at random.
     """
-    rng, network, rows, labels = np.random.default_rng(seed), Siamese(levels, config.prior, config.copy_prior), [], []
+    rng, network, rows, labels = np.random.default_rng(seed), Siamese(levels, config), [], []
     for _ in range(batches):
         seen = np.asarray(network.evidence(domains[rng.integers(len(domains))].draw(config, rng)))
         same = np.eye(len(seen), dtype=bool)

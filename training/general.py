@@ -19,6 +19,7 @@ from productcat.duplicates import NEIGHBOURS
 from productcat.errors import ProductcatError
 from productcat.image_model import GRAPH, SETTINGS, ImageModel
 from productcat.listing import Listing
+from productcat.photo_evidence import ALIKE, SHARP
 from productcat.photos import read_photo
 from training.assemble import assemble
 from training.config import load_config
@@ -125,7 +126,7 @@ class General:
         """Run the protocol. → figures of each method; what is seen of held-out candidate pairs, and their truth"""
         config = self.config
         features = hashlib.sha256(b"".join(each.tobytes() for each in [*table.outputs.values(), table.thumbnails]))
-        settings = [asdict(config.metric), asdict(config.siamese), config.seed, features.hexdigest()]
+        settings = [asdict(config.metric), asdict(config.siamese), config.seed, features.hexdigest(), ALIKE, SHARP]
         done = self.work / f"protocol-{_mark(settings)}.json"
         if not done.exists():
             protocol = Protocol(self.items, table, config.metric, config.siamese, config.seed)

@@ -33,7 +33,7 @@ class SiameseConfig:
     items: int = 64
     most_photos: int = 6
     prior: tuple[float, ...] = (10.0, 3.0)
-    copy_prior: float = 2.0
+    copy_prior: float = 3.0
     learning_rate: float = 3e-3
     contrast: float = 0.9
 
@@ -46,12 +46,12 @@ class Siamese(keras.Model):
     ndarray of shape (n, n, 1).
     """
 
-    def __init__(self, levels, prior, copy_prior):
+    def __init__(self, levels, config):
         super().__init__()
         self.levels = list(levels)
         # of each level the means, the best photos, all photos; then copies, the numbers of photos, the share
-        start = np.array([value for each in prior for value in (each, 0.0, 0.0)], np.float32)
-        start = np.append(start, np.float32([copy_prior, 0.0, 0.0]))
+        start = np.array([value for each in config.prior for value in (each, 0.0, 0.0)], np.float32)
+        start = np.append(start, np.float32([config.copy_prior, 0.0, 0.0]))
         self.counting = self.add_weight(shape=start.shape, initializer="zeros", name="counting")
         self.counting.assign(start)
         self.bias = self.add_weight(shape=(), initializer=keras.initializers.Constant(-6.0), name="bias")

