@@ -146,9 +146,10 @@ class Categorizer:
     def judge(self, listings):
         """Iterator of (Prediction, its confidences as ndarray of shape (n_categories,)), one pair a listing."""
         for batch, sight, problems in self._seen(listings, "both"):
-            confidences = self.projections.confidences(combined(sight, self.ensemble), sight.features)
+            known = self.projections  # another thread may put others in its place
+            confidences = known.confidences(combined(sight, self.ensemble), sight.features)
             for listing, row, kind, wrong in zip(batch, confidences, kinds_of(sight), problems, strict=True):
-                yield self.rules[kind].decide(self.projections.categories, row, listing.id, wrong), row
+                yield self.rules[kind].decide(known.categories, row, listing.id, wrong), row
 
     def add_category(self, name, examples=(), description=""):
         """Make a category known, or define a known one anew; no training.

@@ -1,0 +1,186 @@
+"""Blocks of figures: categories. Each is Markdown made of stored files, and of nothing else."""
+
+import csv
+
+from figure_text import NO_RUN, ROOT, amount, paragraph, percent, rivals_of, share, stored, table
+
+FASHION, FEW_SHOT = "productcat/bundles/fashion/manifest.json", "training/results/few_shot.json"
+PER_CLASS = "training/results/fashion_per_class.csv"
+KINDS = {"photos": "photos only", "title": "title only", "both": "both"}
+SETS = {"clothing, test": "used clothes, 10 labels", "olx-five": "cars, bikes, mobiles, books, furniture"}
+FEWEST = 10
+"""Test listings that a class must have to be named among the hardest."""
+
+
+def fashion():
+    """README.md: the default bundle on the test split."""
+    found = stored(FASHION)["metrics"]["test"]
+    n_classes = len(stored("productcat/bundles/fashion/classes.json"))
+    both, decisions, rescue = found["both"], found["decisions"], found["title_rescue"]
+    rows = [
+        [words, *(share(found[kind][each]) for each in ("top1", "top5", "macro_f1"))] for kind, words in KINDS.items()
+    ]
+    data = f"""On the test split of the fashion data ({found["listings"]:,} listings, {n_classes} classes; listings that
+    share a photo or a title are never on both sides of a split):"""
+    said = f"""Of both: expected calibration error (15 bins) {share(both["expected_calibration_error"])}; share of the
+    listings that can be assigned at 99 % precision {share(both["coverage_at_99_precision"])}. The shipped decision
+    rule, whose threshold was chosen on the validation listings, assigns {percent(decisions["assign"])} of the test
+    listings, {percent(decisions["precision_of_assigned"])} of them rightly. Where the photo alone is unsure (confidence
+    below 0.5: {percent(rescue["photos_unsure"])} of the listings), it is right in
+    {percent(rescue["top1_of_unsure"]["photos"], 0)} and, with the title, in
+    {percent(rescue["top1_of_unsure"]["both"], 0)}."""
+    return "\n\n".join([paragraph(data), table(["", "top-1", "top-5", "macro-F1"], rows), paragraph(said)])
+
+
+def fashion_splits():
+    """All figures of the default bundle, on both splits that no model learnt from."""
+    measures = {
+        "top1": "top-1",
+        "top5": "top-5",
+        "macro_f1": "macro-F1",
+        "expected_calibration_error": "calibration error",
+        "coverage_at_99_precision": "assigned at 99 % precision",
+    }
+    found = stored(FASHION)["metrics"]
+    rows = [
+        [f"{split}, {words}", *(share(found[split][kind][each]) for each in measures)]
+        for split in ("validation", "test")
+        for kind, words in KINDS.items()
+    ]
+    return table(["", *measures.values()], rows)
+
+
+def fashion_decisions():
+    """What the shipped rule does on the test split, and what the title is worth where the photo is unsure."""
+    manifest = stored(FASHION)
+    found, rule = manifest["metrics"]["test"], manifest["decision_rule"]
+    decisions, rescue = found["decisions"], found["title_rescue"]
+    rows = [[each, percent(decisions[each])] for each in ("assign", "shortlist", "abstain")]
+    rows.append(["right among the assigned", percent(decisions["precision_of_assigned"])])
+    unsure = [[words, percent(rescue["top1_of_unsure"][kind])] for kind, words in KINDS.items()]
+    settings = (
+        f"With the shipped rule, `assign_at={rule['assign_at']:.3f}` and `shortlist_at={rule['shortlist_at']:g}`:"
+    )
+    said = f"""The photo alone is unsure (confidence below 0.5) of {percent(rescue["photos_unsure"])} of the test
+    listings. There the most probable class is the right one in:"""
+    return "\n\n".join(
+        [
+            settings,
+            table(["decision", "share of the test listings"], rows),
+            paragraph(said),
+            table(["evidence", "right"], unsure),
+        ]
+    )
+
+
+def fashion_groups():
+    """Means over classes, of photos alone: the most frequent classes, the others, and what they roll up to."""
+    found = stored(FASHION)["metrics"]["test"]
+    rows = [
+        [name, each.get("classes", ""), share(each["mean_class_top1"]), share(each["mean_class_top5"])]
+        for name, each in found["photos_per_class"].items()
+    ]
+    parents = [[name, share(value)] for name, value in found["parents"].items()]
+    return f"""\
+{table(["photos only, classes", "number", "mean top-1", "mean top-5"], rows)}
+
+Rolled up to the parents of the classes (`Categorizer.roll_up`), photos and title together:
+
+{table(["level", "top-1"], parents)}"""
+
+
+def fashion_hardest():
+    """The classes that are most often mistaken."""
+    with open(ROOT / PER_CLASS, encoding="utf-8", newline="") as file:
+        found = [row for row in csv.DictReader(file) if int(row["support"]) >= FEWEST]
+    hardest = sorted(found, key=lambda row: (float(row["both_top1"]), -int(row["support"])))[:10]
+    kinds = ("photos_top1", "title_top1", "both_top1", "both_top5")
+    rows = [[row["class"], row["support"], *(share(float(row[kind])) for kind in kinds)] for row in hardest]
+    header = ["class", "test listings", *(kind.replace("_top", ", top-") for kind in kinds)]
+    return f"""\
+The ten hardest of the {len(found)} classes with {FEWEST} test listings or more:
+
+{table(header, rows)}"""
+
+
+def fashion_parts():
+    """What the title model and the int8 network are worth beside the plain way, on the validation split."""
+    manifest = stored(FASHION)
+    titles, top1 = manifest["title_comparison"], manifest["export"]["validation_top1"]
+    names = {
+        "validation": "title model of the bundle",
+        "validation_tfidf_logistic_regression": "TF-IDF, logistic regression",
+    }
+    rows = [[words, share(titles[key]["top1"]), share(titles[key]["macro_f1"])] for key, words in names.items()]
+    arithmetic = [[name, share(value)] for name, value in top1.items()]
+    losses = [[name, share(value)] for name, value in manifest["average_losses"].items()]
+    return f"""\
+{table(["validation, title only", "top-1", "macro-F1"], rows)}
+
+{table(["validation, photos only, arithmetic of the network", "top-1"], arithmetic)}
+
+{table(["average of photos and title", "negative log-likelihood on validation, nats"], losses)}"""
+
+
+def few_shot():
+    """README.md: categories from examples and from names."""
+    found = stored(FEW_SHOT)
+    shots = list(found["clothing, test"])
+    rows = []
+    for name, words in SETS.items():
+        for key, suffix in {"top1": "", "nearest_mean_top1": ", nearest class mean"}.items():
+            rows.append([words + suffix, *(share(found[name][n].get(key)) for n in shots)])
+    return table(["", *map(examples, shots)], rows)
+
+
+def few_shot_all():
+    """Categories from examples: top-1 with its standard error over the draws, calibration error."""
+    found = stored(FEW_SHOT)
+    rows = []
+    for name, words in SETS.items():
+        for shots, each in found[name].items():
+            plain = with_error(each, "nearest_mean_top1") if "nearest_mean_top1" in each else "–"
+            kinds = [with_error(each, kind) for kind in ("top1", "calibration_error")]
+            rows.append([f"{words}: {examples(shots)}", kinds[0], plain, kinds[1]])
+    return table(["", "top-1", "nearest class mean, top-1", "calibration error"], rows)
+
+
+def examples(shots):
+    """A number of examples in words."""
+    return "name only" if shots == "0" else "1 example" if shots == "1" else f"{shots} examples"
+
+
+def with_error(figures, kind):
+    """A mean of draws and its standard error, where it was drawn."""
+    error = figures.get(f"{kind}_error")
+    return share(figures[kind]) + (f" ± {error:.3f}" if error else "")
+
+
+def rivals():
+    """Plain rivals on the same listings."""
+    found = rivals_of("categories")
+    if not found:
+        return NO_RUN
+    shares = {
+        "top1": "top-1",
+        "top5": "top-5",
+        "macro_f1": "macro-F1",
+        "expected_calibration_error": "calibration error",
+        "coverage_at_99_precision": "assigned at 99 % precision",
+    }
+    costs = {"ms": "ms a listing", "mb": "MB"}
+    rows = [
+        [name, *(share(row.get(each)) for each in shares), *(amount(row[each]) for each in costs)]
+        for name, row in found["rows"].items()
+    ]
+    said = []
+    for use, gain in found["top1_gain"].items():
+        low, high = (f"{100 * end:+.2f}" for end in gain["interval"])
+        said.append(f"- {KINDS[use]}: {100 * gain['mean']:+.2f} ({low} to {high})")
+    return "\n\n".join(
+        [
+            table(["", *shares.values(), *costs.values()], rows),
+            "What productcat has more in top-1, in points (95 % interval):",
+            "\n".join(said),
+        ]
+    )

@@ -1,0 +1,106 @@
+"""Blocks of figures: duplicates. Each is Markdown made of stored files, and of nothing else."""
+
+from functools import partial
+
+from figure_text import NO_RUN, amount, between, paragraph, result, rivals_of, share, stored, table
+
+DUPLICATES = "training/results/duplicates.json"
+CATALOGUES = {"fashion": "fashion", "clothing": "used clothes"}
+HASHES = ("pHash", "dHash")
+PARTS = ("unseen items", "unseen domains")
+MEASURES = {"auc": "AUC", "average_precision": "average precision", "recall_at_1": "recall at 1"}
+METHODS = {
+    "Siamese network, known catalogue": "productcat, known catalogue",
+    "Siamese network, nothing known": "productcat, nothing known",
+    "embedding_conv4_block6_out, best photos": "ResNet50 (conv4), best pair of photos",
+    "embedding_conv5_block3_out, means": "ResNet50 (conv5), mean of the photos",
+}
+"""Methods of the protocol that README.md tells of, and what it calls them."""
+
+
+def duplicates():
+    """README.md: pairs of sets of photos."""
+    found = stored(DUPLICATES)
+    n_domains = len(next(iter(found["unseen items"].values()))["figures"]) - 1  # one is their mean
+
+    def cell(part, method):
+        means = found[part][method]["figures"]["mean"]
+        return " / ".join(share(means[each]) for each in MEASURES)
+
+    rows = [[words, *(cell(part, method) for part in PARTS)] for method, words in METHODS.items()]
+    header = ["", "unseen items: AUC / average precision / recall at 1", "unseen domains"]
+    return f"""\
+Means over {n_domains} domains:
+
+{table(header, rows)}"""
+
+
+def duplicates_methods(part):
+    """All methods of the protocol, means over the domains with intervals."""
+    rows = []
+    for method, found in stored(DUPLICATES)[part].items():
+        means, intervals = found["figures"]["mean"], found["intervals"]["mean"]
+        rows.append([readable(method), *(between(means[each], intervals[each]) for each in MEASURES)])
+    return table([part, *MEASURES.values()], rows)
+
+
+def duplicates_domains():
+    """Average precision in each domain."""
+    found = stored(DUPLICATES)["unseen domains"]
+    domains = [name for name in next(iter(found.values()))["figures"] if name != "mean"]
+
+    def cell(method, domain):
+        each = found[method]
+        return between(each["figures"][domain]["average_precision"], each["intervals"][domain]["average_precision"])
+
+    rows = [[domain, *(cell(method, domain) for method in METHODS)] for domain in domains]
+    return table(["average precision, unseen domains", *METHODS.values()], rows)
+
+
+def readable(method):
+    """A method's name for people: levels of the network without their layers."""
+    for layer, level in {"embedding_conv4_block6_out": "conv4", "embedding_conv5_block3_out": "conv5"}.items():
+        method = method.replace(layer, f"ResNet50 ({level})")
+    return method
+
+
+def copies():
+    """README.md: copies that are found, and the better one of two hashes."""
+    found = result("copies")
+    ways = list(next(iter(found["recall"].values())))
+    rows = []
+    for name, words in CATALOGUES.items():
+        each = found["recall"][name]
+        rows.append([words, *(share(each[way]["productcat, known catalogue"]) for way in ways)])
+        rows.append([f"{words}, hashes", *(share(max(each[way][rival] for rival in HASHES)) for way in ways)])
+    said = f"""Copies as sellers make them, of {found["photos"]} test photos each of the fashion data and of used
+    clothes by ordinary people: the share found at the threshold where 99.9 % of what is found is right
+    (`benchmarks/copies.py`; known catalogue, beside the better one of pHash and dHash)."""
+    return f"{paragraph(said)}\n\n{table(['', *ways], rows)}"
+
+
+def copies_all():
+    """Copies that each rival finds."""
+    found = result("copies")["recall"]
+    parts = []
+    for name, words in CATALOGUES.items():
+        rivals = list(next(iter(found[name].values())))
+        rows = [[way, *(share(figures[rival]) for rival in rivals)] for way, figures in found[name].items()]
+        parts.append(table([f"{words}, way to copy", *rivals], rows))
+    return "\n\n".join(parts)
+
+
+unseen_items, unseen_domains = (partial(duplicates_methods, part) for part in PARTS)
+
+
+def rivals():
+    """Plain rivals on the same pairs of listings."""
+    found = rivals_of("duplicates")
+    if not found:
+        return NO_RUN
+    rows = [
+        [name, *(share(row.get(each)) for each in MEASURES), amount(row["photo_ms"])]
+        for name, row in found["rows"].items()
+    ]
+    left_out = f"\n\nLeft out: {found['skipped']}." if "skipped" in found else ""
+    return table(["", *MEASURES.values(), "ms a photo"], rows) + left_out

@@ -1,0 +1,94 @@
+"""Blocks of figures: time and memory. Each is Markdown made of stored files, and of nothing else."""
+
+import json
+
+from figure_text import ROOT, amount, paragraph, result, share, table
+
+TIMINGS = ("prediction", "throughput", "decoding", "titles")
+
+
+def speed():
+    """README.md: productcat beside the plain way."""
+    wanted = {
+        "cold prediction, photo and title": "one prediction from a cold start, photo and title",
+        "peak memory of it": "peak memory of it",
+        "time to import": "import",
+        "image model, one core": "photos through the image model, one core",
+        "decoding": "decoding 12-megapixel JPEGs",
+        "distributions of": "titles",
+    }
+    rows = [row for each in TIMINGS for found in result(each)["comparisons"] for row in speed_rows(found, wanted)]
+    return table(["", "productcat", "the plain way", "ratio"], rows)
+
+
+def speed_rows(found, wanted):
+    """The line of a comparison, if it is among those that are wanted."""
+    for begins, words in wanted.items():
+        if found["what"].startswith(begins):
+            ours, theirs = (f"{amount(value)} {found['unit']}" for value in found["medians"].values())
+            yield [words, ours, theirs, amount(found["ratio"])]
+
+
+def timings():
+    """All comparisons, with the slowest and the fastest round, and the machine."""
+    rows = []
+    for each in TIMINGS:
+        for found in result(each)["comparisons"]:
+            _, rival = found["medians"]
+            cells = [
+                f"{amount(found['medians'][name])} ({amount(min(rounds))}–{amount(max(rounds))})"
+                for name, rounds in found["all"].items()
+            ]
+            rows.append([f"{found['what']}, {found['unit']}", rival, *cells, amount(found["ratio"])])
+    machine = result(TIMINGS[0])["machine"]
+    versions = ", ".join(
+        f"{name} {machine[name]}" for name in ("python", "numpy", "onnxruntime", "keras", "tensorflow")
+    )
+    return f"""\
+{table(["what", "the plain way", "productcat", "the plain way", "ratio"], rows, words=2)}
+
+Measured with {machine["cores"]} cores of {machine["processor"]}, {machine["system"]}; {versions}."""
+
+
+def catalogue():
+    """`find` on a whole catalogue."""
+    found = result("catalogue")
+    return f"""\
+| | |
+|---|---:|
+| listings | {found["listings"]:,} |
+| looking at the photos | {amount(found["embed_seconds"])} s |
+| adapting, proposing and scoring pairs | {amount(found["find_seconds"])} s |
+| peak memory | {found["peak_memory_mb"]:,} MB |
+| pairs from a score of {share(found["threshold"])} up | {found["pairs_found"]:,} |
+| groups of byte-identical photos | {found["identical_groups"]:,} |
+| of these missed | {found["identical_groups_missed"]:,} |"""
+
+
+def index_kill():
+    """What killing the process did to the index."""
+    found = result("index_kill")
+    return paragraph(f"""A process that adds listings was killed {found["kills"]} times in {found["steps"]} steps, while
+    another one read {found["readings"]:,} times. No listing was lost or half there.""")
+
+
+def start():
+    """What one prediction from a cold start costs."""
+    spent, held = (each["medians"]["productcat"] for each in result("prediction")["comparisons"][:2])
+    return paragraph(f"""`benchmarks/prediction.py` measured {amount(spent)} s for one prediction of the default bundle
+    from a cold start, process and all, and {amount(held)} MB at most.""")
+
+
+def bundles():
+    """The shipped bundles: how large they are and what they see."""
+    rows = []
+    for manifest in sorted((ROOT / "productcat/bundles").glob("*/manifest.json")):
+        folder = manifest.parent
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        settings = json.loads((folder / "image/settings.json").read_text("utf-8"))
+        n_classes = len(json.loads((folder / "classes.json").read_text("utf-8")))
+        height, width = settings["photo_size"]
+        parts = ", ".join(sorted(each.name for each in folder.iterdir() if each.is_dir()))
+        size = f"{size / 1e6:.1f} MB"
+        rows.append([f"`{folder.name}`", parts, f"{n_classes:,}", f"{height}×{width}", settings["arithmetic"], size])
+    return table(["bundle", "parts", "classes", "photos, pixels", "arithmetic", "size"], rows, words=2)
