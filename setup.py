@@ -10,6 +10,7 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "productcat/__init__.py")
 
 PARQUET = ["pyarrow>=18"]
 INDEX = [*PARQUET, "lancedb>=0.40,<1"]
+REPORT = ["matplotlib>=3.9,<4"]
 TRAINING = [
     *PARQUET,
     "tensorflow>=2.21,<2.22",
@@ -26,13 +27,20 @@ WORDS = [  # word vectors and a sentence encoder, from which training/word_title
     "tokenizers>=0.20",
     *PARQUET,
 ]
+DOCS = ["sphinx>=8.2,<10", "myst-parser>=5,<6", "furo>=2025.12"]
+NOTEBOOKS = [*TRAINING, *INDEX, *REPORT, "jupyterlab>=4.2"]
 DEV = [
     *TRAINING,
     *INDEX,
+    "ipykernel>=6.29",  # with nbclient it runs the notebooks in the tests; nobody reads them there
+    "nbclient>=0.10",
+    *REPORT,
+    *DOCS,
     "pytest>=8.4",
     "hypothesis>=6.100",
     "pytest-randomly>=3.16",
     "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
     "ruff>=0.12",
     "imagehash>=4.3",  # the rival of benchmarks/copies.py
     "usearch>=2.20",  # the rival of benchmarks/index.py
@@ -58,7 +66,16 @@ setup(
         "typer>=0.15,<1",
         "rich>=13.7,<16",
     ],
-    extras_require={"parquet": PARQUET, "index": INDEX, "training": TRAINING, "words": WORDS, "dev": DEV},
+    extras_require={
+        "parquet": PARQUET,
+        "index": INDEX,
+        "report": REPORT,
+        "training": TRAINING,
+        "words": WORDS,
+        "notebooks": NOTEBOOKS,
+        "docs": DOCS,
+        "dev": DEV,
+    },
     entry_points={"console_scripts": ["productcat=productcat.cli:main"]},
     classifiers=[
         "Development Status :: 3 - Alpha",

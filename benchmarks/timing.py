@@ -11,7 +11,10 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-LIBRARIES = ("productcat", "numpy", "pillow", "onnxruntime", "keras", "tensorflow", "gensim", "lancedb", "usearch")
+LIBRARIES = (
+    *("productcat", "numpy", "pillow", "onnxruntime", "keras", "tensorflow", "gensim", "lancedb", "usearch"),
+    *("scikit-learn", "imagehash"),
+)
 
 
 def arguments(description, rounds):

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from productcat.errors import BundleError
+from productcat.model_card import model_card
 
 FORMAT = 1
 """The number of the layout on disk. Raise it when a reader of the old number could misread a new bundle; then keep
@@ -203,39 +204,3 @@ def sha256(file):
     """Hexadecimal sha256 of a file."""
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def model_card(manifest):
-    """The text of a bundle's README.md, from its manifest alone."""
-    lines = [f"# {manifest.get('name', 'unnamed')}: a productcat bundle", ""]
-    lines += [manifest.get("description", ""), ""] if manifest.get("description") else []
-    sections = {
-        "Trained from": "trained_from",
-        "Figures": "metrics",
-        "Decision rule": "decision_rule",
-        "Decision rules of photos alone and of the title alone": "decision_rules_alone",
-        "Calibration on listings of a marketplace": "calibration",
-        "Duplicates": "duplicates",
-    }
-    for title, key in sections.items():
-        if manifest.get(key):
-            lines += [f"## {title}", "", *_rows(manifest[key]), ""]
-    lines += [
-        "## Use",
-        "",
-        f'Load with `productcat.Categorizer.load("{manifest.get("name", "path")}")` or its path. '
-        "The files are sealed: `productcat bundle verify` compares them with the checksums in `manifest.json`.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _rows(values, prefix=""):
-    """A nested dict as lines of a Markdown list, one a leaf."""
-    rows = []
-    for key, value in values.items():
-        if isinstance(value, dict):
-            rows += _rows(value, f"{prefix}{key}, ")
-        elif key not in ("config", "learnt_with"):
-            rows.append(f"- {prefix}{key}: {value:.4f}" if isinstance(value, float) else f"- {prefix}{key}: {value}")
-    return rows

@@ -6,13 +6,13 @@ categories, and there 90 % may mean 70 %. `calibrate` mends that, and finds the 
 
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
-from itertools import zip_longest
 
 import numpy as np
 
 from productcat.display import KINDS
 from productcat.ensemble import Sight
 from productcat.errors import ListingError
+from productcat.labels import KnownLabels
 from productcat.reliability import Reliability, check_precision, coverage_at_precision, losses, rule_at_precision
 from productcat.temperatures import Views, fit
 
@@ -20,10 +20,6 @@ FEWEST = 10
 """Listings that it takes to calibrate, and to choose the threshold of a kind of evidence."""
 
 FOLDS = 5
-NAMED = 5
-"""So many labels are named in a message."""
-
-MISSING = object()
 
 
 @dataclass(frozen=True)
@@ -130,48 +126,34 @@ class _Found:
 
 def _look(categorizer, listings, labels):
     """Look at the listings whose label is a category. → _Found"""
-    places = {name: number for number, name in enumerate(categorizer.categories)}
-    ids, numbers, unknown = [], [], Counter()
+    known = KnownLabels(categorizer.categories)
+    ids, numbers = [], []
 
-    def known():
-        for listing, label in zip_longest(listings, labels, fillvalue=MISSING):
-            if listing is MISSING or label is MISSING:
-                raise ValueError("labels: expected as many as listings, one each")
-            if label in places:
-                ids.append(listing.id)
-                numbers.append(places[label])
-                yield listing
-            else:
-                unknown[label] += 1
+    def usable():
+        for listing, number in known.pairs(listings, labels):
+            ids.append(listing.id)
+            numbers.append(number)
+            yield listing
 
-    sight = categorizer.look(known())
+    sight = categorizer.look(usable())
     evident = ~(np.isnan(sight.photos).any(axis=1) & np.isnan(sight.title).any(axis=1))
     without = tuple(id for id, each in zip(ids, evident, strict=True) if not each)
-    _refuse_few(int(evident.sum()), len(ids), unknown, categorizer.categories)
-    return _Found(sight.rows(evident), np.array(numbers)[evident], unknown, without)
+    _refuse_few(int(evident.sum()), len(ids), known)
+    return _Found(sight.rows(evident), np.array(numbers)[evident], known.unknown, without)
 
 
-def _refuse_few(n_usable, n_known, unknown, categories):
+def _refuse_few(n_usable, n_known, labels):
     """Raise ListingError where listings are too few, with the likeliest reason."""
     if n_usable >= FEWEST:
         return
-    if unknown and not n_known:
-        raise ListingError(
-            f"no label is a category of the bundle: the labels are {_named(unknown)}, "
-            f"the categories {_named(categories)}; label with these, or give the bundle your categories first"
-        )
-    left_out = {"have a label that is no category": unknown.total(), "have no evidence": n_known - n_usable}
+    if labels.unknown and not n_known:
+        labels.refuse()
+    left_out = {"have a label that is no category": labels.unknown.total(), "have no evidence": n_known - n_usable}
     why = [f"{count} {what}" for what, count in left_out.items() if count]
     more = f" ({', '.join(why)})" if why else ""
     raise ListingError(
         f"{n_usable} listings that can be used{more}, expected at least {FEWEST}; label more, some hundred are good"
     )
-
-
-def _named(names):
-    """Some names for a message."""
-    shown = ", ".join(repr(each) for each in list(names)[:NAMED])
-    return shown + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _in_order(sight, numbers):

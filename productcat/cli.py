@@ -10,7 +10,16 @@ from typing import Annotated
 
 import typer
 
-from productcat import __version__, cli_calibrate, cli_categories, cli_duplicates, cli_index, console, manual
+from productcat import (
+    __version__,
+    cli_calibrate,
+    cli_categories,
+    cli_duplicates,
+    cli_evaluate,
+    cli_index,
+    console,
+    manual,
+)
 from productcat.console import (
     FINE,
     INTERRUPTED,
@@ -40,7 +49,9 @@ app.add_typer(bundle_app, name="bundle")
 app.add_typer(cli_calibrate.app)  # a command of its own, no group
 app.add_typer(cli_categories.app, name="categories")
 app.add_typer(cli_duplicates.app, name="duplicates")
+app.add_typer(cli_evaluate.app)
 app.add_typer(cli_index.app, name="index")
+cli_duplicates.app.add_typer(cli_evaluate.pairs_app)
 
 
 def main(arguments=None):

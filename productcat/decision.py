@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from productcat.rich_display import badge, bars, card, note, percent
+
 ASSIGN, SHORTLIST, ABSTAIN = "assign", "shortlist", "abstain"
 
 
@@ -38,6 +40,13 @@ class Prediction:
     candidates: tuple[Candidate, ...] = ()
     id: str = ""
     problems: tuple[str, ...] = ()
+
+    def _repr_html_(self):
+        """What a notebook shows: the decision, its candidates with bars, and what is wrong with photos."""
+        said = {ASSIGN: self.category, SHORTLIST: "let the seller choose"}.get(self.decision, "ask the seller")
+        rows = [(each.category, each.confidence, percent(each.confidence)) for each in self.candidates]
+        evidence = bars(rows) if rows else note("no evidence, neither a photo nor a word that is known")
+        return card(badge(self.decision, said, self.id), evidence, *map(note, self.problems))
 
 
 @dataclass(frozen=True)

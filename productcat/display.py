@@ -131,6 +131,51 @@ def calibration_lines(calibration, rules):
     return lines + ["", *calibration.notes] * bool(calibration.notes)
 
 
+def evaluation_lines(figures):
+    """The figures of an evaluation that matter most, each kind of evidence in a column.
+
+    Parameters
+    ----------
+    figures : dict
+        As `productcat.evaluation_figures.measure` gives them.
+    """
+    names = {
+        "top1": "right category first",
+        "top5": "among the first five",
+        "assigned": "assigned",
+        "precision": "right among the assigned",
+        "expected_calibration_error": "expected calibration error",
+    }
+    overall = figures["overall"]
+    lines = [f"{'':28}" + "".join(f"{KINDS[use]:>18}" for use in overall)]
+    for key, name in names.items():
+        values = (_figure(each[key]["value"], key != "expected_calibration_error") for each in overall.values())
+        lines.append(f"{name:28}" + "".join(f"{each:>18}" for each in values))
+    return lines
+
+
+def pair_evaluation_lines(figures):
+    """The figures of labelled pairs, with their intervals.
+
+    Parameters
+    ----------
+    figures : dict
+        As `productcat.pair_evaluation.measure_pairs` gives them.
+    """
+    threshold = f"at {100 * figures['threshold']:.1f} %"
+    names = {
+        "average_precision": ("average precision", False),
+        "auc": ("area under the ROC curve", False),
+        "precision": (f"right among the found, {threshold}", True),
+        "recall": (f"found of the same items, {threshold}", True),
+    }
+    lines = []
+    for key, (name, is_share) in names.items():
+        value, low, high = (_figure(figures["figures"][key][part], is_share) for part in ("value", "low", "high"))
+        lines.append(f"{name:36}{value:>9}" + (f"  ({low} to {high})" if value != "–" else ""))
+    return lines
+
+
 def _figure(value, is_share):
     """A figure as text; "–" where there is none."""
     return "–" if value is None else f"{100 * value:.1f} %" if is_share else f"{value:.3f}"

@@ -12,8 +12,10 @@ import numpy as np
 
 from productcat.bundle import Bundle
 from productcat.image_model import ImageModel
-from productcat.photo_evidence import SIDE, PhotoSets, correlations, evidence, nearest_pairs, thumbnails
+from productcat.photo_evidence import SIDE, PhotoSets, correlations, evidence, nearest_pairs, thumbnails, unframed
+from productcat.photo_matches import PhotoMatch, PhotoMatches
 from productcat.photo_sets import decoded
+from productcat.rich_display import bars, card, headline, percent
 from productcat.set_metric import SetMetric
 from productcat.whitening import unit
 
@@ -52,19 +54,10 @@ class DuplicatePair:
     right: str
     score: float
 
-
-@dataclass(frozen=True)
-class PhotoMatch:
-    """Two photos, by their numbers among those of their listings that can be read, and how alike they are.
-
-    levels: cosine on each level of the image model; higher levels tell of objects, lower ones of scenes and surfaces.
-    copy: correlation of the two as thumbnails, however turned or mirrored; 1 for the same picture.
-    """
-
-    left: int
-    right: int
-    levels: dict[str, float]
-    copy: float
+    def _repr_html_(self):
+        """What a notebook shows: both ids and the score. Photos are in the evidence that `explain` gives."""
+        same = bars([("the same item", self.score, percent(self.score))])
+        return card(headline(f"{self.left} and {self.right}"), same)
 
 
 class DuplicateDetector:
@@ -212,13 +205,25 @@ class DuplicateDetector:
         return sorted(map(sorted, different), key=lambda group: (-len(group), group))
 
     def explain(self, left, right):
-        """Which photos of two listings match. → list of PhotoMatch, best first, one a photo of the smaller set"""
+        """Which photos of two listings match.
+
+        Parameters
+        ----------
+        left, right : Listing or Embedding
+            An embedding knows no photos to show.
+
+        Returns
+        -------
+        PhotoMatches
+            A list of PhotoMatch, best first, one for each photo of the smaller set; a notebook shows it as photos.
+        """
+        known = [getattr(each, "photos", ()) for each in (left, right)]
         left, right = (self.sets(self.embed([each])) for each in (left, right))
         cosines = {level: left.vectors[level] @ right.vectors[level].T for level in self.spaces}
         shape = len(left.thumbnails), len(right.thumbnails)
         rows, columns = np.indices(shape).reshape(2, -1)
         copies = correlations(left.thumbnails[rows], right.thumbnails[columns]).reshape(shape)
-        total, matches = sum(cosines.values(), copies), []
+        total, matches = sum(cosines.values(), copies), PhotoMatches((), *known)
         for _ in range(min(shape)):
             i, j = np.unravel_index(np.argmax(total), shape)
             levels = {level: float(cosine[i, j]) for level, cosine in cosines.items()}
@@ -243,6 +248,7 @@ class DuplicateDetector:
         problems = [[] for _ in listings]
         owners, parts, little = [], {name: [] for name in self.spaces}, [_no_thumbnails()]
         for some, pixels in decoded(listings, self.image_model.size, problems):
+            pixels = unframed(pixels)
             outputs = self.image_model.run(pixels)[1]
             owners += some
             little.append(thumbnails(pixels))

@@ -28,6 +28,15 @@ class Sight:
         """Some of the listings. chosen : ndarray of int or bool, as it indexes rows. → Sight"""
         return Sight(self.photos[chosen], self.title[chosen], self.features[chosen])
 
+    def alone(self, kind):
+        """The evidence of one kind, "photos" or "title", the other left out; all of it for "both". → Sight"""
+        photos, title, features = self.photos, self.title, self.features
+        if kind == "photos":
+            title = np.full_like(title, np.nan)
+        if kind == "title":
+            photos, features = np.full_like(photos, np.nan), np.full_like(features, np.nan)
+        return Sight(photos, title, features)
+
 
 def combine(photos, title, settings):
     """Average the calibrated distributions of the photos and of the title.

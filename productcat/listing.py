@@ -5,6 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from productcat.errors import ListingError
+from productcat.rich_display import SIDE, card, figure, headline, photo_row
+
+SHOWN = 8
+"""Photos of a listing that a notebook shows."""
 
 
 @dataclass(frozen=True)
@@ -43,3 +47,13 @@ class Listing:
                 "write photos=(photo,)"
             )
         object.__setattr__(self, "photos", tuple(self.photos))
+
+    def _repr_html_(self):
+        """What a notebook shows: title, id, and the first photos, small; one that cannot be read is shown as such."""
+        from productcat.photos import name_of, thumbnail_or_reason  # imports Pillow, which a listing does not need
+
+        drawn = []
+        for number, photo in enumerate(self.photos[:SHOWN], 1):
+            jpeg, reason = thumbnail_or_reason(photo, SIDE)
+            drawn.append(figure(jpeg, name_of(photo) or f"photo {number}", reason))
+        return card(headline(self.title, self.id), photo_row(drawn, len(self.photos)))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -74,6 +75,33 @@ def write_whole(target, chunks):
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def write_folder(target, files):
+    """Write a new folder so that it is there whole or not at all, even after a kill.
+
+    Parameters
+    ----------
+    target : str | os.PathLike
+        A folder that does not exist.
+    files : dict, name → iterable of bytes
+
+    Raises
+    ------
+    ListingError
+        It cannot be written.
+    """
+    target = Path(target)
+    temporary = target.with_name(f".{target.name}-{os.getpid()}")
+    try:
+        temporary.mkdir()
+        for name, chunks in files.items():
+            _fill(temporary / name, target / name, chunks)
+        os.rename(temporary, target)
+    except OSError as error:
+        raise _unwritable(target, error) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _fill(path, target, chunks):

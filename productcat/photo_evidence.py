@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from productcat.borders import without_border, without_frame
 from productcat.photos import fit
 
 SIDE = 16
@@ -13,12 +14,6 @@ SIDE = 16
 
 CHUNK = 16_384
 """Pairs of photos compared at once, which bounds the memory."""
-
-SAME_COLOUR = 32
-"""Of 255: what differs less from the mean of a row or column of pixels is of one colour with it."""
-
-SPECKS = 0.05
-"""A row or column of a border may have this share of pixels of other colours."""
 
 ALIKE = 0.02
 """From a correlation of 1 - ALIKE on, thumbnails are evidence of a copy: below, photos of two items of one kind are."""
@@ -64,35 +59,12 @@ class PhotoSets:
         return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
 
 
-def _without_border(photo):
-    """The part of a photo inside its borders, a view of it, never empty; the photo itself where it has none.
-
-    Every row and column has a colour of its own, so a photo that is turned or mirrored loses the same borders.
-    """
-    outside = photo
-    while True:
-        height, width = photo.shape[:2]
-        rows = np.flatnonzero(~_plain(photo[:, _sparse(width)], 1))
-        columns = np.flatnonzero(~_plain(photo[_sparse(height)], 0))
-        if not len(rows) or not len(columns):
-            return outside  # what is inside has one colour and shows nothing
-        inside = photo[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        if inside.shape == photo.shape:
-            return photo
-        outside, photo = photo, inside
-
-
-def _sparse(length):
-    """Every fourth place of a line, which tell its colour as well, alike from both ends."""
-    places = np.arange(0, (length + 1) // 2, 4)
-    return np.union1d(places, length - 1 - places)
-
-
-def _plain(pixels, axis):
-    """Which lines of pixels along an axis are of one colour. pixels : (height, width, 3) → bool, one a line"""
-    values = pixels.astype(np.float32)
-    apart = np.abs(values - values.mean(axis=axis, keepdims=True)).max(axis=2) > SAME_COLOUR
-    return apart.mean(axis=axis) <= SPECKS
+def unframed(photos):
+    """Photos without the frames that sellers put around them, scaled to what they were. (n, height, width, 3), uint8"""
+    inside = [without_frame(each) for each in photos]
+    if all(each is photo for each, photo in zip(inside, photos, strict=True)):
+        return photos
+    return np.stack([fit(Image.fromarray(each), photos.shape[1:3]) for each in inside])
 
 
 def thumbnails(photos):
@@ -101,7 +73,7 @@ def thumbnails(photos):
     photos : ndarray of shape (n, height, width, 3), dtype uint8 → ndarray of shape (n, SIDE * SIDE), int8
     """
     size = photos.shape[1:3]
-    inside = [fit(Image.fromarray(each), size) for each in map(_without_border, photos)]
+    inside = [fit(Image.fromarray(each), size) for each in map(without_border, photos)]
     gray = np.stack(inside).mean(axis=3, dtype=np.float32)
     for axis in (1, 2):
         edges = np.linspace(0, gray.shape[axis], SIDE + 1).astype(int)

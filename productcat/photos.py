@@ -74,6 +74,19 @@ def thumbnail(photo, side):
     return _decoded(photo, side, encoded)
 
 
+def thumbnail_or_reason(photo, side):
+    """As `thumbnail`, without an error. → its bytes and "", or None and why the photo cannot be read"""
+    try:
+        return thumbnail(photo, side), ""
+    except ListingError as error:
+        return None, str(error)
+
+
+def name_of(photo):
+    """The name of a photo's file, "" for bytes and arrays."""
+    return Path(photo).name if isinstance(photo, str | os.PathLike) else ""
+
+
 def _decoded(photo, side, finish):
     """What `finish` makes of a photo, a Pillow image in RGB, decoded at a scale that covers `side` pixels square."""
     if isinstance(photo, np.ndarray):

@@ -58,10 +58,45 @@ def calibration_error(distributions, labels, bins=15):
     known = ~np.isnan(distributions).any(axis=1)
     if not known.any():
         return float("nan")
-    confidence, hits = distributions[known].max(axis=1), top_k(distributions[known], labels[known], 1)
+    return binned(distributions[known].max(axis=1), top_k(distributions[known], labels[known], 1), bins=bins).error
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Listings by the confidence of their best category, in bins of equal width; those without any are left out.
+
+    confidence, right : ndarray of shape (n_bins,)
+        Mean confidence, and share of right answers.
+    count : ndarray of shape (n_bins,)
+        Listings, or the sum of their weights.
+    """
+
+    confidence: np.ndarray
+    right: np.ndarray
+    count: np.ndarray
+
+    @property
+    def error(self):
+        """Expected calibration error; NaN without a listing."""
+        total = self.count.sum()
+        return float(self.count @ np.abs(self.right - self.confidence) / total) if total else float("nan")
+
+
+def binned(confidence, right, weights=None, bins=15):
+    """Confidences against right answers, a reliability diagram. → Bins
+
+    Parameters
+    ----------
+    confidence : ndarray of shape (n_listings,), in [0, 1]
+    right : ndarray of shape (n_listings,), bool
+    weights : ndarray of shape (n_listings,), optional
+        How often each listing counts.
+    """
+    weights = np.ones(len(confidence)) if weights is None else weights
     place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(hits[place == b].mean() - confidence[place == b].mean()) * (place == b).sum() for b in set(place)]
-    return float(sum(gaps) / known.sum())
+    count, sums, hits = (np.bincount(place, weights * each, bins) for each in (1.0, confidence, right))
+    some = count > 0
+    return Bins(sums[some] / count[some], hits[some] / count[some], count[some])
 
 
 def negative_log_likelihood(distributions, labels):
@@ -85,17 +120,48 @@ def coverage_at_precision(distributions, labels, precision):
     threshold : float
         The confidence from which they are assigned; above 1 when no threshold is good enough.
     """
-    confidence = np.nan_to_num(distributions, nan=0.0).max(axis=1)
+    known = ~np.isnan(distributions).any(axis=1)  # a listing without evidence is never assigned
+    curve = coverage_curve(distributions[known].max(axis=1), top_k(distributions, labels, 1)[known], len(labels))
+    return curve.at(precision)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What every threshold would assign, the highest first.
+
+    threshold, coverage, precision : ndarray of shape (n_thresholds,)
+        From which confidence on is assigned; share of all listings; share of the assigned that is right.
+    """
+
+    threshold: np.ndarray
+    coverage: np.ndarray
+    precision: np.ndarray
+
+    def at(self, precision):
+        """(coverage, threshold) as `coverage_at_precision` gives them."""
+        good = np.flatnonzero(self.precision >= precision)
+        if not len(good):
+            return 0.0, float(np.nextafter(1.0, 2.0))
+        return float(self.coverage[good[-1]]), float(self.threshold[good[-1]])
+
+
+def coverage_curve(confidence, right, n_listings):
+    """Coverage against precision. → Coverage
+
+    Parameters
+    ----------
+    confidence : ndarray of shape (n_known,)
+        Of the best category, of the listings with evidence.
+    right : ndarray of shape (n_known,), bool
+    n_listings : int
+        All, with evidence or without.
+    """
     order = np.argsort(-confidence, kind="stable")
-    right = np.cumsum(top_k(distributions, labels, 1)[order]) / np.arange(1, len(labels) + 1)
+    ordered, counts = confidence[order], np.arange(1, len(order) + 1)
+    precision = np.cumsum(right[order]) / counts
     # A threshold takes all listings of equal confidence, so only the last of each run of equals can be a cut.
-    sorted_confidence = confidence[order]
-    last = np.append(sorted_confidence[1:] != sorted_confidence[:-1], True)
-    known = ~np.isnan(distributions).any(axis=1)[order]  # a listing without evidence is never assigned
-    good = np.flatnonzero((right >= precision) & last & known)
-    if not len(good):
-        return 0.0, float(np.nextafter(1.0, 2.0))
-    return float((good[-1] + 1) / len(labels)), float(sorted_confidence[good[-1]])
+    last = np.append(ordered[1:] != ordered[:-1], True)[: len(order)]
+    return Coverage(ordered[last], counts[last] / n_listings, precision[last])
 
 
 def rule_at_precision(confidences, labels, precision, shortlist_at=0.5, shortlist_size=5):

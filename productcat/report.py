@@ -3,23 +3,18 @@
 The file holds everything itself, loads nothing and runs nothing. Photos are small JPEGs in it.
 """
 
-import base64
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
 from productcat.display import level_name
-from productcat.errors import ListingError
-from productcat.photos import thumbnail
+from productcat.page import SIDE, counted, head
+from productcat.photos import name_of, thumbnail_or_reason
 from productcat.report_style import STYLE
+from productcat.rich_display import bars, image, percent
 
 MATCHES, OTHERS = 3, 4
 """Pairs of photos shown large for a pair of listings, and further photos of each listing."""
-
-SIDE = 200
-"""Pixels of the longer side of a thumbnail."""
 
 EXPLANATION = """\
 <details><summary>How to read this</summary>
@@ -109,20 +104,14 @@ def draw(judged, listings):
 
 def _show(listing, wanted, pool):
     photos, count = {}, 0
-    for number, (photo, jpeg) in enumerate(zip(listing.photos, pool.map(_thumbnail, listing.photos), strict=True), 1):
+    drawn = pool.map(lambda photo: thumbnail_or_reason(photo, SIDE)[0], listing.photos)
+    for number, (photo, jpeg) in enumerate(zip(listing.photos, drawn, strict=True), 1):
         if jpeg is None:
             continue
         if count in wanted or sum(other not in wanted for other in photos) < OTHERS + MATCHES:
-            photos[count] = Photo(number, Path(photo).name if isinstance(photo, str | os.PathLike) else "", jpeg)
+            photos[count] = Photo(number, name_of(photo), jpeg)
         count += 1
     return Shown(listing.title, photos, count)
-
-
-def _thumbnail(photo):
-    try:
-        return thumbnail(photo, SIDE)
-    except ListingError:
-        return None
 
 
 def report(judged, shown, findings):
@@ -142,36 +131,25 @@ def report(judged, shown, findings):
     """
     yield _head(findings, len(judged)).encode("utf-8", "replace")
     for number, each in enumerate(judged, 1):
-        yield _pair(number, each, shown, findings.threshold).encode("utf-8", "replace")
+        yield pair_article(number, each, shown, findings.threshold).encode("utf-8", "replace")
     yield b"</main>\n</body>\n</html>\n"
 
 
 def _head(findings, n_shown):
-    source, threshold = escape(findings.source), _percent(findings.threshold)
+    source, threshold = escape(findings.source), percent(findings.threshold)
     said = [
-        f"{_count(findings.n_pairs, 'pair')} of {_count(findings.n_listings, 'listing')} reach the threshold of "
+        f"{counted(findings.n_pairs, 'pair')} of {counted(findings.n_listings, 'listing')} reach the threshold of "
         f"<b>{threshold}</b>, and are reported as the same item."
     ]
     if n_shown:
         said.append("The pairs nearest to the threshold, on either side of it, come first: they are the doubts.")
     left_out = [
-        f"{_count(findings.left_out, 'reported pair')} further above the threshold" if findings.left_out else "",
-        f"{_count(findings.left_out_below, 'pair')} further below it" if findings.left_out_below else "",
+        f"{counted(findings.left_out, 'reported pair')} further above the threshold" if findings.left_out else "",
+        f"{counted(findings.left_out_below, 'pair')} further below it" if findings.left_out_below else "",
     ]
     if any(left_out):
         said.append(f"Left out here: {' and '.join(filter(None, left_out))}.")
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>Duplicates in {source}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<header class="page">
+    return f"""{head(f"Duplicates in {findings.source}", STYLE)}<header class="page">
 <h1>Duplicates in {source}</h1>
 <p>{" ".join(said)}</p>
 {EXPLANATION}</header>
@@ -179,15 +157,26 @@ def _head(findings, n_shown):
 """
 
 
-def _pair(number, judged, shown, threshold):
+def pair_article(number, judged, shown, threshold, badges=("reported", "not reported")):
+    """A pair as a piece of HTML.
+
+    Parameters
+    ----------
+    number : int
+    judged : Judged
+    shown : dict, id → Shown
+    threshold : float
+    badges : (str, str)
+        What is said of a pair that reaches the threshold, and of one that does not.
+    """
     pair, matches = judged.pair, judged.matches[:MATCHES]
     left, right = (shown.get(id, Shown("", {}, 0)) for id in (pair.left, pair.right))
-    kind, badge = ("reported", "reported") if pair.score >= threshold else ("below", "not reported")
+    kind, badge = ("reported", badges[0]) if pair.score >= threshold else ("below", badges[1])
     others = _others(left, {match.left for match in matches}), _others(right, {match.right for match in matches})
     return f"""<article class="{kind}" id="pair-{number}">
 <header>
 <h2>{number}</h2>
-<p class="score"><b>{_percent(pair.score)}</b> <span class="badge">{badge}</span></p>
+<p class="score"><b>{percent(pair.score)}</b> <span class="badge">{escape(badge)}</span></p>
 <div class="ruler" aria-hidden="true"><i style="width:{100 * pair.score:.1f}%"></i>\
 <s style="left:{100 * threshold:.1f}%"></s></div>
 </header>
@@ -209,14 +198,9 @@ def _listing(id, shown):
 
 def _match(match, left, right):
     rows = [*((level_name(level), value) for level, value in match.levels.items()), ("copy", match.copy)]
-    bars = "".join(
-        f'<div><dt>{escape(name)}</dt><dd><i style="width:{100 * min(max(value, 0.0), 1.0):.0f}%"></i>'
-        f"<span>{value:.2f}</span></dd></div>"
-        for name, value in rows
-    )
     return f"""<div class="match">
 {_figure(left.photos.get(match.left))}
-<dl>{bars}</dl>
+{bars((name, value, f"{value:.2f}") for name, value in rows)}
 {_figure(right.photos.get(match.right))}
 </div>
 """
@@ -238,13 +222,4 @@ def _others(shown, used):
 
 
 def _image(photo):
-    said = escape(f"photo {photo.number} {photo.name}".rstrip())
-    return f'<img alt="{said}" title="{said}" src="data:image/jpeg;base64,{base64.b64encode(photo.jpeg).decode()}">'
-
-
-def _percent(share):
-    return f"{100 * share:.1f} %"
-
-
-def _count(number, noun):
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return image(photo.jpeg, f"photo {photo.number} {photo.name}".rstrip())

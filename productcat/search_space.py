@@ -17,7 +17,8 @@ from productcat.photo_evidence import SIDE
 from productcat.whitening import unit
 
 FORMAT = 2
-"""The number of the layout of an index on disk. Raise it when a reader of the old number could misread a new index."""
+"""The number of the layout of an index on disk. Raise it when a reader of the old number could misread a new index,
+also when photos are prepared in another way before they are embedded."""
 
 ROW = 2_048
 """Bytes that a photo may take in an index."""

@@ -8,7 +8,7 @@ Gaussian prior around the present values: where listings are few, or say nothing
 """
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class Views:
         """The views of listings, shape of `labels`: (n_listings,). A listing without evidence has none."""
         seen, read = (~np.isnan(each).any(axis=1) for each in (sight.photos, sight.title))
         rows = [np.flatnonzero(each) for each in (seen, read, seen & read)]
-        parts = [_alone(sight, kind, each) for kind, each in zip(USES, rows, strict=True)]
+        parts = [sight.rows(each).alone(kind) for kind, each in zip(USES, rows, strict=True)]
         listings = np.concatenate(rows)
         return cls(
             Sight(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("photos", "title", "features"))),
@@ -72,17 +72,6 @@ class Views:
     def confidences(self, ensemble, projections):
         """Confidences under some settings, shape (n_views, n_categories)."""
         return projections.confidences(combined(self.sight, ensemble), self.sight.features)
-
-
-def _alone(sight, kind, rows):
-    """Some rows of what is seen, the evidence of other kinds left out."""
-    some = sight.rows(rows)
-    if kind == "photos":
-        return replace(some, title=np.full_like(some.title, np.nan))
-    if kind == "title":
-        nothing = (np.full_like(each, np.nan) for each in (some.photos, some.features))
-        return Sight(next(nothing), some.title, next(nothing))
-    return some
 
 
 def fit(views, ensemble, projections):

@@ -63,8 +63,19 @@ def test_the_model_card_tells_the_rules_of_each_kind_of_evidence(tmp_path):
     rules = {"decision_rule": {"assign_at": 0.8}, "decision_rules_alone": {"photos": {"assign_at": 0.95}}}
     write_bundle(tmp_path / "shop", rules, fill)
     card = (tmp_path / "shop/README.md").read_text()
-    assert "## Decision rule\n\n- assign_at: 0.8000\n" in card
-    assert "## Decision rules of photos alone and of the title alone\n\n- photos, assign_at: 0.9500\n" in card
+    assert "## Decision rule\n\n- assign at: 0.8000\n" in card
+    assert "## Decision rules of photos alone and of the title alone\n\n- photos, assign at: 0.9500\n" in card
+
+
+def test_the_model_card_puts_like_figures_into_a_table_and_leaves_configurations_out(tmp_path):
+    test = {"photos": {"top1": 0.5, "ece": None}, "title": {"top1": 0.75, "ece": 0.1}, "listings": 8}
+    manifest = {"metrics": {"test": test}, "trained_from": {"config": "seed = 1", "training_mix": {"Belts": 3}}}
+    write_bundle(tmp_path / "shop", manifest, fill)
+    card = (tmp_path / "shop/README.md").read_text()
+    assert "### Test\n\n- listings: 8\n\n|  | top1 | ece |\n| --- | ---: | ---: |\n| photos | 0.5000 | – |\n" in card
+    assert "seed = 1" not in card
+    assert "Belts" not in card
+    assert "`python -m training CONFIG`" in card
 
 
 @pytest.mark.parametrize("name", [*FILES, "README.md"])

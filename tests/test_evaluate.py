@@ -34,6 +34,7 @@ def test_each_kind_of_evidence_is_decided_by_its_own_rule(measured):
     assert figures["decisions_alone"]["photos"]["precision_of_assigned"] == pytest.approx(figures["photos"]["top1"])
     assert figures["decisions_alone"]["title"]["assign"] == 0.0
     assert figures["decisions_alone"]["title"]["precision_of_assigned"] is None
+    assert all(1 / 3 < figures["mean_confidence"][use] <= 1 for use in ("photos", "title", "both"))
 
 
 def test_a_listing_that_lacks_a_title_is_decided_by_the_rule_of_photos(measured):

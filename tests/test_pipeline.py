@@ -90,6 +90,7 @@ def test_the_manifest_tells_how_the_bundle_was_made_and_what_it_reaches(trained)
     assert manifest["trained_from"]["config"] == TEXT
     assert re.fullmatch("[0-9a-f]{64}", manifest["trained_from"]["data_sha256"])
     assert manifest["trained_from"]["listings"] == {"train": 212, "val": 46, "test": 62}
+    assert sum(manifest["training_mix"].values()) == 212
     assert manifest["export"]["float_max_difference"] < 1e-4
     for use in ("photos", "title", "both"):
         assert set(manifest["metrics"]["test"][use]) == set(manifest["metrics"]["validation"][use])

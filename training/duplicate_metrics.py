@@ -6,6 +6,11 @@ diagonal holds the n pairs of one item, the positives; the other n (n - 1) are p
 
 import numpy as np
 
+from productcat.bootstrap import interval
+from productcat.pair_figures import recall_at_precision
+
+__all__ = ["FIGURES", "auc", "average_precision", "bootstrap", "recall_at_1", "recall_at_precision", "summary"]
+
 
 def auc(scores):
     """The probability that a pair of one item scores higher than a pair of different items; ties count half.
@@ -88,7 +93,7 @@ def bootstrap(scores_by_domain, seed, rounds=1000, level=0.95):
         draws[domain] = resampled(scores, _drawn_counts(len(scores), rounds, rng))
     draws["mean"] = {name: np.mean([each[name] for each in draws.values()], axis=0) for name in FIGURES}
     return {
-        domain: {name: _interval(draws[domain][name], figure, level) for name, figure in each.items()}
+        domain: {name: interval(draws[domain][name], figure, level) for name, figure in each.items()}
         for domain, each in figures.items()
     }
 
@@ -141,48 +146,6 @@ def _drawn_counts(n_items, rounds, rng):
     while (alone := (counts > 0).sum(axis=1) < 2).any():  # one item alone has no negatives
         counts[alone] = rng.multinomial(n_items, np.full(n_items, 1 / n_items), alone.sum())
     return counts
-
-
-def _interval(draws, figure, level):
-    """(low, high) of the draws, moved to the figure and kept within [0, 1]."""
-    low, high = np.quantile(draws - draws.mean(), [(1 - level) / 2, (1 + level) / 2]) + figure
-    return float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1))
-
-
-def recall_at_precision(scores, labels, precision):
-    """The most positives that one threshold can find while this share of what it finds is right.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_pairs,)
-    labels : ndarray of shape (n_pairs,), bool
-        Whether the two listings of a pair are one item.
-    precision : float
-        Above 0, at most 1.
-
-    Returns
-    -------
-    recall : float
-        0 where no threshold is good enough.
-    threshold : float
-        The score from which a pair counts as found, the highest that gives this recall; infinity where none is good
-        enough.
-    """
-    scores, labels = np.asarray(scores, float), np.asarray(labels, bool)
-    if scores.ndim != 1 or scores.shape != labels.shape or not np.isfinite(scores).all() or not labels.any():
-        shapes = f"scores of shape {scores.shape}, labels of shape {labels.shape}"
-        raise ValueError(f"{shapes}: expected one finite score a label, and at least one positive")
-    if not 0 < precision <= 1:
-        raise ValueError(f"precision={precision}: expected a number above 0, at most 1")
-    order = np.argsort(-scores, kind="stable")
-    found = np.cumsum(labels[order])
-    # A threshold takes all pairs of equal score, so only the last of each run of equals can be a cut.
-    last = np.append(np.diff(scores[order]) != 0, True)
-    good = np.flatnonzero(last & (found / np.arange(1, len(labels) + 1) >= precision))
-    if not len(good):
-        return 0.0, float("inf")
-    cut = good[found[good].argmax()]
-    return float(found[cut] / labels.sum()), float(scores[order][cut])
 
 
 def _pairs(scores):

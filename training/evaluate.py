@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from productcat.answers import Answers, per_label
 from training import metrics
 
 FREQUENT = 20
@@ -34,6 +35,7 @@ def evaluate(categorizer, listings, labels, training_labels):
     *alone, whole = seen
     figures = {use: metrics.summary(distributions, labels) for use, distributions in seen.items()}
     figures["listings"] = len(listings)
+    figures["mean_confidence"] = {use: Answers.of(each, labels).mean_confidence for use, each in seen.items()}
     if "photos" in seen:
         figures["photos_per_class"] = per_stage(seen["photos"], labels, training_labels)
     figures["parents"] = {level: parent_top1(categorizer, seen[whole], labels, level) for level in categorizer.parents}
@@ -104,11 +106,5 @@ def title_rescue(seen, labels):
 
 def per_class(classes, seen, labels):
     """The per-class table, classes with most listings first."""
-    hits = {(use, k): metrics.top_k(seen[use], labels, k) for use in seen for k in (1, 5)}
-    numbers, support = np.unique(labels, return_counts=True)
-    rows = []
-    for number, count in sorted(zip(numbers, support, strict=True), key=lambda pair: (-pair[1], pair[0])):
-        row = {"class": classes[number], "support": int(count)}
-        row |= {f"{use}_top{k}": round(float(hit[labels == number].mean()), 4) for (use, k), hit in hits.items()}
-        rows.append(row)
-    return rows
+    answers = {use: Answers.of(distributions, labels) for use, distributions in seen.items()}
+    return per_label(classes, labels, answers, "class")

@@ -21,6 +21,7 @@ from productcat.image_model import GRAPH, SETTINGS, ImageModel
 from productcat.listing import Listing
 from productcat.photo_evidence import ALIKE, SHARP
 from productcat.photos import read_photo
+from productcat.search_space import FORMAT
 from training.assemble import assemble
 from training.config import load_config
 from training.datasets import DataConfig, load_dataset
@@ -191,7 +192,8 @@ class General:
 
     def table(self, model):
         """All photos to learn from, as the network sees them. → PhotoTable"""
-        path = self.work / f"photos-{_mark([asdict(self.config.photos), self.config.seed, sha256(model.graph)])}.npz"
+        depends = [asdict(self.config.photos), self.config.seed, sha256(model.graph), FORMAT]
+        path = self.work / f"photos-{_mark(depends)}.npz"
         if not path.exists():
             listings = [Listing(item.name, photos=item.photos) for item in self.items]
             table, problems = look_at(listings, [item.domain for item in self.items], model, "photos of items")

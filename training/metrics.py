@@ -5,6 +5,8 @@ A NaN row, no evidence, counts as wrong, but for the calibration error, which lo
 
 import numpy as np
 
+from productcat import answers
+from productcat.answers import Answers
 from productcat.reliability import calibration_error, coverage_at_precision, top_k
 
 
@@ -21,11 +23,7 @@ def mean_class_top_k(distributions, labels, k, classes=None):
 
 def macro_f1(distributions, labels):
     """F1 of each class that occurs in the labels or the answers, averaged."""
-    from sklearn.metrics import f1_score
-
-    answers = np.where(np.isnan(distributions).any(axis=1), -1, np.nan_to_num(distributions).argmax(axis=1))
-    occurring = np.union1d(np.unique(labels), np.unique(answers[answers >= 0]))
-    return float(f1_score(labels, answers, average="macro", labels=occurring, zero_division=0))
+    return answers.macro_f1(Answers.of(distributions, labels).best, labels, distributions.shape[1])
 
 
 def summary(distributions, labels):

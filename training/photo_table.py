@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from productcat.listing import Listing
-from productcat.photo_evidence import thumbnails
+from productcat.photo_evidence import thumbnails, unframed
 from productcat.photo_sets import decoded
 from productcat.progress import Progress
 from productcat.set_metric import Level
@@ -103,6 +103,7 @@ def look_at(listings, domains, model, title):
             batch = listings[start : start + BATCH]
             wrong = [[] for _ in batch]
             for some, pixels in decoded(batch, model.size, wrong):
+                pixels = unframed(pixels)
                 for name, each in model.run(pixels)[1].items():
                     outputs.setdefault(name, []).append(each.astype(np.float16))
                 little.append(thumbnails(pixels))

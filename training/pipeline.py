@@ -205,8 +205,14 @@ class Pipeline:
                 "seed": self.config.seed,
                 "listings": {split: len(self.dataset.rows(split)) for split in datasets.SPLITS},
             },
+            "training_mix": self.training_mix(),
             **{key: json.loads((part / "done.json").read_text("utf-8")) for key, part in measured.items() if part},
         }
+
+    def training_mix(self):
+        """How many training listings each class has, by which `productcat evaluate` tells whether the mix has moved."""
+        counts = np.bincount(self.dataset.labels[self.dataset.rows("train")], minlength=len(self.dataset.classes))
+        return {each["name"]: int(count) for each, count in zip(self.dataset.classes, counts, strict=True)}
 
     def evaluation_step(self, image, title, manifest):
         """Report `test` through the public face of a bundle that is assembled for it."""

@@ -195,8 +195,8 @@ class TitleBaseline:
         return result
 
 
-def train_baseline(titles, labels, n_classes):
-    """Fit the classic baseline on the same titles. → TitleBaseline"""
+def train_baseline(titles, labels, n_classes, strength=10.0):
+    """Fit the classic baseline on the same titles. strength: scikit-learn's C. → TitleBaseline"""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_union
@@ -204,6 +204,6 @@ def train_baseline(titles, labels, n_classes):
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=1)
     letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 4), sublinear_tf=True, min_df=2)
     features = make_union(words, letters)
-    classifier = LogisticRegression(C=10.0, max_iter=200, tol=1e-3)
+    classifier = LogisticRegression(C=strength, max_iter=200, tol=1e-3)
     classifier.fit(features.fit_transform(titles), labels)
     return TitleBaseline(n_classes, features, classifier)

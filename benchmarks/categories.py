@@ -1,0 +1,60 @@
+"""Categories that change: predictions with 10,000 categories against 100, and the time that it takes to add some.
+
+    python benchmarks/categories.py [--bundle BUNDLE] [--rounds N] [--to JSON]
+
+The categories are made up; what they cost does not depend on what they mean. The listings are the samples.
+"""
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from timing import arguments, compare, report, seconds, take_turns
+
+from productcat import Categorizer, read_listings
+from productcat.projections import CategoryProjections
+
+SAMPLES = Path(__file__).parent.parent / "data/samples/styles.csv"
+LISTINGS, FEW, MANY, ADDED, EXAMPLES = 128, 100, 10_000, 1_000, 10
+
+
+def made_up(like, n_categories):
+    """Projections as examples make them, most of their weight on some classes. → CategoryProjections"""
+    matrix = np.random.default_rng(0).dirichlet(np.full(like.matrix.shape[1], 0.05), n_categories)
+    return CategoryProjections([f"category {i}" for i in range(n_categories)], matrix, like.floor, like.temperature)
+
+
+def add_one_by_one(categorizer, listing, count):
+    """Make many categories known, each from one example."""
+    for number in range(count):
+        categorizer.add_category(f"new {number}", [listing])
+
+
+def main():
+    options = arguments(__doc__, rounds=5).parse_args()
+    categorizer, known = Categorizer.load(options.bundle), Categorizer.load(options.bundle)
+    listings = list(islice(read_listings(SAMPLES), LISTINGS))
+
+    def predict(n_categories):
+        categorizer.projections = made_up(known.projections, n_categories)
+        return 1000 * seconds(lambda: categorizer.predict(listings)) / len(listings)
+
+    def add(examples):
+        categorizer.projections = known.projections
+        return seconds(lambda: categorizer.add_category("new", examples))
+
+    def grow(count):
+        categorizer.projections = known.projections
+        return seconds(lambda: add_one_by_one(categorizer, listings[0], count)) / count
+
+    rivals = {f"{n:,} categories": lambda n=n: predict(n) for n in (MANY, FEW)}
+    comparisons = [compare("one prediction", "ms", take_turns(rivals, options.rounds))]
+    rivals = {f"{EXAMPLES} examples": lambda: add(listings[:EXAMPLES]), "one example": lambda: add(listings[:1])}
+    comparisons.append(compare("adding a category", "s", take_turns(rivals, options.rounds)))
+    rivals = {f"the mean of {ADDED:,}": lambda: grow(ADDED), "the mean of 10": lambda: grow(10)}
+    comparisons.append(compare("adding categories one by one", "s", take_turns(rivals, 1)))
+    report(comparisons, options.to)
+
+
+if __name__ == "__main__":
+    main()

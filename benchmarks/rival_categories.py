@@ -1,0 +1,143 @@
+"""Held-out fashion listings through productcat and through plain rivals: which class?
+
+The rivals learn from the training listings. All that is chosen of them is chosen on the validation listings, as it was
+for productcat: the strength of the regularization, the temperatures, the weights of the average and its kind.
+"""
+
+import pickle
+import time
+
+import numpy as np
+from rival_models import Known, Network, tuned
+from timing import take_turns
+
+from productcat import Categorizer
+from productcat.reliability import top_k
+from training.categorizer import calibrated, fit_ensemble
+from training.datasets import DataConfig, checksum, load_dataset
+from training.metrics import summary
+
+DATA = DataConfig("fashion-product-images-small.tar.xz")
+TIMED = 200
+"""Test listings whose predictions are timed, in one batch."""
+
+NAMES = {
+    "title": "TF-IDF + logistic regression",
+    "photos": "ResNet50 + logistic regression",
+    "both": "average of the two",
+}
+"""The rivals, by what they look at."""
+
+
+def measure(options):
+    """Fit the rivals, put the test listings through all. → dict, as it is stored"""
+    dataset = load_dataset(DATA, options.data, options.work)
+    ours = Categorizer.load(options.bundle)
+    if ours.classes != [each["name"] for each in dataset.classes]:
+        raise ValueError(f"the classes of bundle {options.bundle or 'fashion'} are not those of {DATA.source}")
+    mark = checksum(DATA, options.data)
+    rivals = Rivals(dataset, Network(options.weights, options.work), options.work / f"rivals-{mark[:10]}")
+    labels, listings = dataset.labels[dataset.rows("test")], [dataset.listings[row] for row in dataset.rows("test")]
+    seen = {f"productcat, {use}": ours.class_distributions(listings, use) for use in NAMES}
+    seen |= {NAMES[use]: each for use, each in rivals.distributions("test").items()}
+    times, size = seconds_each(rivals, ours, listings[:TIMED], options.rounds), sizes(rivals, ours)
+    fits = rivals.fit_seconds(times[NAMES["photos"]])
+    rows = {
+        name: {**rounded(summary(seen[name], labels)), "fit_s": fit, "ms": times[name], "mb": size[name]}
+        for use, rival in NAMES.items()
+        for name, fit in ((rival, fits[use]), (f"productcat, {use}", None))
+    }
+    return {
+        "data": {"source": DATA.source, "sha256": mark, "listings": len(labels), "classes": len(ours.classes)},
+        "bundle": {"name": ours.bundle.manifest["name"], "seal": ours.bundle.manifest["seal"]},
+        "rows": rows,
+        "top1_gain": {use: gain(seen[f"productcat, {use}"], seen[NAMES[use]], labels) for use in NAMES},
+        "rivals": rivals.described(labels),
+    }
+
+
+class Rivals:
+    """The rivals, fitted. work : pathlib.Path, where features and figures of trials are kept."""
+
+    def __init__(self, dataset, network, work):
+        self.dataset, self.network = dataset, network
+        features = network.kept_features(dataset.listings, work / f"features-{network.mark}")
+        titles = np.array([listing.title for listing in dataset.listings], object)
+        self.inputs, self.fits = {"photos": features, "title": titles}, {}
+        for kind, inputs in self.inputs.items():
+            train, val = ((inputs[rows], dataset.labels[rows]) for rows in map(dataset.rows, ("train", "val")))
+            self.fits[kind] = tuned(kind, Known(train, val, len(dataset.classes)), work)
+        labels = dataset.labels[dataset.rows("val")]
+        self.settings, self.losses = fit_ensemble(*self.raw("val"), labels)
+
+    def raw(self, split):
+        """Distributions before any temperature, from photos and from titles; each (n_listings, n_classes)."""
+        rows = self.dataset.rows(split)
+        return [self.fits[kind].model.predict_proba(self.inputs[kind][rows]) for kind in ("photos", "title")]
+
+    def distributions(self, split):
+        """Calibrated. → dict, "photos", "title" or "both" → (n_listings, n_classes)"""
+        return calibrated(*self.raw(split), self.settings)
+
+    def predict(self, listings, use):
+        """Distributions of listings as a user of the rivals would get them."""
+        photos, title = (self.fits[kind].model for kind in ("photos", "title"))
+        seen = {"photos": None, "title": None}
+        if use != "title":
+            seen["photos"] = photos.predict_proba(self.network.features(listings))
+        if use != "photos":
+            seen["title"] = title.predict_proba([listing.title for listing in listings])
+        return calibrated(seen["photos"], seen["title"], self.settings)[use]
+
+    def fit_seconds(self, milliseconds):
+        """From photos and titles to fitted models. milliseconds : for the features of a photo → dict, use → int"""
+        looking = len(self.dataset.rows("train")) * milliseconds / 1000
+        found = {"photos": self.fits["photos"].seconds + looking, "title": self.fits["title"].seconds}
+        return {use: round(seconds) for use, seconds in {**found, "both": sum(found.values())}.items()}
+
+    def described(self, labels):
+        """What was tried and chosen, and the figures of the test listings without the temperatures."""
+        plain = dict(zip(("photos", "title"), self.raw("test"), strict=True))
+        chosen = {
+            kind: {"C": fit.strength, "tried": fit.tried, "without_temperature": rounded(summary(plain[kind], labels))}
+            for kind, fit in self.fits.items()
+        }
+        return {**chosen, "average": self.settings, "average_log_losses": self.losses}
+
+
+def seconds_each(rivals, ours, listings, rounds):
+    """Milliseconds a listing, in one batch, everything loaded. → dict, name → float"""
+
+    def measured(predict, use):
+        started = time.process_time()
+        predict(listings, use)
+        return (time.process_time() - started) / len(listings) * 1000
+
+    calls = {}
+    for use, rival in NAMES.items():
+        calls[f"productcat, {use}"] = lambda use=use: measured(ours.class_distributions, use)
+        calls[rival] = lambda use=use: measured(rivals.predict, use)
+    return {name: round(float(np.median(each)), 2) for name, each in take_turns(calls, rounds).items()}
+
+
+def sizes(rivals, ours):
+    """Megabytes: of the bundle or its part; of pickled scikit-learn models and the network. → dict, name → float"""
+    found = {kind: len(pickle.dumps(fit.model)) for kind, fit in rivals.fits.items()}
+    found["photos"] += rivals.network.graph.stat().st_size
+    result = {NAMES[use]: size for use, size in {**found, "both": sum(found.values())}.items()}
+    parts = {"photos": ours.bundle.part("image"), "title": ours.bundle.part("title"), "both": ours.bundle.path}
+    for use, folder in parts.items():
+        result[f"productcat, {use}"] = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return {name: round(size / 1e6, 1) for name, size in result.items()}
+
+
+def gain(ours, theirs, labels):
+    """How much more top-1 productcat has, with its 95 % interval, from the same listings by the paired differences."""
+    differences = top_k(ours, labels, 1).astype(float) - top_k(theirs, labels, 1)
+    mean, error = differences.mean(), differences.std(ddof=1) / np.sqrt(len(differences))
+    return {"mean": round(mean, 4), "interval": [round(mean - 1.96 * error, 4), round(mean + 1.96 * error, 4)]}
+
+
+def rounded(figures):
+    """Figures as they are stored."""
+    return {name: round(value, 4) for name, value in figures.items()}

@@ -1,0 +1,157 @@
+"""Pairs of photo sets through productcat and through plain rivals: the same item or not?
+
+The protocol is that of `training/duplicate_protocol.py`. The shipped detector has learnt from all of these items, so it
+is not scored on them: `training/results/duplicates.json` has the figures of detectors that had not seen the items which
+they judge. That both are of the same items, halves and network is checked, by the rivals that both have.
+"""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+from productcat import DuplicateDetector, Listing
+from productcat.bundle import Bundle, sha256
+from productcat.image_model import ImageModel
+from training.config import load_config
+from training.duplicate_protocol import Protocol, report, untrained
+from training.duplicates import best_of_sets
+from training.general import GeneralConfig
+from training.item_photos import describe_items, read_items
+from training.photo_table import PhotoTable, look_at
+
+ROOT = Path(__file__).parent.parent
+CONFIG = ROOT / "training/configs/general.toml"
+MEASURED = ROOT / "training/results/duplicates.json"
+LIKE = 0.005
+"""So far may a mean figure of the same method be from that in MEASURED."""
+
+RIVALS = {
+    "mean embedding, cosine": "embedding_conv5_block3_out, means",
+    "best pair of photos, conv4, cosine": "embedding_conv4_block6_out, best photos",
+}
+"""Rivals that are in MEASURED too, with their names there."""
+
+OURS = {
+    f"productcat, {way}, unseen {what}": (f"unseen {what}", f"Siamese network, {way}")
+    for way in ("known catalogue", "nothing known")
+    for what in ("items", "domains")
+}
+TIMED = 200
+"""Photos of which the time of the detector is taken."""
+
+
+def measure(options):
+    """Score all pairs. → dict, as it is stored"""
+    config, stored = load_config(CONFIG, GeneralConfig), json.loads(MEASURED.read_text("utf-8"))
+    bundle = Bundle.open(options.bundle or "general")
+    items, left_out = read_items(options.data / config.photos.items, options.work)
+    table = photo_table(items, bundle, options.work)
+    protocol = Protocol(items, table, config.metric, config.siamese, config.seed)
+    photos = [photo for item in items for photo in item.photos]
+    scores, times = hashed(protocol, photos)
+    for name, there in RIVALS.items():
+        scores[name] = by_domain(protocol, lambda left, right, there=there: untrained(table, left, right)[there])
+    figures = report(scores, config.seed)
+    for name, there in RIVALS.items():
+        check(figures[name], stored["unseen items"][there], name)
+    figures |= {name: stored[part][method] for name, (part, method) in OURS.items()}
+    ours = milliseconds(DuplicateDetector.load(bundle.path), photos[:TIMED])
+    rows = {name: {**row(each), "photo_ms": times.get(name, ours)} for name, each in figures.items()}
+    return {**sources(config, options, bundle), "items": list(describe_items(items, left_out)), "rows": rows}
+
+
+def hashed(protocol, photos):
+    """Scores of all pairs by hashes, and their milliseconds a photo. → (dict, dict)"""
+    scores, times = {}, {}
+    for name, encode in hashes().items():
+        bits, times[name] = timed(lambda some, encode=encode: np.stack([encode(photo) for photo in some]), photos)
+        same = likeness(bits)
+        scores[name] = by_domain(protocol, lambda left, right, same=same: best_of_sets(same, left, right))
+    return scores, times
+
+
+def photo_table(items, bundle, work):
+    """Photos of items as the network of the bundle sees them, kept for the next run. → PhotoTable"""
+    model = ImageModel.load(bundle.part("image"))
+    path = work / f"item-photos-{sha256(model.graph)[:10]}.npz"
+    if not path.exists():
+        listings = [Listing(item.name, photos=item.photos) for item in items]
+        look_at(listings, [item.domain for item in items], model, "photos of items")[0].save(path)
+    table = PhotoTable.load(path)
+    if len(table.items) != sum(len(item.photos) for item in items):
+        raise ValueError(f"{path}: {len(table.items)} photos, some cannot be read; the rivals need every photo")
+    return table
+
+
+def hashes():
+    """Functions from the path of a photo to 64 bits. → dict, name → callable"""
+    import imagehash
+    from PIL import Image
+
+    def by(function):
+        def encode(photo):
+            with Image.open(photo) as image:
+                return function(image).hash.ravel()
+
+        return encode
+
+    return {"pHash, best match": by(imagehash.phash), "dHash, best match": by(imagehash.dhash)}
+
+
+def timed(encode, photos):
+    """What is known of photos, and the milliseconds that it took for each of them, of all cores together."""
+    started = time.process_time()
+    known = encode(photos)
+    return known, round((time.process_time() - started) / len(photos) * 1000, 2)
+
+
+def milliseconds(detector, photos):
+    """That the detector takes for a photo."""
+    listings = [Listing(str(photo), photos=(photo,)) for photo in photos]
+    detector.embed(listings[:1])  # loads the network
+    return timed(detector.embed, listings)[1]
+
+
+def likeness(bits):
+    """Equal bits of every pair of photos. bits : (n_photos, n_bits), bool → (n_photos, n_photos)"""
+    signs = np.where(bits, 1.0, -1.0)
+    return (signs @ signs.T + bits.shape[1]) / 2
+
+
+def by_domain(protocol, score):
+    """Scores of all pairs of halves in each domain. → dict, domain → (n_items, n_items)"""
+    found = {}
+    for domain in np.unique(protocol.domains):
+        members = np.flatnonzero(protocol.domains == domain)
+        left, right = ([side[item] for item in members] for side in (protocol.left, protocol.right))
+        found[str(domain)] = score(left, right)
+    return found
+
+
+def check(here, there, name):
+    """Raise ValueError unless the figures of one method are those that were stored."""
+    pairs = [(here["figures"]["mean"][figure], value) for figure, value in there["figures"]["mean"].items()]
+    if any(abs(one - other) > LIKE for one, other in pairs):
+        raise ValueError(
+            f"{name}: {pairs} here and in {MEASURED.name}; it was measured with other data or another bundle, "
+            "run `python -m training.general` with --report again"
+        )
+
+
+def row(figures):
+    """The means over the domains, with intervals, as they are stored."""
+    mean, intervals = figures["figures"]["mean"], figures["intervals"]["mean"]
+    rounded = {name: round(value, 4) for name, value in mean.items()}
+    return {**rounded, "intervals": {name: [round(end, 4) for end in each] for name, each in intervals.items()}}
+
+
+def sources(config, options, bundle):
+    """What the figures come from."""
+    source = options.data / config.photos.items
+    return {
+        "data": {"source": source.name, "sha256": sha256(source) if source.is_file() else None, "seed": config.seed},
+        "bundle": {"name": bundle.manifest["name"], "seal": bundle.manifest["seal"]},
+        "measured": {"file": str(MEASURED.relative_to(ROOT)), "sha256": sha256(MEASURED)},
+    }

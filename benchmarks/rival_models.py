@@ -1,0 +1,133 @@
+"""Plain rivals that tell classes: TF-IDF of titles, a frozen ResNet50 on photos, logistic regression on each.
+
+Times are seconds of the processor, all cores together: other work on the machine changes them little.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from productcat.bundle import sha256
+from productcat.errors import ListingError
+from productcat.image_model import ImageModel
+from productcat.photo_sets import decoded
+from productcat.progress import Progress
+from productcat.reliability import negative_log_likelihood, top_k
+from training.title_model import TitleBaseline, train_baseline
+
+PHOTO_SIZE = (160, 120)
+LEVEL = "embedding_conv5_block3_out"
+CHUNK = 256
+"""So many listings are looked at between two checkpoints."""
+
+STRENGTHS = {"photos": (0.0003, 0.001, 0.003, 0.01, 0.03), "title": (10.0, 30.0, 100.0, 300.0)}
+"""Of logistic regression (scikit-learn's C); the one with the lowest loss on the validation listings is taken."""
+
+
+class Network:
+    """ResNet50 as ImageNet left it, its photos at `PHOTO_SIZE`, run by ONNX Runtime in float32.
+
+    weights : path of a `.weights.h5` file with the 1000-way top. work : pathlib.Path, where the exported graph is kept.
+    """
+
+    def __init__(self, weights, work):
+        self.mark = sha256(weights)[:10]
+        graph = work / f"resnet50-{self.mark}.onnx"
+        if not graph.exists():
+            from training.export import export_float
+            from training.general import untouched
+            from training.image_model import ImageConfig
+
+            temporary = graph.with_suffix(".partly")
+            export_float(untouched(ImageConfig(PHOTO_SIZE, levels=()), weights), temporary, PHOTO_SIZE)
+            temporary.replace(graph)
+        self.graph, self.model = graph, ImageModel(graph, PHOTO_SIZE, (LEVEL,))
+
+    def features(self, listings):
+        """Pooled features of listings with one photo each. → ndarray of shape (n_listings, 2048), float32"""
+        problems, found = [[] for _ in listings], []
+        for _, pixels in decoded(listings, PHOTO_SIZE, problems):
+            found.append(self.model.run(pixels)[1][LEVEL])
+        for lines in problems:
+            if lines:
+                raise ListingError(f"{lines[0]}; the rival needs every photo")
+        return np.concatenate(found)
+
+    def kept_features(self, listings, folder):
+        """As `features`, with a file for each chunk: an interrupted run goes on after the last one."""
+        folder.mkdir(parents=True, exist_ok=True)
+        parts = []
+        with Progress("photos through ResNet50", len(listings), "photos") as progress:
+            for start in range(0, len(listings), CHUNK):
+                path = folder / f"{start:06}.npy"
+                if not path.exists():
+                    temporary = path.with_suffix(".partly.npy")
+                    np.save(temporary, self.features(listings[start : start + CHUNK]).astype(np.float16))
+                    temporary.replace(path)
+                parts.append(np.load(path).astype(np.float32))
+                progress.advance(len(parts[-1]))
+        return np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What logistic regression learns from and is tuned on: inputs (titles or features) and numbers of classes."""
+
+    train: tuple
+    val: tuple
+    n_classes: int
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A rival. tried : dict, strength → figures on the validation listings. seconds : of the fit that was taken."""
+
+    model: TitleBaseline
+    strength: float
+    tried: dict
+    seconds: float
+
+
+def tuned(kind, known, work):
+    """Logistic regression of the best strength. kind : "photos" or "title"; work : keeps the figures of each. → Fitted
+
+    The models are not kept, so the one that is taken is fitted once more: scikit-learn saves by pickle only.
+    """
+    tried, models = {}, {}
+    for strength in STRENGTHS[kind]:
+        path = work / f"{kind}-{strength}.json"
+        if not path.exists():
+            models = {strength: fitted(kind, known, strength)}
+            path.write_text(json.dumps(validated(*models[strength], known)), "utf-8")
+        tried[strength] = json.loads(path.read_text("utf-8"))
+        print(f"{kind}, C = {strength:g}: {tried[strength]}", flush=True)
+    best = min(tried, key=lambda strength: tried[strength]["log_loss"])
+    model, seconds = models.get(best) or fitted(kind, known, best)
+    return Fitted(model, best, tried, seconds)
+
+
+def fitted(kind, known, strength):
+    """A model that gives distributions, and the seconds that its fit took."""
+    started = time.process_time()
+    train = train_baseline if kind == "title" else photo_baseline
+    return train(*known.train, known.n_classes, strength), time.process_time() - started
+
+
+def validated(model, seconds, known):
+    """Figures on the validation listings."""
+    inputs, labels = known.val
+    distributions = model.predict_proba(inputs)
+    loss, top1 = negative_log_likelihood(distributions, labels), top_k(distributions, labels, 1).mean()
+    return {"log_loss": round(loss, 4), "top1": round(float(top1), 4), "fit_seconds": round(seconds, 1)}
+
+
+def photo_baseline(features, labels, n_classes, strength):
+    """Logistic regression on standardized features. → as `training.title_model.train_baseline`"""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    scaler, classifier = StandardScaler(), LogisticRegression(C=strength, max_iter=300, tol=1e-3)
+    classifier.fit(scaler.fit_transform(features), labels)
+    return TitleBaseline(n_classes, scaler, classifier)

@@ -1,0 +1,224 @@
+"""The commands `productcat evaluate` and `productcat duplicates evaluate`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from productcat import __version__, console, manual_evaluate
+from productcat.cli_labelled import NAMED, LabelOption, labelled_columns, labelled_listings, name_unknown
+from productcat.console import FINE, SOME_BAD, BundleOption, ColumnsOption, FormatOption, UsageError, command, complain
+from productcat.errors import ListingError
+
+METRICS, REPORT = "metrics.json", "report.html"
+
+app = typer.Typer(rich_markup_mode=None)
+pairs_app = typer.Typer(rich_markup_mode=None)
+
+TargetOption = Annotated[str, typer.Option("--to", metavar="FOLDER", help="The report, a folder to be made.")]
+
+
+@app.command(help=manual_evaluate.EVALUATE)
+@command
+def evaluate(
+    source: Annotated[
+        str, typer.Argument(metavar="LABELLED", help="A file of labelled listings, or a folder; - is standard input.")
+    ],
+    target: TargetOption,
+    bundle: BundleOption = None,
+    label: LabelOption = None,
+    columns: ColumnsOption = None,
+    format: FormatOption = None,
+):
+    """What `manual_evaluate.EVALUATE` says."""
+    columns = labelled_columns(columns, label)
+    _refuse_early(target)
+    side = console.Spoken()
+    with console.told_to(side) as problems:
+        pairs = labelled_listings(source, columns, side, format)
+        categorizer, found = _looked_at(bundle, pairs, source, format)
+    name_unknown(found.unknown_labels, categorizer.categories)
+    notes = _notes(found, problems, side)
+    figures = _written(target, found, notes, _name(source), _name(categorizer.bundle.path))
+    from productcat.display import evaluation_lines
+
+    print("\n".join(evaluation_lines(figures)))
+    return _sum_up(target, f"evaluated on {figures['listings']} listings", found, problems, side)
+
+
+def _refuse_early(target):
+    """Raise what can be known before the models, which take a while."""
+    from productcat.canvas import refuse_without_matplotlib
+    from productcat.outputs import refuse_existing, refuse_unwritable
+
+    refuse_existing(target, "a report is written to a new folder, give another name")
+    refuse_unwritable(target)
+    refuse_without_matplotlib()
+
+
+def _name(path):
+    return "standard input" if str(path) == "-" else Path(path).name
+
+
+def _looked_at(bundle, pairs, source, format):
+    """Load a bundle and evaluate it. → (Categorizer, Evaluation)"""
+    from itertools import tee
+
+    from productcat import evaluation
+    from productcat.categorizer import Categorizer
+    from productcat.progress import Progress
+    from productcat.readers import count_rows
+
+    categorizer = Categorizer.load(bundle)
+    with Progress("looking", count_rows(source, format), "listings") as progress:
+
+        def counted():
+            for pair in pairs:
+                progress.advance(1)
+                yield pair
+
+        listings, labels = tee(counted())  # read in step, so that the listings may be longer than memory
+        found = evaluation.evaluate(categorizer, (each for each, _ in listings), (label for _, label in labels))
+    return categorizer, found
+
+
+def _notes(found, problems, side):
+    """What the report tells of rows and photos that are not in its figures."""
+    from productcat.page import counted
+
+    labels = list(found.unknown_labels.items())
+    rest = sum(count for _, count in labels[NAMED:])
+    without = int((~found.answers[found.whole].known).sum())
+    notes = [(side.count, "row", "without a label, or that are no listing")]
+    notes += [(count, "listing", f"labelled {label!r}, which is no category") for label, count in labels[:NAMED]]
+    notes += [(rest, "listing", f"with {len(labels) - NAMED:,} more labels that are no categories")]
+    notes += [(len(problems), "photo", "that cannot be read")]
+    notes += [(without, "listing", "without evidence, taken for wrong")]
+    return [f"{counted(count, noun)} {what}" for count, noun, what in notes if count]
+
+
+def _written(target, found, notes, source, bundle):
+    """Make figures and report. → the figures"""
+    from productcat.evaluation_figures import measure
+    from productcat.evaluation_report import Origin, report
+    from productcat.progress import Progress
+
+    with Progress("measuring and drawing", None, ""):
+        figures = measure(found)
+        origin = Origin(source, bundle, notes)
+        _write(target, figures, origin, report(found, figures, origin))
+    return figures
+
+
+def _write(target, figures, origin, chunks):
+    from productcat.outputs import write_folder
+
+    made = {"productcat": __version__, "source": origin.source, "left_out": origin.notes}
+    metrics = json.dumps(made | figures, indent=1, ensure_ascii=False) + "\n"
+    write_folder(target, {METRICS: [metrics.encode()], REPORT: chunks})
+
+
+def _sum_up(target, done, found, problems, side):
+    parts = [f"{Path(target) / REPORT}: {done}"]
+    unknown = sum(found.unknown_labels.values())
+    counts = {"listings with unknown labels left out": unknown, "problems with photos": len(problems)}
+    counts["bad rows"] = side.count
+    parts += [f"{count} {what}, named above" for what, count in counts.items() if count]
+    return complain("; ".join(parts), SOME_BAD if len(parts) > 1 else FINE)
+
+
+@pairs_app.command("evaluate", help=manual_evaluate.PAIRS)
+@command
+def evaluate_pairs(
+    source: Annotated[str, typer.Argument(metavar="PAIRS", help="A CSV of labelled pairs; - is standard input.")],
+    listings: Annotated[str, typer.Option("--listings", help="The file of the listings, or a folder.")],
+    target: TargetOption,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", help="The score to be marked. [default: the bundle's own]")
+    ] = None,
+    adapt: Annotated[bool, typer.Option("--adapt/--no-adapt", help="Learn what the listings have in common.")] = True,
+    bundle: BundleOption = None,
+    columns: ColumnsOption = None,
+    format: FormatOption = None,
+):
+    """What `manual_evaluate.PAIRS` says."""
+    from productcat.duplicate_search import Table
+
+    if threshold is not None and not 0.0 <= threshold <= 1.0:
+        raise UsageError(f"--threshold {threshold} is not between 0 and 1")
+    if listings == "-":
+        raise UsageError("--listings is read twice; give a file")
+    table = Table(listings, console.columns_from(columns), format)
+    _refuse_early(target)
+    side = console.Spoken()
+    with console.told_to(side) as problems:
+        pairs = _read_pairs(source, side)
+        name, found = _scored(bundle, threshold, table, pairs, side, adapt)
+    for id in found.missing[:NAMED]:
+        complain(f"listing {id!r}: not in {listings}; its pairs are left out")
+    notes = _pair_notes(found, problems, side)
+    figures = _pairs_written(target, found, table, notes, _name(source), name)
+    from productcat.display import pair_evaluation_lines
+
+    print("\n".join(pair_evaluation_lines(figures)))
+    parts = [f"{Path(target) / REPORT}: evaluated on {figures['pairs']} pairs", *notes]
+    return complain("; ".join(parts), SOME_BAD if notes else FINE)
+
+
+def _read_pairs(source, side):
+    """All labelled pairs of a file; a file without one is refused."""
+    from productcat.labelled_pairs import read_labelled_pairs
+
+    pairs = list(read_labelled_pairs(source, side.add))
+    if not pairs:
+        raise ListingError(f"{source}: no labelled pair in it; see --help for what it should hold")
+    return pairs
+
+
+def _scored(bundle, threshold, table, pairs, side, adapt):
+    """Load a detector and score pairs. → (the bundle's name, PairEvaluation)"""
+    from productcat import pair_evaluation
+    from productcat.bundle import find
+    from productcat.duplicates import DEFAULT, DuplicateDetector
+    from productcat.progress import Progress
+
+    total = table.count()
+    detector = DuplicateDetector.load(bundle)
+    if threshold is not None:
+        detector.threshold = threshold
+    with Progress("looking at photos", total, "listings") as progress:
+
+        def counted():
+            for listing in table.read(side.add):
+                progress.advance(1)
+                yield listing
+
+        found = pair_evaluation.evaluate_pairs(detector, counted(), pairs, adapt)
+    return _name(find(DEFAULT if bundle is None else bundle)), found
+
+
+def _pair_notes(found, problems, side):
+    from productcat.page import counted
+
+    missing = f"left out, since {counted(len(found.missing), 'listing')} of theirs are not in the file"
+    notes = [(side.count, "row", "that cannot be used"), (found.n_left_out, "pair", missing)]
+    notes += [(len(problems), "photo", "that cannot be read, or listing without any")]
+    return [f"{counted(count, noun)} {what}" for count, noun, what in notes if count]
+
+
+def _pairs_written(target, found, table, notes, source, bundle):
+    """Make figures and report. → the figures"""
+    from productcat.evaluation_report import Origin
+    from productcat.pair_evaluation import measure_pairs
+    from productcat.pair_report import pair_report
+    from productcat.progress import Progress
+    from productcat.report import draw
+
+    with Progress("measuring and drawing", None, ""):
+        figures = measure_pairs(found)
+        judged = [*found.worst(False), *found.worst(True)]
+        shown = dict(draw(judged, table.again())) if judged else {}
+        origin = Origin(source, bundle, notes)
+        _write(target, figures, origin, pair_report(found, figures, shown, origin))
+    return figures

@@ -1,0 +1,57 @@
+"""What the commands share that read labelled listings: the column of the labels, and a word on what is left out."""
+
+import difflib
+from dataclasses import replace
+from itertools import chain, islice
+from typing import Annotated
+
+import typer
+
+from productcat import console
+from productcat.console import UsageError, complain
+from productcat.errors import ListingError
+
+NAMED = 20
+"""So many labels that are no category are named each."""
+
+LabelOption = Annotated[str | None, typer.Option("--label", metavar="COLUMN", help="The column of the labels.")]
+
+
+def labelled_columns(text, label):
+    """The Columns of --columns and --label."""
+    columns = console.columns_from(text)
+    if label is None:
+        return columns
+    if columns.label != type(columns).label:
+        raise UsageError("--label does not go with a label in --columns")
+    return replace(columns, label=label)
+
+
+def labelled_listings(source, columns, side, format):
+    """Pairs of listing and label. A source without a single label is refused before each of its rows is named."""
+    from productcat.readers import read_labelled
+
+    held = []
+    add = held.append
+    pairs = read_labelled(source, columns, lambda bad: add(bad), format)
+    first = list(islice(pairs, 1))
+    if not first and held and all(bad.reason.startswith("no label") for bad in held):
+        names = columns.names("label")
+        raise ListingError(
+            f"{source}: none of its {len(held)} rows has a label, in a column {' or '.join(names)!r}; "
+            "name the column of the labels with --label"
+        )
+    for bad in held:
+        side.add(bad)
+    add = side.add
+    return chain(first, pairs)
+
+
+def name_unknown(labels, categories):
+    """Say which labels are no category. labels: dict, label → listings left out"""
+    for label, count in list(labels.items())[:NAMED]:
+        alike = difflib.get_close_matches(label, categories, 1)
+        way_out = f"is it {alike[0]!r}?" if alike else "label anew, or add the category first"
+        complain(f"label {label!r}: no category of the bundle, {count} listings left out; {way_out}")
+    if len(labels) > NAMED:
+        complain(f"{len(labels) - NAMED} more labels that are no categories")

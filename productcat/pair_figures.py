@@ -1,0 +1,97 @@
+"""Figures of merit of labelled pairs: precision and recall at every threshold, and what they come to."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class PrecisionRecall:
+    """What every threshold finds, the highest first.
+
+    threshold, precision, recall : ndarray of shape (n_thresholds,)
+        From which score on a pair counts as found; share of the found that is right; share of the right that is found.
+    found_right, found_wrong : ndarray of shape (n_thresholds,)
+        How many, or the sums of their weights.
+    """
+
+    threshold: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+    found_right: np.ndarray
+    found_wrong: np.ndarray
+
+    @classmethod
+    def of(cls, scores, labels, weights=None):
+        """Of scored pairs.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n_pairs,)
+        labels : ndarray of shape (n_pairs,), bool
+            Whether the two listings of a pair are one item.
+        weights : ndarray of shape (n_pairs,), optional
+            How often each pair counts; at least one pair of one item more than not at all.
+
+        Raises
+        ------
+        ValueError
+            A score is not finite, there is not one a label, or no pair is of one item.
+        """
+        scores, labels = np.asarray(scores, float), np.asarray(labels, bool)
+        if scores.ndim != 1 or scores.shape != labels.shape or not np.isfinite(scores).all() or not labels.any():
+            shapes = f"scores of shape {scores.shape}, labels of shape {labels.shape}"
+            raise ValueError(f"{shapes}: expected one finite score a label, and at least one positive")
+        weights = np.ones(len(scores)) if weights is None else weights
+        order = np.argsort(-scores, kind="stable")
+        # A threshold takes all pairs of equal score, so only the last of each run of equals can be a cut.
+        last = np.append(np.diff(scores[order]) != 0, True)
+        right, wrong = (np.cumsum((weights * each)[order])[last] for each in (labels, ~labels))
+        total = np.maximum(right + wrong, np.finfo(float).tiny)  # nothing may be found of the first pairs' weights
+        return cls(scores[order][last], right / total, right / right[-1], right, wrong)
+
+    @property
+    def average_precision(self):
+        """The precision at the score of each pair of one item, averaged; pairs of equal score are found together."""
+        return float((np.diff(self.recall, prepend=0.0) * self.precision).sum())
+
+    @property
+    def auc(self):
+        """The probability that a pair of one item scores higher than a pair of different items, NaN without the latter.
+
+        Ties count half.
+        """
+        if not self.found_wrong[-1]:
+            return float("nan")
+        wrong = np.diff(self.found_wrong, prepend=0.0)
+        at_least, more = self.recall, np.concatenate([[0.0], self.recall[:-1]])
+        return float((wrong * (at_least + more)).sum() / 2 / self.found_wrong[-1])
+
+
+def recall_at_precision(scores, labels, precision):
+    """The most positives that one threshold can find while this share of what it finds is right.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_pairs,)
+    labels : ndarray of shape (n_pairs,), bool
+        Whether the two listings of a pair are one item.
+    precision : float
+        Above 0, at most 1.
+
+    Returns
+    -------
+    recall : float
+        0 where no threshold is good enough.
+    threshold : float
+        The score from which a pair counts as found, the highest that gives this recall; infinity where none is good
+        enough.
+    """
+    curve = PrecisionRecall.of(scores, labels)
+    if not 0 < precision <= 1:
+        raise ValueError(f"precision={precision}: expected a number above 0, at most 1")
+    good = np.flatnonzero(curve.precision >= precision)
+    if not len(good):
+        return 0.0, float("inf")
+    cut = good[curve.recall[good].argmax()]
+    return float(curve.recall[cut]), float(curve.threshold[cut])
