@@ -87,7 +87,7 @@ article > header h2 { font-size: 1rem; font-weight: 400; color: var(--soft); }
   :root { --photos: #b4500a; --title: #7443b0; --both: #0b63a8; }
   nav, .slider { display: none; }
   section { margin-bottom: 1.2rem; }
-  section > h2, h3 { break-after: avoid; }
+  section > h2, h3, section > p { break-after: avoid; }
   .panel, .tile, .case, tr { break-inside: avoid; }
   .scroll, .scroll.sortable { max-height: none; overflow: visible; max-width: none; }
   .answers div { grid-template-columns: 4rem 1fr auto; }
