@@ -16,8 +16,8 @@ NAMES = {
     "ImageCategorization",
     "TextCategorization",
 }
-SECONDS = 280
-"""A notebook may take no longer, on a busy machine."""
+SECONDS = 600
+"""A notebook takes less than one minute, and this much longer where others need the machine."""
 
 DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 
@@ -74,6 +74,7 @@ def test_a_notebook_names_no_path_of_a_machine(name):
     assert not [source for source in code(read(name)) if absolute.search(source)]
 
 
+@pytest.mark.timeout(SECONDS)
 @each_notebook
 def test_a_notebook_runs_on_the_samples_and_draws(name, tmp_path, monkeypatch):
     import nbformat
