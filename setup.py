@@ -13,6 +13,7 @@ INDEX = [*PARQUET, "lancedb>=0.40,<1"]
 REPORT = ["matplotlib>=3.9,<4"]
 TRAINING = [
     *PARQUET,
+    *REPORT,
     "tensorflow>=2.21,<2.22",
     "keras>=3.15,<3.16",
     "gensim>=4.4,<4.5",
@@ -28,13 +29,12 @@ WORDS = [  # word vectors and a sentence encoder, from which training/word_title
     *PARQUET,
 ]
 DOCS = ["sphinx>=8.2,<10", "myst-parser>=5,<6", "furo>=2025.12"]
-NOTEBOOKS = [*TRAINING, *INDEX, *REPORT, "jupyterlab>=4.2"]
+NOTEBOOKS = [*TRAINING, *INDEX, "jupyterlab>=4.2"]
 DEV = [
     *TRAINING,
     *INDEX,
     "ipykernel>=6.29",  # with nbclient it runs the notebooks in the tests; nobody reads them there
     "nbclient>=0.10",
-    *REPORT,
     *DOCS,
     "pytest>=8.4",
     "hypothesis>=6.100",

@@ -222,7 +222,7 @@ def test_the_next_stage_takes_over_weights_and_the_classifier_columns_of_shared_
     config = settings()
     stage = training.StageRun(config, config.stages[0], np.array([1, 3]), tmp_path, seed=(0, 0))
     stage.model = stage.compiled(steps=10)
-    stage.start_from(before, classes)
+    training.take_over(stage.whole, before, classes, stage.classes)
     names, old = [each.path for each in stage.model.weights], load_file(before)
     weights = dict(zip(names, stage.model.get_weights(), strict=True))
     np.testing.assert_array_equal(weights["classifier/kernel"], old["classifier/kernel"][:, [1, 3]])
@@ -236,11 +236,43 @@ def test_new_classes_keep_their_fresh_columns(training, tmp_path, unbroken):
     stage = training.StageRun(config, config.stages[1], np.arange(N_CLASSES), tmp_path, seed=(0, 1))
     stage.model = stage.compiled(steps=10)
     fresh, _ = stage.whole.get_layer("classifier").get_weights()
-    stage.start_from(unbroken[1] / "frequent.safetensors", np.array([0, 1]))
+    training.take_over(stage.whole, unbroken[1] / "frequent.safetensors", [1, 0, -1], stage.classes)
     kernel, _ = stage.whole.get_layer("classifier").get_weights()
     np.testing.assert_array_equal(kernel[:, [2, 3]], fresh[:, [2, 3]])
     taken = load_file(unbroken[1] / "frequent.safetensors")["classifier/kernel"]
-    np.testing.assert_array_equal(kernel[:, [0, 1]], taken)
+    np.testing.assert_array_equal(kernel[:, [1, 0]], taken)
+
+
+def normalization_of(path):
+    """The tensors of one batch normalization, and the kernel of the layer before it."""
+    tensors = load_file(path)
+    low = {name: value for name, value in tensors.items() if "low" in name}
+    high = {name: value for name, value in tensors.items() if "high" in name}
+    return low, high, tensors["classifier/kernel"]
+
+
+@pytest.mark.parametrize(("train_from", "high_moves"), [("high", True), ("classifier", False)])
+def test_layers_before_train_from_keep_weights_and_batch_statistics(
+    training, tmp_path, unbroken, train_from, high_moves
+):
+    from training import image_model
+
+    stages = (image_model.Stage("last", 1, 0.02, train_from=train_from),)
+    before = unbroken[1] / "all.safetensors", range(N_CLASSES)
+    training.train(*data(), data(seed=1), N_CLASSES, settings(stages=stages), tmp_path, seed=3, before=before)
+    old, new = normalization_of(before[0]), normalization_of(tmp_path / "last.safetensors")
+    assert len(old[0]) == len(old[1]) == 5
+    assert all((old[0][name] == new[0][name]).all() for name in old[0])
+    assert all((old[1][name] != new[1][name]).any() == high_moves for name in old[1])
+    assert (old[2] != new[2]).any()
+
+
+def test_a_layer_to_train_from_that_does_not_exist_is_named(training, tmp_path):
+    from training import image_model
+
+    stages = (image_model.Stage("all", 1, 0.02, train_from="conv9"),)
+    with pytest.raises(ValueError, match="train_from = 'conv9': no layer is called so; expected classifier, low, high"):
+        run(training, tmp_path, stages=stages)
 
 
 def test_a_normalization_layer_trains_like_that_of_keras(training):

@@ -34,6 +34,8 @@ class Stage:
     trained on nearer to what will be seen (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
     small_epochs: that many first epochs see photos of `small_size`, which is faster (progressive
     resizing, as in Tan & Le 2021, "EfficientNetV2").
+    train_from: layers of the backbone before the first whose name begins so keep their weights and their batch
+    statistics; "classifier" trains nothing but the classifier; empty: all are trained.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Stage:
     augment: str = ""
     small_epochs: int = 0
     small_size: tuple[int, int] = (80, 60)
+    train_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class ImageConfig:
     photo_size: (height, width) in pixels.
     weights: "imagenet" (Keras downloads them), "none", or the path of a `.weights.h5` file of the
     backbone with its 1000-way top.
+    init_from: a bundle, by path or the name of a shipped one, to start from its image model in the place of `weights`;
+    the classes that both know keep their part of the classifier. The backbones must be the same.
     levels: backbone layers whose pooled outputs become embeddings; the last features are always there.
     loss_weight_power: a class of n photos weighs n**-power in the loss (0: all photos alike).
     oversample_below: a class holding less than this share of the photos is repeated, by
@@ -66,6 +71,7 @@ class ImageConfig:
     photo_size: tuple[int, int] = (112, 84)
     backbone: str = "ResNet50"
     weights: str = "imagenet"
+    init_from: str = ""
     levels: tuple[str, ...] = ("conv4_block6_out",)
     stages: tuple[Stage, ...] = (Stage("all", epochs=4, learning_rate=4e-4),)
     batch_size: int = 64
@@ -183,6 +189,20 @@ def build(config, n_classes):
     outputs = {DISTRIBUTION: keras.layers.Softmax(dtype="float32")(logits), LOGITS: logits}
     outputs |= {f"embedding_{name}": each for name, each in zip(names, pooled, strict=True)}
     return keras.Model(photos, outputs, name="image_model")
+
+
+def freeze(model, train_from):
+    """Let only the layers from the first of that name on be trained; see `Stage.train_from`."""
+    layers = model.get_layer("backbone").layers
+    names = [layer.name for layer in layers]
+    first = next((place for place, name in enumerate(names) if name.startswith(train_from)), None)
+    if train_from == "classifier":
+        first = len(layers)
+    elif first is None:
+        known = ", ".join(dict.fromkeys(layer.name.split("_")[0] for layer in layers if layer.weights))
+        raise ValueError(f"train_from = {train_from!r}: no layer is called so; expected classifier, {known}")
+    for layer in layers[:first]:
+        layer.trainable = False
 
 
 def restore(config, n_classes, path):

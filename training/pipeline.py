@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from productcat.bundle import sha256
+from productcat.bundle import Bundle, sha256
 from productcat.categorizer import Categorizer
 from productcat.image_model import ImageModel
 from productcat.projections import CategoryProjections
@@ -20,7 +20,7 @@ from productcat.title_model import TitleModel
 from training import datasets, evaluate, image_model, metrics, stages, title_model
 from training.assemble import assemble
 from training.categorizer import calibrated, fit_ensemble, fit_rule
-from training.export import export, run_all
+from training.export import WEIGHTS, export, run_all
 
 CALIBRATION_PHOTOS = 512
 """So many training photos give the ranges of int8 activations."""
@@ -48,6 +48,9 @@ class Pipeline:
         self.weights = weights or config.image.weights
         if self.weights not in ("imagenet", "none") and not os.path.isfile(self.weights):
             raise ValueError(f'{self.weights}: no such file of weights; give one, or weights = "imagenet" or "none"')
+        self.start = Bundle.open(config.image.init_from) if config.image.init_from else None
+        if self.start and not (self.start.part("image") / WEIGHTS).is_file():
+            raise ValueError(f"{self.start.path}: no image/{WEIGHTS} in it, from which to train on; train it anew")
         self.checksum = datasets.checksum(config.data, data)
         work.mkdir(parents=True, exist_ok=True)
         self.dataset = datasets.load_dataset(config.data, data, work, config.seed)
@@ -111,10 +114,16 @@ class Pipeline:
 
     def trained(self):
         """Train the image model. → folder with the weights of its stages"""
-        origin = sha256(self.weights) if os.path.isfile(self.weights) else self.weights
-        folder = self.folder("image", dataclasses.replace(self.config.image, weights=origin), *self.read_from)
+        folder = self.folder("image", self.image_settings(), *self.read_from)
         self.step(folder, self.train_image)
         return folder
+
+    def image_settings(self):
+        """The settings of the image model for a fingerprint: a start counts by its content, not by its path."""
+        if self.start:
+            return dataclasses.replace(self.config.image, init_from=self.start.manifest["seal"], weights="none")
+        origin = sha256(self.weights) if os.path.isfile(self.weights) else self.weights
+        return dataclasses.replace(self.config.image, weights=origin)
 
     def photos_of(self, split):
         """(photos, labels) of one split, photos as a view that reads from disk."""
@@ -122,11 +131,20 @@ class Pipeline:
         return Rows(self.dataset.photos, rows), self.dataset.labels[self.dataset.owners[rows]]
 
     def train_image(self, folder):
-        config = dataclasses.replace(self.config.image, weights=self.weights)
+        config, before = self.training_start()
         photos, labels = self.photos_of("train")
         validation, classes = self.photos_of("val"), len(self.dataset.classes)
-        stages.train(photos, labels, validation, classes, config, folder, self.config.seed)
+        stages.train(photos, labels, validation, classes, config, folder, self.config.seed, before)
         return {"log": [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]}
+
+    def training_start(self):
+        """The settings to train the image model with, and `before` as `stages.train` takes it."""
+        if not self.start:
+            return dataclasses.replace(self.config.image, weights=self.weights), None
+        number = {each["name"]: place for place, each in enumerate(self.dataset.classes)}
+        classes = [number.get(each["name"], -1) for each in self.start.read_json("classes.json")]
+        before = self.start.part("image") / WEIGHTS, classes
+        return dataclasses.replace(self.config.image, weights="none"), before
 
     def export_image(self, trained, folder):
         config = self.config.image
@@ -194,6 +212,8 @@ class Pipeline:
         fitted = ("ensemble", "decision_rule", "decision_rules_alone", "average_losses")
         measured = {"export": image, "title_comparison": title}
         origin = "ImageNet" if self.weights != "none" else "random weights"
+        if self.start:
+            origin = "{name}, {created}".format(**self.start.manifest)
         return {
             "name": self.config.name,
             "description": self.config.description,

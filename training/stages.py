@@ -16,12 +16,12 @@ from safetensors.numpy import load_file
 from productcat.distributions import softmax
 from productcat.progress import Progress
 from training.augment import augment
-from training.image_model import LOGITS, assign, build, metadata_of, policy, restore, save_tensors, values_of
+from training.image_model import LOGITS, assign, build, freeze, metadata_of, policy, restore, save_tensors, values_of
 from training.imbalance import loss_weights, repeat_factors
 from training.metrics import mean_class_top_k, top_k
 
 
-def train(photos, labels, validation, n_classes, config, work, seed=0):
+def train(photos, labels, validation, n_classes, config, work, seed=0, before=None):
     """Run all stages, or go on where a killed run stopped.
 
     Parameters
@@ -32,6 +32,9 @@ def train(photos, labels, validation, n_classes, config, work, seed=0):
     validation : (photos, labels) of the same form
     work : pathlib.Path
         Where checkpoints, the log and the result of each stage are kept.
+    before : (path, classes), optional
+        Weights from which the first stage starts, a safetensors file by Keras's paths, and the number here of each
+        class of its classifier, -1 for a class that is not here.
 
     Returns
     -------
@@ -47,7 +50,6 @@ def train(photos, labels, validation, n_classes, config, work, seed=0):
         raise ValueError("no photo is there for validation: expected at least one; see splits in [data]")
     work.mkdir(parents=True, exist_ok=True)
     frequent = np.argsort(-np.bincount(labels, minlength=n_classes), kind="stable")
-    before = None
     for number, stage in enumerate(config.stages):
         classes = np.sort(frequent[: stage.top_classes]) if stage.top_classes else np.arange(n_classes)
         result = work / f"{stage.name}.safetensors"
@@ -81,7 +83,7 @@ class StageRun:
         if self.checkpoint.exists():
             self.resume()
         elif before:
-            self.start_from(*before)
+            take_over(self.whole, *before, self.classes)
         weights = loss_weights(data[2], len(self.classes), self.config.loss_weight_power)
         while self.state["epoch"] < self.stage.epochs and not self.out_of_patience():
             self.run_epoch(data, weights)
@@ -94,6 +96,7 @@ class StageRun:
         config = self.config
         keras.mixed_precision.set_global_policy(policy(config.precision))
         self.whole = build(config, len(self.classes))
+        freeze(self.whole, self.stage.train_from)
         model = keras.Model(self.whole.input, self.whole.output[LOGITS])
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0,
@@ -192,15 +195,21 @@ class StageRun:
         assign(self.model.optimizer.variables, tensors, "optimizer/")
         self.state = json.loads(metadata_of(self.checkpoint)["state"])
 
-    def start_from(self, path, classes):
-        """Take over an earlier stage's weights, and its classifier's columns for the shared classes."""
-        tensors = load_file(path)
-        shared, old = np.isin(self.classes, classes), np.isin(classes, self.classes)
-        for weight in self.whole.get_layer("classifier").weights:
-            value = np.asarray(weight).copy()
-            value[..., shared] = tensors[weight.path][..., old]
-            tensors[weight.path] = value
-        assign(self.model.weights, tensors)
+
+def take_over(model, path, classes, own):
+    """Give a network an earlier one's weights, and its classifier's columns for the shared classes.
+
+    path, classes : as `before` of `train`. own : ndarray of shape (n,), the number of each class of `model`
+    """
+    tensors = load_file(path)
+    column = {number: place for place, number in enumerate(classes)}
+    shared = [(place, column[number]) for place, number in enumerate(own) if number in column]
+    here, there = np.array(shared, int).reshape(-1, 2).T
+    for weight in model.get_layer("classifier").weights:
+        value = np.asarray(weight).copy()
+        value[..., here] = tensors[weight.path][..., there]
+        tensors[weight.path] = value
+    assign(model.weights, tensors)
 
 
 def mixed(photos, targets, alpha, rng):

@@ -1,0 +1,173 @@
+"""`python -m training.transfer CONFIG`: where to start from, by the number of examples of each label.
+
+Each start (random weights, ImageNet, a bundle) is trained on 5, 20, ... examples of each label, drawn anew for each
+draw and alike for all starts, and measured on the test listings: once with the whole network trained, once with the
+network frozen and a logistic regression on its features.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes would drown the progress
+
+import keras
+
+from productcat.errors import ProductcatError
+from training import image_model, stages
+from training.config import Config, load_config
+from training.pipeline import Pipeline, Rows
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where training starts from: `weights` and `init_from` as in `training.image_model.ImageConfig`."""
+
+    name: str
+    weights: str = "imagenet"
+    init_from: str = ""
+
+
+@dataclass(frozen=True)
+class Size:
+    """examples: of each label; 0: all. draws: so many times they are drawn. repeats: so often is each seen an epoch."""
+
+    examples: int
+    draws: int = 1
+    repeats: int = 1
+
+
+@dataclass(frozen=True)
+class TransferConfig(Config):
+    """A training configuration, and what is compared: `[[starts]]` and `[[sizes]]`."""
+
+    starts: tuple[Start, ...] = ()
+    sizes: tuple[Size, ...] = ()
+
+    def __post_init__(self):
+        for setting in ("starts", "sizes"):
+            if not getattr(self, setting):
+                raise ValueError(f"no [[{setting}]] in it: expected at least one")
+
+
+def main(arguments=None):
+    """The command. A user's mistake is one line on standard error and exit code 1."""
+    description = "Compare starts of training, by the number of examples."
+    parser = argparse.ArgumentParser(prog="python -m training.transfer", description=description)
+    parser.add_argument("config", type=Path, help="a TOML file, such as training/configs/transfer.toml")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder with the data (default: data)")
+    parser.add_argument("--work", type=Path, default=Path("work"), help="where finished runs are kept (default: work)")
+    parser.add_argument("--weights", help="a file of ImageNet weights of the backbone, in place of Keras's download")
+    parser.add_argument("--to", type=Path, help="also write the figures to this JSON file")
+    parser.add_argument("--figure", type=Path, help="draw the learning curves into this SVG or PNG file")
+    options = parser.parse_args(arguments)
+    try:
+        results = transfer(options.config, options.data, options.work, options.weights)
+    except (ProductcatError, ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    for row in results:
+        print("{start:16} {trained:8} {examples:>5}  {top1:.3f} ± {error:.3f}".format(**row))
+    if options.to:
+        options.to.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    if options.figure:
+        from training.transfer_figure import draw
+
+        draw(results, options.figure)
+
+
+def transfer(path, data, work, weights=None):
+    """Train and measure every start with every number of examples.
+
+    Returns
+    -------
+    list of dict
+        start, trained ("whole" or "frozen"), examples ("all" or a number), listings (trained on in a draw), top1 on the
+        test listings, mean over the draws, and error, the standard error of that mean.
+    """
+    config, text = load_config(path, TransferConfig), path.read_text("utf-8")
+    found = []
+    for start in config.starts:
+        image = dataclasses.replace(config.image, weights=start.weights, init_from=start.init_from)
+        given = weights if start.weights == "imagenet" and not start.init_from else None
+        pipeline = Pipeline(dataclasses.replace(config, image=image), text, data, work / config.name, given)
+        for size in config.sizes:
+            draws = [measured(pipeline, size, draw) for draw in range(size.draws)]
+            for trained in ("whole", "frozen"):
+                top1 = np.array([each[trained] for each in draws])
+                row = {"start": start.name, "trained": trained, "examples": size.examples or "all"}
+                row |= {"listings": draws[0]["listings"], "draws": size.draws, "top1": round(float(top1.mean()), 4)}
+                error = top1.std(ddof=1) / np.sqrt(len(top1)) if len(top1) > 1 else _binomial(top1[0], draws[0]["test"])
+                found.append(row | {"error": round(float(error), 4)})
+    return found
+
+
+def _binomial(share, n):
+    """Standard error of a share of n listings, where there is one draw only."""
+    return np.sqrt(share * (1 - share) / n)
+
+
+def measured(pipeline, size, draw):
+    """Train on one draw and measure on the test listings, or read what was measured. → dict"""
+    folder = pipeline.folder("transfer", pipeline.image_settings(), *pipeline.read_from, size, draw)
+
+    def make(folder):
+        photos, labels = pipeline.photos_of("train")
+        validation, test = pipeline.photos_of("val"), pipeline.photos_of("test")
+        rng = np.random.default_rng([pipeline.config.seed, size.examples, draw])
+        chosen = drawn(labels, size.examples, rng)
+        examples, classes = Rows(photos.array, photos.rows[chosen]), len(pipeline.dataset.classes)
+        again = Rows(photos.array, np.tile(photos.rows[chosen], size.repeats)), np.tile(labels[chosen], size.repeats)
+        config, before = pipeline.training_start()
+        seed = pipeline.config.seed + draw
+        model = stages.train(*again, validation, classes, config, folder, seed, before)
+        whole = outputs(keras.Model(model.input, model.output[image_model.LOGITS]), test)
+        whole = float((whole.argmax(axis=1) == test[1]).mean())
+        for weights in folder.glob("*.safetensors"):
+            weights.unlink()  # a hundred megabytes of each run, and never read again
+        untouched = image_model.build(config, classes)
+        if before:
+            stages.take_over(untouched, *before, np.arange(classes))
+        frozen = logistic_regression(untouched, (examples, labels[chosen]), validation, test)
+        return {"whole": whole, "frozen": frozen, "listings": len(chosen), "test": len(test[1])}
+
+    return pipeline.step(folder, make)
+
+
+def drawn(labels, examples, rng):
+    """Places of so many examples of each label, drawn at random; 0: of all. → ndarray, int"""
+    if not examples:
+        return np.arange(len(labels))
+    places = [rng.permutation(np.flatnonzero(labels == label))[:examples] for label in np.unique(labels)]
+    return np.concatenate(places)
+
+
+def logistic_regression(model, train, validation, test):
+    """Top-1 on `test` of a logistic regression on a network's last features, its C chosen on `validation`.
+
+    train, validation, test : (photos, labels)
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    network = keras.Model(model.input, model.get_layer("classifier").input)
+    features = [outputs(network, each) for each in (train, validation, test)]
+    lines = [make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000)) for c in (1e-3, 1e-2, 1e-1)]
+    lines = [line.fit(features[0], train[1]) for line in lines]
+    best = max(lines, key=lambda line: line.score(features[1], validation[1]))
+    return float(best.score(features[2], test[1]))
+
+
+def outputs(network, labelled):
+    """What a network says of photos. labelled: (photos, labels) → ndarray of shape (n, n_outputs)"""
+    return stages.predict_logits(network, labelled[0], np.arange(len(labelled[1])))
+
+
+if __name__ == "__main__":
+    main()
