@@ -60,7 +60,7 @@ def settings(**changes):
 
 
 def run(module, work, **changes):
-    return module.train(*data(), data(seed=1), N_CLASSES, settings(**changes), work, seed=3)
+    return module.train(data(), data(seed=1), N_CLASSES, settings(**changes), work, seed=3)
 
 
 def log(work):
@@ -181,10 +181,9 @@ def test_a_run_killed_between_two_stages_ends_with_the_same_weights(training, un
 def test_another_seed_gives_other_weights(training, unbroken, tmp_path):
     from training import image_model
 
-    photos, labels = data()
     stages = (image_model.Stage("frequent", 1, 0.02, top_classes=2),)
     stages = (*stages, image_model.Stage("all", 1, 0.02))
-    training.train(photos, labels, data(seed=1), N_CLASSES, settings(stages=stages), tmp_path, seed=4)
+    training.train(data(), data(seed=1), N_CLASSES, settings(stages=stages), tmp_path, seed=4)
     expected, got = load_file(unbroken[1] / "frequent.safetensors"), load_file(tmp_path / "frequent.safetensors")
     assert not np.array_equal(expected["classifier/kernel"], got["classifier/kernel"])
 
@@ -259,7 +258,7 @@ def test_layers_before_train_from_keep_weights_and_batch_statistics(
 
     stages = (image_model.Stage("last", 1, 0.02, train_from=train_from),)
     before = unbroken[1] / "all.safetensors", range(N_CLASSES)
-    training.train(*data(), data(seed=1), N_CLASSES, settings(stages=stages), tmp_path, seed=3, before=before)
+    training.train(data(), data(seed=1), N_CLASSES, settings(stages=stages), tmp_path, seed=3, before=before)
     old, new = normalization_of(before[0]), normalization_of(tmp_path / "last.safetensors")
     assert len(old[0]) == len(old[1]) == 5
     assert all((old[0][name] == new[0][name]).all() for name in old[0])

@@ -7,6 +7,7 @@ import pytest
 from training.config import Config, change, load_config
 from training.general import GeneralConfig
 from training.image_model import ImageConfig, Stage
+from training.transfer import TransferConfig
 
 CONFIGS = sorted((Path(__file__).parent.parent / "training/configs").glob("*.toml"))
 WHOLE = """
@@ -56,7 +57,7 @@ def written(tmp_path):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_committed_configuration_loads(path):
-    config = load_config(path, GeneralConfig if path.stem == "general" else Config)
+    config = load_config(path, {"general": GeneralConfig, "transfer": TransferConfig}.get(path.stem, Config))
     assert config.name == path.stem
     assert config.image.stages
     assert all(isinstance(stage, Stage) for stage in config.image.stages)

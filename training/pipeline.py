@@ -132,9 +132,8 @@ class Pipeline:
 
     def train_image(self, folder):
         config, before = self.training_start()
-        photos, labels = self.photos_of("train")
-        validation, classes = self.photos_of("val"), len(self.dataset.classes)
-        stages.train(photos, labels, validation, classes, config, folder, self.config.seed, before)
+        examples, validation, classes = self.photos_of("train"), self.photos_of("val"), len(self.dataset.classes)
+        stages.train(examples, validation, classes, config, folder, self.config.seed, before)
         return {"log": [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]}
 
     def training_start(self):

@@ -21,15 +21,13 @@ from training.imbalance import loss_weights, repeat_factors
 from training.metrics import mean_class_top_k, top_k
 
 
-def train(photos, labels, validation, n_classes, config, work, seed=0, before=None):
+def train(examples, validation, n_classes, config, work, seed=0, before=None):
     """Run all stages, or go on where a killed run stopped.
 
     Parameters
     ----------
-    photos : ndarray of shape (n, height, width, 3), dtype uint8
-    labels : ndarray of shape (n,), int
-        Class numbers in [0, n_classes).
-    validation : (photos, labels) of the same form
+    examples, validation : (photos, labels)
+        Photos of shape (n, height, width, 3), dtype uint8, and class numbers of shape (n,), int, in [0, n_classes).
     work : pathlib.Path
         Where checkpoints, the log and the result of each stage are kept.
     before : (path, classes), optional
@@ -49,7 +47,7 @@ def train(photos, labels, validation, n_classes, config, work, seed=0, before=No
     if not len(validation[1]):
         raise ValueError("no photo is there for validation: expected at least one; see splits in [data]")
     work.mkdir(parents=True, exist_ok=True)
-    frequent = np.argsort(-np.bincount(labels, minlength=n_classes), kind="stable")
+    frequent = np.argsort(-np.bincount(examples[1], minlength=n_classes), kind="stable")
     for number, stage in enumerate(config.stages):
         classes = np.sort(frequent[: stage.top_classes]) if stage.top_classes else np.arange(n_classes)
         result = work / f"{stage.name}.safetensors"
@@ -57,7 +55,7 @@ def train(photos, labels, validation, n_classes, config, work, seed=0, before=No
             # Each stage draws its fresh weights alike, whether or not the stages before ran in this process.
             keras.utils.set_random_seed(seed + number)
             run = StageRun(config, stage, classes, work, seed=(seed, number))
-            run.train(_only(photos, labels, classes), _only(*validation, classes), before)
+            run.train(_only(*examples, classes), _only(*validation, classes), before)
         before = result, classes
     return restore(config, n_classes, before[0])
 

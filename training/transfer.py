@@ -125,7 +125,7 @@ def measured(pipeline, size, draw):
         again = Rows(photos.array, np.tile(photos.rows[chosen], size.repeats)), np.tile(labels[chosen], size.repeats)
         config, before = pipeline.training_start()
         seed = pipeline.config.seed + draw
-        model = stages.train(*again, validation, classes, config, folder, seed, before)
+        model = stages.train(again, validation, classes, config, folder, seed, before)
         whole = outputs(keras.Model(model.input, model.output[image_model.LOGITS]), test)
         whole = float((whole.argmax(axis=1) == test[1]).mean())
         for weights in folder.glob("*.safetensors"):
