@@ -146,6 +146,18 @@ def test_the_rule_never_assigns_below_the_shortlist():
     assert rule == {"assign_at": 0.5, "shortlist_at": 0.5, "shortlist_size": 5}
 
 
+def test_photos_alone_may_have_a_precision_of_their_own():
+    config = DecisionConfig(precision=0.99, photos_precision=0.9)
+    assert [config.of(use).precision for use in ("photos", "title", "both")] == [0.9, 0.99, 0.99]
+    assert DecisionConfig(precision=0.99).of("photos").precision == 0.99
+
+
+def test_a_threshold_that_is_given_counts_whatever_the_precision():
+    confidences, labels = drawn(np.random.default_rng(0), 300, 3.0)
+    rule = fit_rule(confidences, labels, DecisionConfig(assign_at=0.9, shortlist_at=0.5))
+    assert rule == {"assign_at": 0.9, "shortlist_at": 0.5, "shortlist_size": 5}
+
+
 def test_where_no_threshold_is_precise_enough_only_certainty_is_assigned():
     confidences, labels = np.tile([[0.9, 0.1]], (50, 1)), np.ones(50, int)
     rule = DecisionRule(**fit_rule(confidences, labels))

@@ -57,7 +57,8 @@ def written(tmp_path):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_committed_configuration_loads(path):
-    config = load_config(path, {"general": GeneralConfig, "transfer": TransferConfig}.get(path.stem, Config))
+    kinds = {"general": GeneralConfig, "transfer": TransferConfig, "backbones": TransferConfig}
+    config = load_config(path, kinds.get(path.stem, Config))
     assert config.name == path.stem
     assert config.image.stages
     assert all(isinstance(stage, Stage) for stage in config.image.stages)

@@ -1,9 +1,10 @@
 """Fits on validation listings what the categorizer needs besides its models: temperatures, weights, the threshold."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from productcat.decision import DecisionRule
 from productcat.distributions import sharpen
 from productcat.ensemble import combine
 from productcat.reliability import negative_log_likelihood, rule_at_precision
@@ -27,11 +28,20 @@ class DecisionConfig:
 
     precision: assign from the lowest confidence at which this share of the validation listings is right. Photos
     alone, the title alone and both have a threshold each.
+    photos_precision: of what is assigned by photos alone, which seldom reach that of titles; 0: as `precision`.
+    assign_at: a confidence to assign from, in the place of a precision; 0: none.
     """
 
     precision: float = 0.99
     shortlist_at: float = 0.5
     shortlist_size: int = 5
+    photos_precision: float = 0.0
+    assign_at: float = 0.0
+
+    def of(self, use):
+        """The settings for one kind of evidence: "photos", "title" or "both"."""
+        alone = use == "photos" and self.photos_precision
+        return replace(self, precision=self.photos_precision) if alone else self
 
 
 def fit_ensemble(photos, title, labels, config=EnsembleConfig()):
@@ -118,4 +128,6 @@ def _settings(kind, share, temperatures, both):
 
 def fit_rule(confidences, labels, config=DecisionConfig()):
     """The decision rule, as the dict in a manifest. labels : int, shape (n,), numbers of categories."""
+    if config.assign_at:
+        return asdict(DecisionRule(config.assign_at, config.shortlist_at, config.shortlist_size))
     return asdict(rule_at_precision(confidences, labels, config.precision, config.shortlist_at, config.shortlist_size))

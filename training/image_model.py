@@ -1,12 +1,11 @@
 """The image model's network and settings; `training/stages.py` trains it.
 
-The network is any `keras.applications` backbone, the preprocessing is part of it, and its outputs are a distribution
-over the classes and the pooled features of one or more levels.
+The network is a backbone of `training/backbones.py`, the preprocessing is part of it, and its outputs are a
+distribution over the classes and the pooled features of one or more levels.
 """
 
 import dataclasses
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from productcat.image_model import DISTRIBUTION
+from training.backbones import Preprocess, load_backbone
 
 LOGITS = "logits"
 POLICIES = {"auto": None, "float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -53,6 +53,8 @@ class ImageConfig:
     """Settings of the image model; the `[image]` table of a training configuration.
 
     photo_size: (height, width) in pixels.
+    backbone: a name of `keras.applications`, the path of a SavedModel, or the handle of a module of TF-Hub; the latter
+    two keep their weights, so only the classifier is trained on them.
     weights: "imagenet" (Keras downloads them), "none", or the path of a `.weights.h5` file of the
     backbone with its 1000-way top.
     init_from: a bundle, by path or the name of a shipped one, to start from its image model in the place of `weights`;
@@ -109,67 +111,6 @@ def policy(precision):
     return POLICIES["bfloat16" if accelerated or flags & BFLOAT16_FLAGS else "float32"]
 
 
-class Preprocess(keras.layers.Layer):
-    """uint8 RGB photos → what a `keras.applications` backbone was trained to see."""
-
-    def __init__(self, backbone, **kwargs):
-        super().__init__(dtype="float32", **kwargs)
-        module = sys.modules[getattr(keras.applications, backbone).__module__]
-        self.preprocess_input = module.preprocess_input
-
-    def call(self, photos):
-        return self.preprocess_input(keras.ops.cast(photos, "float32"), data_format="channels_last")
-
-
-class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Batch normalization through TensorFlow's fused kernel: ResNet50 trains 1.5 times faster on CPUs.
-
-    Keras 3 composes batch normalization of elementary operations, and in mixed precision casts each
-    feature map to float32 and back. Other backends, and inference, keep Keras's own code.
-    """
-
-    def call(self, inputs, training=None, mask=None):
-        if not training or not self.trainable or keras.backend.backend() != "tensorflow":
-            return super().call(inputs, training=training, mask=mask)
-        import tensorflow as tf
-
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            inputs, self.gamma, self.beta, epsilon=self.epsilon, is_training=True
-        )
-        for moving, seen in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(moving * self.momentum + keras.ops.cast(seen, moving.dtype) * (1.0 - self.momentum))
-        return outputs
-
-
-def load_backbone(config):
-    """The `keras.applications` network without its top, with the weights that the settings name."""
-    application = getattr(keras.applications, config.backbone, None)
-    if not callable(application):
-        raise ValueError(f"backbone = {config.backbone!r}: keras.applications has none of that name")
-    if config.weights in ("imagenet", "none"):
-        weights = None if config.weights == "none" else "imagenet"
-        backbone = application(include_top=False, weights=weights, input_shape=(None, None, 3))
-    else:
-        whole = application(weights=None)
-        whole.load_weights(config.weights)
-        backbone = application(include_top=False, weights=None, input_shape=(None, None, 3))
-        for layer in backbone.layers:
-            if layer.weights:
-                layer.set_weights(whole.get_layer(layer.name).get_weights())
-    return _with_fused_batch_normalization(backbone)
-
-
-def _with_fused_batch_normalization(backbone):
-    def swap(layer):
-        if type(layer) is keras.layers.BatchNormalization:
-            return FusedBatchNormalization.from_config(layer.get_config())
-        return layer.__class__.from_config(layer.get_config())
-
-    swapped = keras.models.clone_model(backbone, clone_function=swap)
-    swapped.set_weights(backbone.get_weights())
-    return swapped
-
-
 def build(config, n_classes):
     """An untrained classifier on the configured backbone.
 
@@ -179,12 +120,12 @@ def build(config, n_classes):
         uint8 photos of shape (n, height, width, 3) → dict with "distribution" of shape (n, n_classes), "logits" of the
         same shape, and for each level "embedding_<level>" of shape (n, n_features), float32.
     """
-    backbone = load_backbone(config)
+    backbone = load_backbone(config.backbone, config.weights)
     photos = keras.Input((None, None, 3), dtype="uint8", name="photos")
     names = [*config.levels, backbone.layers[-1].name]
     features = keras.Model(backbone.input, [backbone.get_layer(name).output for name in names], name="backbone")
     maps = features(Preprocess(config.backbone, name="preprocess")(photos))
-    pooled = [keras.layers.GlobalAveragePooling2D(dtype="float32")(each) for each in maps]
+    pooled = [keras.layers.GlobalAveragePooling2D(dtype="float32")(each) if each.ndim == 4 else each for each in maps]
     logits = keras.layers.Dense(n_classes, dtype="float32", name="classifier")(pooled[-1])
     outputs = {DISTRIBUTION: keras.layers.Softmax(dtype="float32")(logits), LOGITS: logits}
     outputs |= {f"embedding_{name}": each for name, each in zip(names, pooled, strict=True)}

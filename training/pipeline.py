@@ -56,7 +56,8 @@ class Pipeline:
         self.dataset = datasets.load_dataset(config.data, data, work, config.seed)
         # More titles change what the title model learns, and nothing that comes from the listings.
         self.read_from = dataclasses.replace(config.data, extra_titles=()), self.checksum
-        datasets.decode_photos(self.dataset, config.image.photo_size, self.folder("photos", *self.read_from))
+        decoded = self.folder("photos", *self.read_from, seeded=False)
+        datasets.decode_photos(self.dataset, config.image.photo_size, decoded)
         for line in datasets.describe(self.dataset):
             print(line, flush=True)
         self.evidence = self.dataset.evidence("train")
@@ -66,10 +67,10 @@ class Pipeline:
                 what = f"no listing for {split!r} has {' or '.join(MEANING[each] for each in wanted)}"
                 raise ValueError(f"{data / config.data.source}: {what}; check title, photos and splits of [data]")
 
-    def folder(self, name, *depends):
-        """The folder of a step, named by what the step depends on."""
+    def folder(self, name, *depends, seeded=True):
+        """The folder of a step, named by what the step depends on. seeded: the seed is among it."""
         plain = [dataclasses.asdict(each) if dataclasses.is_dataclass(each) else each for each in depends]
-        fingerprint = hashlib.sha256(json.dumps([plain, self.config.seed]).encode()).hexdigest()[:10]
+        fingerprint = hashlib.sha256(json.dumps([plain, self.config.seed if seeded else 0]).encode()).hexdigest()[:10]
         path = self.work / f"{name}-{fingerprint}"
         path.mkdir(parents=True, exist_ok=True)
         return path
@@ -188,7 +189,7 @@ class Pipeline:
             seen = calibrated(photos, titles, settings)
             projections = CategoryProjections.of_classes([each["name"] for each in self.dataset.classes])
             confidences = {use: projections.confidences(each) for use, each in seen.items()}
-            rules = {use: fit_rule(each, labels, config.decision) for use, each in confidences.items()}
+            rules = {use: fit_rule(each, labels, config.decision.of(use)) for use, each in confidences.items()}
             *_, whole = rules  # "both", or the only kind of evidence that there is
             found = {"ensemble": settings, "decision_rule": rules.pop(whole), "decision_rules_alone": rules}
             validation = {use: metrics.summary(each, labels) for use, each in seen.items()}

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,16 +28,20 @@ from training.pipeline import Pipeline, Rows
 
 @dataclass(frozen=True)
 class Start:
-    """Where training starts from: `weights` and `init_from` as in `training.image_model.ImageConfig`."""
+    """Where training starts from; the settings as in `training.image_model.ImageConfig`, empty ones as in `[image]`."""
 
     name: str
     weights: str = "imagenet"
     init_from: str = ""
+    backbone: str = ""
 
 
 @dataclass(frozen=True)
 class Size:
-    """examples: of each label; 0: all. draws: so many times they are drawn. repeats: so often is each seen an epoch."""
+    """examples: of each label; 0: all. repeats: so often is each seen an epoch.
+
+    draws: so many times they are drawn, and the listings split anew where the data bring no split.
+    """
 
     examples: int
     draws: int = 1
@@ -72,7 +77,7 @@ def main(arguments=None):
     except (ProductcatError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     for row in results:
-        print("{start:16} {trained:8} {examples:>5}  {top1:.3f} ± {error:.3f}".format(**row))
+        print("{start:24} {trained:7} {examples:>5}  {top1:.3f} ± {error:.3f} {megabytes:6} MB {ms:6} ms".format(**row))
     if options.to:
         options.to.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     if options.figure:
@@ -87,44 +92,57 @@ def transfer(path, data, work, weights=None):
     Returns
     -------
     list of dict
-        start, trained ("whole" or "frozen"), examples ("all" or a number), listings (trained on in a draw), top1 on the
-        test listings, mean over the draws, and error, the standard error of that mean.
+        start, trained ("whole" or "frozen"), examples ("all" or a number), draws, listings (trained on in a draw), top1
+        on the test listings, mean over the draws, error, the standard error of that mean, megabytes of the network's
+        weights in float32, and ms, milliseconds of the processor for a photo in Keras.
     """
     config, text = load_config(path, TransferConfig), path.read_text("utf-8")
     found = []
     for start in config.starts:
-        image = dataclasses.replace(config.image, weights=start.weights, init_from=start.init_from)
+        backbone = start.backbone or config.image.backbone
+        changes = {"backbone": backbone, "weights": start.weights, "init_from": start.init_from}
+        image = dataclasses.replace(config.image, **changes)
         given = weights if start.weights == "imagenet" and not start.init_from else None
-        pipeline = Pipeline(dataclasses.replace(config, image=image), text, data, work / config.name, given)
         for size in config.sizes:
-            draws = [measured(pipeline, size, draw) for draw in range(size.draws)]
-            for trained in ("whole", "frozen"):
-                top1 = np.array([each[trained] for each in draws])
-                row = {"start": start.name, "trained": trained, "examples": size.examples or "all"}
-                row |= {"listings": draws[0]["listings"], "draws": size.draws, "top1": round(float(top1.mean()), 4)}
-                error = top1.std(ddof=1) / np.sqrt(len(top1)) if len(top1) > 1 else _binomial(top1[0], draws[0]["test"])
-                found.append(row | {"error": round(float(error), 4)})
+            draws = []
+            for draw in range(size.draws):
+                drawn_config = dataclasses.replace(config, image=image, seed=config.seed + draw)
+                pipeline = Pipeline(drawn_config, text, data, work / config.name, given)
+                draws.append(measured(pipeline, size))
+            known = {"start": start.name, "examples": size.examples or "all", "draws": size.draws}
+            found += [{**known, "trained": trained, **summary(draws, trained)} for trained in ("whole", "frozen")]
     return found
 
 
-def _binomial(share, n):
-    """Standard error of a share of n listings, where there is one draw only."""
-    return np.sqrt(share * (1 - share) / n)
+def summary(draws, trained):
+    """Means over draws of one way to train. draws: dicts of `measured` → dict"""
+    top1 = np.array([each[trained] for each in draws])
+    if len(top1) > 1:
+        error = top1.std(ddof=1) / np.sqrt(len(top1))
+    else:  # of a share of the test listings
+        error = np.sqrt(top1[0] * (1 - top1[0]) / draws[0]["test"])
+    costs = {name: round(float(np.median([each[name] for each in draws])), 1) for name in ("megabytes", "ms")}
+    return {
+        "listings": draws[0]["listings"],
+        "top1": round(float(top1.mean()), 4),
+        "error": round(float(error), 4),
+        **costs,
+    }
 
 
-def measured(pipeline, size, draw):
+def measured(pipeline, size):
     """Train on one draw and measure on the test listings, or read what was measured. → dict"""
-    folder = pipeline.folder("transfer", pipeline.image_settings(), *pipeline.read_from, size, draw)
+    folder = pipeline.folder("transfer", pipeline.image_settings(), *pipeline.read_from, size)
 
     def make(folder):
         photos, labels = pipeline.photos_of("train")
         validation, test = pipeline.photos_of("val"), pipeline.photos_of("test")
-        rng = np.random.default_rng([pipeline.config.seed, size.examples, draw])
+        rng = np.random.default_rng([pipeline.config.seed, size.examples])
         chosen = drawn(labels, size.examples, rng)
         examples, classes = Rows(photos.array, photos.rows[chosen]), len(pipeline.dataset.classes)
         again = Rows(photos.array, np.tile(photos.rows[chosen], size.repeats)), np.tile(labels[chosen], size.repeats)
         config, before = pipeline.training_start()
-        seed = pipeline.config.seed + draw
+        seed = pipeline.config.seed
         model = stages.train(again, validation, classes, config, folder, seed, before)
         whole = outputs(keras.Model(model.input, model.output[image_model.LOGITS]), test)
         whole = float((whole.argmax(axis=1) == test[1]).mean())
@@ -133,8 +151,10 @@ def measured(pipeline, size, draw):
         untouched = image_model.build(config, classes)
         if before:
             stages.take_over(untouched, *before, np.arange(classes))
-        frozen = logistic_regression(untouched, (examples, labels[chosen]), validation, test)
-        return {"whole": whole, "frozen": frozen, "listings": len(chosen), "test": len(test[1])}
+        frozen, ms = logistic_regression(untouched, (examples, labels[chosen]), validation, test)
+        megabytes = sum(int(np.prod(weight.shape)) for weight in untouched.weights) * 4 / 1e6
+        counts = {"listings": len(chosen), "test": len(test[1])}
+        return {"whole": whole, "frozen": frozen, **counts, "megabytes": megabytes, "ms": ms}
 
     return pipeline.step(folder, make)
 
@@ -150,18 +170,21 @@ def drawn(labels, examples, rng):
 def logistic_regression(model, train, validation, test):
     """Top-1 on `test` of a logistic regression on a network's last features, its C chosen on `validation`.
 
-    train, validation, test : (photos, labels)
+    train, validation, test : (photos, labels) → top-1, milliseconds of the processor for the features of a photo
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     network = keras.Model(model.input, model.get_layer("classifier").input)
-    features = [outputs(network, each) for each in (train, validation, test)]
+    features = [outputs(network, each) for each in (train, validation)]
+    started = time.process_time()
+    features.append(outputs(network, test))
+    milliseconds = (time.process_time() - started) / len(test[1]) * 1000
     lines = [make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000)) for c in (1e-3, 1e-2, 1e-1)]
     lines = [line.fit(features[0], train[1]) for line in lines]
     best = max(lines, key=lambda line: line.score(features[1], validation[1]))
-    return float(best.score(features[2], test[1]))
+    return float(best.score(features[2], test[1])), milliseconds
 
 
 def outputs(network, labelled):

@@ -1,0 +1,123 @@
+"""Networks to build an image model on: any of `keras.applications`, or a SavedModel such as a module of TF-Hub."""
+
+import os
+import sys
+
+import keras
+
+
+class Preprocess(keras.layers.Layer):
+    """uint8 RGB photos → what a backbone was trained to see.
+
+    A backbone of `keras.applications` by its own `preprocess_input`; everything else by values from 0 to 1.
+    """
+
+    def __init__(self, backbone, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        application = getattr(keras.applications, backbone, None)
+        self.preprocess_input = None
+        if callable(application):
+            self.preprocess_input = sys.modules[application.__module__].preprocess_input
+
+    def call(self, photos):
+        photos = keras.ops.cast(photos, "float32")
+        if self.preprocess_input is None:
+            return photos / 255.0
+        return self.preprocess_input(photos, data_format="channels_last")
+
+
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalization through TensorFlow's fused kernel: ResNet50 trains 1.5 times faster on CPUs.
+
+    Keras 3 composes batch normalization of elementary operations, and in mixed precision casts each
+    feature map to float32 and back. Other backends, and inference, keep Keras's own code.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        if not training or not self.trainable or keras.backend.backend() != "tensorflow":
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf
+
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs, self.gamma, self.beta, epsilon=self.epsilon, is_training=True
+        )
+        for moving, seen in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + keras.ops.cast(seen, moving.dtype) * (1.0 - self.momentum))
+        return outputs
+
+
+def load_backbone(name, weights):
+    """A backbone without its top.
+
+    Parameters
+    ----------
+    name : str
+        Of `keras.applications`; or the path of a SavedModel, or the handle (an address) of a module of TF-Hub, which
+        `tensorflow_hub` fetches. The latter two bring their weights and keep them.
+    weights : str
+        "imagenet", "none", or the path of a file of weights of the application with its 1000-way top.
+
+    Returns
+    -------
+    keras.Model
+        Preprocessed photos of shape (n, height, width, 3) → feature maps, or features of shape (n, n_features).
+
+    Raises
+    ------
+    ValueError
+        There is no such backbone, or a SavedModel does not say which of its outputs are the features.
+    """
+    if "/" in name or os.path.isdir(name):
+        return saved_model(_fetched(name) if "://" in name else name)
+    application = getattr(keras.applications, name, None)
+    if not callable(application):
+        raise ValueError(f"backbone = {name!r}: keras.applications has none of that name")
+    if weights in ("imagenet", "none"):
+        weights = None if weights == "none" else "imagenet"
+        backbone = application(include_top=False, weights=weights, input_shape=(None, None, 3))
+    else:
+        whole = application(weights=None)
+        whole.load_weights(weights)
+        backbone = application(include_top=False, weights=None, input_shape=(None, None, 3))
+        for layer in backbone.layers:
+            if layer.weights:
+                layer.set_weights(whole.get_layer(layer.name).get_weights())
+    return _with_fused_batch_normalization(backbone)
+
+
+def saved_model(path):
+    """The encoder in a SavedModel, by its signature `serving_default`; it keeps its weights. → keras.Model"""
+    if not os.path.isfile(os.path.join(path, "saved_model.pb")):
+        raise ValueError(f"backbone = {path!r}: no saved_model.pb in it; give the folder of a SavedModel")
+    photos = keras.Input((None, None, 3))
+    encoder = keras.layers.TFSMLayer(path, call_endpoint="serving_default", name="saved_model")
+    encoder.trainable = False  # its weights do not go into the bundle's float weights either
+    outputs = encoder(photos)
+    if len(outputs) != 1 and "default" not in outputs:
+        raise ValueError(
+            f"backbone = {path!r}: its outputs are {', '.join(outputs)}; expected one, or one called default"
+        )
+    features = outputs.get("default", next(iter(outputs.values())))
+    return keras.Model(photos, keras.layers.Identity(name="features")(features))
+
+
+def _fetched(handle):
+    """The folder to which `tensorflow_hub` unpacked a module."""
+    try:
+        import tensorflow_hub
+    except ImportError:
+        raise ValueError(
+            f'backbone = {handle!r}: fetching it needs tensorflow-hub; pip install tensorflow-hub "setuptools<82"'
+        ) from None
+    return tensorflow_hub.resolve(handle)
+
+
+def _with_fused_batch_normalization(backbone):
+    def swap(layer):
+        if type(layer) is keras.layers.BatchNormalization:
+            return FusedBatchNormalization.from_config(layer.get_config())
+        return layer.__class__.from_config(layer.get_config())
+
+    swapped = keras.models.clone_model(backbone, clone_function=swap)
+    swapped.set_weights(backbone.get_weights())
+    return swapped
