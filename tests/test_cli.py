@@ -13,9 +13,10 @@ import time
 import numpy as np
 import pytest
 import shop
+from commands import one_line, runner
 from PIL import Image
 
-from productcat import __version__, cli, console, manual
+from productcat import __version__, console, manual
 
 PROGRAM = [sys.executable, "-m", "productcat.cli"]
 
@@ -46,21 +47,7 @@ def workplace(tiny_bundle, tmp_path, monkeypatch):
 def run(workplace, capfd):
     """A function from arguments to (exit code, output, errors)."""
     assert workplace
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as exit:
-            cli.main(list(arguments))
-        return exit.value.code or 0, *capfd.readouterr()
-
-    return run
-
-
-def one_line(errors):
-    """The one line that a mistake is told in, without the program's name."""
-    assert errors.startswith("productcat: ")
-    assert errors.count("\n") == 1
-    assert "Traceback" not in errors
-    return errors.removeprefix("productcat: ").rstrip("\n")
+    return runner(capfd)
 
 
 def test_one_listing_gives_the_decision_and_the_best_categories_with_bars(run):

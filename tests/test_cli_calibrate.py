@@ -10,8 +10,9 @@ import sys
 import numpy as np
 import pytest
 import shop
+from commands import lines_of, runner
 
-from productcat import Categorizer, cli, console, manual_calibrate
+from productcat import Categorizer, console, manual_calibrate
 
 TARGET = "my-bundle"
 N_LISTINGS = 30
@@ -52,18 +53,7 @@ def rows_of(path):
 def run(workplace, capfd):
     """A function from arguments to (exit code, output, errors)."""
     assert workplace
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as exit:
-            cli.main(["calibrate", *arguments])
-        return exit.value.code or 0, *capfd.readouterr()
-
-    return run
-
-
-def lines_of(errors):
-    assert all(line.startswith("productcat: ") for line in errors.splitlines())
-    return [line.removeprefix("productcat: ") for line in errors.splitlines()]
+    return runner(capfd, "calibrate")
 
 
 def test_a_new_bundle_is_written_and_before_and_after_are_shown(run, workplace, tiny_bundle):

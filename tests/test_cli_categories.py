@@ -8,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 import shop
+from commands import one_line, runner
 
-from productcat import Categorizer, ListingError, cli, console, manual_categories
+from productcat import Categorizer, ListingError, console, manual_categories
 from productcat.category_files import read_definitions
 
 TOML = """
@@ -50,19 +51,7 @@ def workplace(tiny_bundle, tmp_path, monkeypatch):
 def run(workplace, capfd):
     """A function from arguments to (exit code, output, errors)."""
     assert workplace
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as exit:
-            cli.main(["categories", *arguments])
-        return exit.value.code or 0, *capfd.readouterr()
-
-    return run
-
-
-def one_line(errors):
-    assert errors.startswith("productcat: ")
-    assert errors.count("\n") == 1
-    return errors.removeprefix("productcat: ").rstrip("\n")
+    return runner(capfd, "categories")
 
 
 def listed(run, bundle):

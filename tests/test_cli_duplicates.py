@@ -13,8 +13,9 @@ import time
 import numpy as np
 import pytest
 import shop
+from commands import one_line, runner
 
-from productcat import cli, console, manual_duplicates
+from productcat import console, manual_duplicates
 
 PROGRAM = [sys.executable, "-m", "productcat.cli"]
 MANY = 700
@@ -66,19 +67,7 @@ def write_table(path, rows):
 def run(workplace, capfd):
     """A function from arguments to (exit code, output, errors)."""
     assert workplace
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as exit:
-            cli.main(["duplicates", *arguments])
-        return exit.value.code or 0, *capfd.readouterr()
-
-    return run
-
-
-def one_line(errors):
-    assert errors.startswith("productcat: ")
-    assert errors.count("\n") == 1
-    return errors.removeprefix("productcat: ").rstrip("\n")
+    return runner(capfd, "duplicates")
 
 
 def pairs_of(text):

@@ -10,8 +10,9 @@ import sys
 import numpy as np
 import pytest
 import shop
+from commands import lines_of, runner
 
-from productcat import cli, console, manual_evaluate
+from productcat import console, manual_evaluate
 from productcat.outputs import write_folder
 
 N_LISTINGS = 12
@@ -66,12 +67,11 @@ def run(workplace, capfd):
     """A function from arguments to (exit code, output, errors as lines)."""
     assert workplace
 
+    call = runner(capfd)
+
     def run(*arguments):
-        with pytest.raises(SystemExit) as exit:
-            cli.main([*arguments])
-        output, errors = capfd.readouterr()
-        assert all(line.startswith("productcat: ") for line in errors.splitlines()), errors
-        return exit.value.code or 0, output, [line.removeprefix("productcat: ") for line in errors.splitlines()]
+        code, output, errors = call(*arguments)
+        return code, output, lines_of(errors)
 
     return run
 

@@ -12,8 +12,9 @@ import sys
 import numpy as np
 import pytest
 import shop
+from commands import one_line, runner
 
-from productcat import ListingIndex, cli, console, manual_index
+from productcat import ListingIndex, console, manual_index
 
 PROGRAM = [sys.executable, "-m", "productcat.cli"]
 
@@ -47,25 +48,13 @@ def workplace(duplicates_bundle, tmp_path, monkeypatch):
 def run(workplace, capfd):
     """A function from arguments to (exit code, output, errors)."""
     assert workplace
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as exit:
-            cli.main(["index", *arguments])
-        return exit.value.code or 0, *capfd.readouterr()
-
-    return run
+    return runner(capfd, "index")
 
 
 @pytest.fixture
 def catalogue(run):
     assert run("add", "catalogue", "--from", "listings.csv")[0] == console.FINE
     return "catalogue"
-
-
-def one_line(errors):
-    assert errors.startswith("productcat: ")
-    assert errors.count("\n") == 1
-    return errors.removeprefix("productcat: ").rstrip("\n")
 
 
 def counts(run):
