@@ -83,7 +83,12 @@ def _load(bundle, threshold):
 
 
 def _sum_up(result, threshold, side):
-    parts = [f"{result.n_listings} listings, {result.n_pairs} pairs at {threshold:g} or more"]
+    found = f"{result.n_listings} listings, {result.n_pairs} pairs at {threshold:.3g} or more"
+    if result.n_near:
+        found += (
+            f" ({result.n_near} more from {threshold / 2:.3g} on: see them with --html, take them with --threshold)"
+        )
+    parts = [found]
     parts += [f"{result.n_problems} problems with photos, {side.place}"] if result.n_problems else []
     parts += [f"{side.count} bad rows, {side.place}"] if side.count else []
     return complain("; ".join(parts), SOME_BAD if len(parts) > 1 else FINE)

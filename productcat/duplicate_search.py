@@ -93,10 +93,15 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Result:
-    """Listings looked at, pairs found, and lines told of photos that cannot be read."""
+    """What a run found.
+
+    n_listings: looked at. n_pairs: found. n_near: pairs that reach half the threshold and not the whole.
+    n_problems: lines told of photos that cannot be read.
+    """
 
     n_listings: int
     n_pairs: int
+    n_near: int
     n_problems: int
 
 
@@ -124,16 +129,15 @@ def search(detector, table, outputs, side, adapt=True):
     embeddings, n_problems = _embed(detector, table, total, outputs.shards, side)
     with Progress("comparing", None, "listings"):
         detector = detector.adapt(embeddings) if adapt else detector
-        # Pairs that just miss the threshold are doubts too, for the report.
-        least = detector.threshold / 2 if outputs.report else detector.threshold
-        pairs = detector.find(embeddings, least, adapt=False)
+        # Pairs that miss the threshold are doubts for the report, and their number tells whether it is too high.
+        pairs = detector.find(embeddings, detector.threshold / 2, adapt=False)
     found = [pair for pair in pairs if pair.score >= detector.threshold]
     _write_pairs(outputs.pairs, found)
     if outputs.report:
         _write_report(detector, table, embeddings, pairs, outputs)
     if outputs.shards:
         remove_folder(outputs.shards)
-    return Result(len(embeddings), len(found), n_problems)
+    return Result(len(embeddings), len(found), len(pairs) - len(found), n_problems)
 
 
 def _embed(detector, table, total, shards, side):

@@ -15,7 +15,7 @@ import pytest
 import shop
 from commands import one_line, runner
 
-from productcat import console, manual_duplicates
+from productcat import DuplicateDetector, console, manual_duplicates, read_listings
 
 PROGRAM = [sys.executable, "-m", "productcat.cli"]
 MANY = 700
@@ -78,11 +78,22 @@ def test_the_pairs_are_found_and_summed_up_in_one_line(run, workplace):
     code, output, errors = run("find", "listings.csv", "--to", "pairs.csv", "--threshold", "0.9")
     found = pairs_of((workplace / "pairs.csv").read_text())
     assert (code, output) == (0, "")
-    assert one_line(errors) == f"8 listings, {len(found)} pairs at 0.9 or more"
+    assert re.match(rf"8 listings, {len(found)} pairs at 0.9 or more($| \(\d+ more from 0.45 on)", one_line(errors))
     assert ("a3", "b3") in found
     assert list(found.values()) == sorted(found.values(), reverse=True)
     assert all(0.9 <= score <= 1 for score in found.values())
     assert [each.name for each in workplace.iterdir() if "pairs" in each.name] == ["pairs.csv"]
+
+
+def test_the_pairs_that_miss_the_threshold_are_counted_down_to_its_half(run, duplicates_bundle):
+    pairs = DuplicateDetector.load(duplicates_bundle).find(read_listings("listings.csv"), threshold=0)
+    scores = [pair.score for pair in pairs]
+    threshold = 1.5 * max(score for score in scores if score < 0.6)
+    near, found = (sum(score >= least for score in scores) for least in (threshold / 2, threshold))
+    assert near > found
+    _, _, errors = run("find", "listings.csv", "--threshold", str(threshold))
+    more = f"({near - found} more from {threshold / 2:.3g} on: see them with --html, take them with --threshold)"
+    assert one_line(errors) == f"8 listings, {found} pairs at {threshold:.3g} or more {more}"
 
 
 def test_argument_standard_input_and_every_output_agree(run, workplace, duplicates_bundle):
@@ -112,7 +123,7 @@ def test_bad_rows_and_photos_go_to_the_side_file_and_the_rest_is_done(run, workp
     code, _, errors = run("find", "listings.csv", "--to", "pairs.csv")
     assert code == console.SOME_BAD
     assert re.fullmatch(
-        r"10 listings, \d+ pairs at 0.5 or more; 2 problems with photos, see pairs.csv.bad.jsonl; "
+        r"10 listings, \d+ pairs at 0.5 or more( \(.*\))?; 2 problems with photos, see pairs.csv.bad.jsonl; "
         r"2 bad rows, see pairs.csv.bad.jsonl",
         one_line(errors),
     )
