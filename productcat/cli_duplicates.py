@@ -85,9 +85,8 @@ def _load(bundle, threshold):
 def _sum_up(result, threshold, side):
     found = f"{result.n_listings} listings, {result.n_pairs} pairs at {threshold:.3g} or more"
     if result.n_near:
-        found += (
-            f" ({result.n_near} more from {threshold / 2:.3g} on: see them with --html, take them with --threshold)"
-        )
+        near = f"{result.n_near} more from {threshold / 2:.3g} on"
+        found += f" ({near}: see them with --html, take them with --threshold)"
     parts = [found]
     parts += [f"{result.n_problems} problems with photos, {side.place}"] if result.n_problems else []
     parts += [f"{side.count} bad rows, {side.place}"] if side.count else []

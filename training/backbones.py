@@ -91,7 +91,7 @@ def saved_model(path):
         raise ValueError(f"backbone = {path!r}: no saved_model.pb in it; give the folder of a SavedModel")
     photos = keras.Input((None, None, 3))
     encoder = keras.layers.TFSMLayer(path, call_endpoint="serving_default", name="saved_model")
-    encoder.trainable = False  # its weights do not go into the bundle's float weights either
+    encoder.trainable = False
     outputs = encoder(photos)
     if len(outputs) != 1 and "default" not in outputs:
         raise ValueError(

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from safetensors.numpy import save_file
 
 from productcat.image_model import DISTRIBUTION, GRAPH, SETTINGS, ImageModel
 from training.metrics import top_k
+from training.weights import compact, save_tensors, values_of
 
 EMBEDDING = "embedding_"
 WEIGHTS = "weights.safetensors"
@@ -50,7 +50,7 @@ def export(model, folder, photo_size, validation, calibration):
         The model has no such output, or the float graph differs from Keras by `FLOAT_TOLERANCE` or more.
     """
     _levels(model)  # before anything is written
-    save_file(compact({weight.path: np.asarray(weight) for weight in model.weights}), folder / WEIGHTS)
+    save_tensors(folder / WEIGHTS, compact(values_of(model.weights)))
     photos, labels = validation
     with tempfile.TemporaryDirectory() as temporary:
         graph = Path(temporary) / "float.onnx"
@@ -66,12 +66,6 @@ def export(model, folder, photo_size, validation, calibration):
     settings = {"photo_size": list(photo_size), "levels": levels, "arithmetic": arithmetic}
     (folder / SETTINGS).write_text(json.dumps(settings, indent=1), "utf-8")
     return {"float_max_difference": difference, "validation_top1": top1, "arithmetic": arithmetic}
-
-
-def compact(tensors):
-    """float32 weights → kernels in float16, vectors as they are: batch-norm variances overflow in float16."""
-    kinds = {name: np.float16 if np.ndim(value) > 1 else np.float32 for name, value in tensors.items()}
-    return {name: np.asarray(value, kinds[name]) for name, value in tensors.items()}
 
 
 def compare(model, exported, photos):

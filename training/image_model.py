@@ -5,16 +5,15 @@ distribution over the classes and the pooled features of one or more levels.
 """
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from productcat.image_model import DISTRIBUTION
 from training.backbones import Preprocess, load_backbone
+from training.weights import assign
 
 LOGITS = "logits"
 POLICIES = {"auto": None, "float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -152,30 +151,3 @@ def restore(config, n_classes, path):
     model = build(dataclasses.replace(config, weights="none"), n_classes)
     assign(model.weights, load_file(path))
     return model
-
-
-def values_of(variables, prefix=""):
-    """The values of Keras variables, by path, or by number after a prefix. → dict, name → ndarray"""
-    return {prefix + str(i) if prefix else v.path: np.asarray(v) for i, v in enumerate(variables)}
-
-
-def assign(variables, tensors, prefix=""):
-    """Give variables the values that `values_of` took."""
-    for i, variable in enumerate(variables):
-        value = tensors[prefix + str(i) if prefix else variable.path]
-        # `save_tensors` gives scalars, such as the optimizer's step count, one dimension, which Keras would refuse.
-        variable.assign(value.reshape(variable.shape) if value.size == 1 else value)
-
-
-def save_tensors(path, tensors, metadata=None):
-    """Write whole or not at all: a kill while saving leaves the file before."""
-    temporary = path.with_suffix(".tmp")
-    save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, temporary, metadata)
-    temporary.replace(path)
-
-
-def metadata_of(path):
-    """The metadata of a safetensors file. → dict"""
-    with Path(path).open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        return json.loads(file.read(size))["__metadata__"]

@@ -16,9 +16,10 @@ from safetensors.numpy import load_file
 from productcat.distributions import softmax
 from productcat.progress import Progress
 from training.augment import augment
-from training.image_model import LOGITS, assign, build, freeze, metadata_of, policy, restore, save_tensors, values_of
+from training.image_model import LOGITS, build, freeze, policy, restore
 from training.imbalance import loss_weights, repeat_factors
 from training.metrics import mean_class_top_k, top_k
+from training.weights import assign, load_weights, metadata_of, save_tensors, values_of
 
 
 def train(examples, validation, n_classes, config, work, seed=0, before=None):
@@ -199,7 +200,7 @@ def take_over(model, path, classes, own):
 
     path, classes : as `before` of `train`. own : ndarray of shape (n,), the number of each class of `model`
     """
-    tensors = load_file(path)
+    tensors = load_weights(path)
     column = {number: place for place, number in enumerate(classes)}
     shared = [(place, column[number]) for place, number in enumerate(own) if number in column]
     here, there = np.array(shared, int).reshape(-1, 2).T
