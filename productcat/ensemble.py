@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from productcat.distributions import average, sharpen
+from productcat.distributions import TINY, average, entropy, sharpen, softmax
 
 USES = ("photos", "title", "both")
 """Kinds of evidence."""
@@ -41,18 +41,44 @@ class Sight:
 def combine(photos, title, settings):
     """Average the calibrated distributions of the photos and of the title.
 
+    Weights that are fitted where both say something would let a title that says nothing ("for sale, hardly used")
+    flatten what the photos are sure of. So with "informed" each counts the more for itself the less the other one says,
+    by the information that a distribution p holds, 1 - H(p) / log(n_classes), in [0, 1]. With a title that holds none
+    the photos' own distribution comes out, and the other way round.
+
     Parameters
     ----------
     photos, title : ndarray of shape (n_listings, n_classes)
         NaN rows where the listing has none; then the other one stands alone.
     settings : dict
-        "average": "log" or "plain"; "weights": {"photos", "title"}; "temperatures": {"both"}.
+        "average": "log" or "plain"; "weights": {"photos", "title"}; "temperatures": {"both"}; "informed": bool.
     """
     weights = settings["weights"]["photos"], settings["weights"]["title"]
     together = average([photos, title], weights, settings["average"])
     complete = ~(np.isnan(photos).any(axis=1) | np.isnan(title).any(axis=1))
-    together[complete] = sharpen(together[complete], settings["temperatures"]["both"])
+    parts, temperature = [photos[complete], title[complete]], settings["temperatures"]["both"]
+    if settings.get("informed"):
+        together[complete] = _informed(parts, np.array(weights) / sum(weights), settings["average"], temperature)
+    else:
+        together[complete] = sharpen(together[complete], temperature)
     return together
+
+
+def _informed(parts, weights, kind, temperature):
+    """`combine` where there are both. parts : two arrays; weights : their shares, shape (2,) → as `parts`"""
+    information = np.stack([_information(each) for each in parts])
+    if kind == "plain":
+        shares = weights[:, None] * np.maximum(information, TINY)
+        mixed = np.einsum("pn,pnk->nk", shares / shares.sum(axis=0), np.stack(parts))
+        powers = 1 + (1 / temperature - 1) * information.min(axis=0)
+        return softmax(powers[:, None] * np.log(np.maximum(mixed, TINY)))
+    powers = 1 + (weights[:, None] / temperature - 1) * information[::-1]  # each by what the other one says
+    return softmax(np.einsum("pn,pnk->nk", powers, np.log(np.maximum(np.stack(parts), TINY))))
+
+
+def _information(distributions):
+    """What distributions hold: 0 where all classes are alike, 1 where one is certain. → ndarray of shape (n,)"""
+    return np.clip(1 - entropy(distributions) / np.log(max(distributions.shape[1], 2)), 0.0, 1.0)
 
 
 def combined(sight, settings):

@@ -34,6 +34,12 @@ def two_witnesses(seed, n=400, strengths=(4.0, 1.0)):
     return witness(rng, labels, strengths[0], 0.8), witness(rng, labels, strengths[1], 0.5), labels
 
 
+def alike(kind, informed=True):
+    """Settings under which photos and title count alike."""
+    weights = {"photos": 0.5, "title": 0.5}
+    return {"average": kind, "weights": weights, "temperatures": {"both": 1.0}, "informed": informed}
+
+
 @settings(deadline=None, max_examples=20)
 @given(st.floats(0.3, 4.0), st.integers(0, 100))
 def test_the_temperature_that_spoilt_a_calibrated_model_is_found(temperature, seed):
@@ -56,7 +62,7 @@ def test_the_fit_is_never_worse_than_equal_weights_of_calibrated_models(seed, ki
     fitted, losses = fit_ensemble(photos, title, labels, EnsembleConfig(average=kind))
     parts = [sharpen(each, fit_temperature(each, labels)) for each in (photos, title)]
     for name in ("log", "plain") if kind == "best" else (kind,):
-        assert losses[name] <= negative_log_likelihood(average(parts, kind=name), labels) + 1e-9
+        assert losses[name] <= negative_log_likelihood(combine(*parts, alike(name)), labels) + 1e-9
     both = calibrated(photos, title, fitted)["both"]
     assert negative_log_likelihood(both, labels) == pytest.approx(min(losses.values()))
 
@@ -106,6 +112,35 @@ def test_listings_that_lack_photos_or_title_do_not_stop_the_fit():
     assert np.isnan(both).any(axis=1).tolist() == [30 <= row < 40 for row in range(len(labels))]
     np.testing.assert_allclose(both[:30], seen["title"][:30])
     np.testing.assert_allclose(both[40:80], seen["photos"][40:80])
+
+
+@pytest.mark.parametrize("kind", ["log", "plain"])
+@given(st.integers(0, 1000), st.floats(0.05, 0.95), st.floats(0.3, 3.0))
+def test_what_says_nothing_leaves_the_other_evidence_as_it_is(kind, seed, share, temperature):
+    seen, _ = drawn(np.random.default_rng(seed), 20, 3.0)
+    nothing = np.full_like(seen, 1 / N_CLASSES)
+    fitted = alike(kind) | {"weights": {"photos": share, "title": 1 - share}, "temperatures": {"both": temperature}}
+    np.testing.assert_allclose(combine(seen, nothing, fitted), seen, atol=1e-9)
+    np.testing.assert_allclose(combine(nothing, seen, fitted), seen, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["log", "plain"])
+def test_where_both_are_certain_the_weights_count_as_they_were_fitted(kind):
+    photos, title = (np.eye(N_CLASSES)[[each]] * (1 - 1e-6) + 1e-6 / N_CLASSES for each in (0, 1))
+    fitted = alike(kind) | {"weights": {"photos": 0.7, "title": 0.3}, "temperatures": {"both": 0.8}}
+    as_fitted = combine(photos, title, fitted | {"informed": False})
+    np.testing.assert_allclose(combine(photos, title, fitted), as_fitted, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["log", "plain"])
+def test_the_less_a_title_says_the_less_it_takes_from_sure_photos(kind):
+    photos = softmax(np.array([[5.0, 0.0, 0.0, 0.0, 0.0]]))
+    fitted = alike(kind) | {"weights": {"photos": 0.3, "title": 0.7}}
+    titles = [softmax(np.array([[0.0, strength, 0.0, 0.0, 0.0]])) for strength in (0.0, 0.5, 1.0, 2.0, 6.0)]
+    sure = [combine(photos, title, fitted)[0, 0] for title in titles]
+    assert sure == sorted(sure, reverse=True)
+    assert sure[0] == pytest.approx(photos[0, 0])
+    assert sure[-1] < 0.5
 
 
 @pytest.mark.parametrize("missing", [None, np.full((400, N_CLASSES), np.nan)], ids=["no model", "no evidence"])

@@ -121,6 +121,7 @@ def _settings(kind, share, temperatures, both):
     """What `productcat.categorizer.combine` reads. share: the weight of the photos. both: a temperature."""
     return {
         "average": kind,
+        "informed": True,
         "weights": {"photos": share, "title": 1 - share},
         "temperatures": {**temperatures, "both": both},
     }
