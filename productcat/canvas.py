@@ -28,7 +28,7 @@ _STYLE = {"font.size": 10, "legend.fontsize": 9}
 def refuse_without_matplotlib():
     """Raise ListingError when matplotlib is not installed, so that this is known before the work."""
     if find_spec("matplotlib") is None:
-        raise ListingError('the report needs matplotlib for its plots; run pip install "productcat[report]"')
+        raise ListingError("the report needs matplotlib for its plots; run pip install matplotlib")
 
 
 def sheet(height, rows=1, heights=(1,)):

@@ -36,6 +36,7 @@ from productcat.console import (
     refuse,
     side_for,
 )
+from productcat.wording import counted
 
 app = typer.Typer(
     help=manual.PROGRAM,
@@ -76,7 +77,7 @@ def productcat(
 @command
 def predict(
     photos: Annotated[
-        list[str] | None, typer.Argument(metavar="[PHOTO]...", help="JPEG, PNG or WebP; - is standard input.")
+        list[str] | None, typer.Argument(metavar="PHOTO", help="JPEG, PNG or WebP; - is standard input.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="The listing's title.")] = None,
     bundle: BundleOption = None,
@@ -134,7 +135,7 @@ def _many(bundle, source, target, resume, bad, columns, format):
     if not resume and target != "-":
         refuse_existing(target)
     total = count_rows(source, format)
-    with closing(side_for(target, bad, resume)) as side:
+    with closing(side_for(source, target, bad, resume)) as side:
         listings = read_listings(source, columns, side.add, format)
         try:
             decisions, troubled = _predict_all(_load(bundle), listings, total, target, resume)
@@ -171,9 +172,9 @@ def _predict_all(categorizer, listings, total, target, resume):
 
 def _sum_up(decisions, troubled, side):
     counts = ", ".join(f"{number} {decision}" for decision, number in decisions.most_common())
-    parts = [f"{decisions.total()} listings" + (f" ({counts})" if counts else "")]
-    parts += [f"{troubled} with photos that cannot be read, see their problems"] if troubled else []
-    parts += [f"{side.count} bad rows, {side.place}"] if side.count else []
+    parts = [counted(decisions.total(), "listing") + (f" ({counts})" if counts else "")]
+    parts += [f"{troubled} with problems, named beside their predictions"] if troubled else []
+    parts += [f"{counted(side.count, 'bad row')}, {side.place}"] if side.count else []
     bad = bool(troubled or side.count)
     if bad or sys.stderr.isatty():
         complain("; ".join(parts))
@@ -181,7 +182,7 @@ def _sum_up(decisions, troubled, side):
 
 
 Path = Annotated[
-    str | None, typer.Argument(envvar="PRODUCTCAT_BUNDLE", help="A bundle's path or name; else the default one.")
+    str | None, typer.Argument(envvar="PRODUCTCAT_BUNDLE", help="A bundle's path or name. [default: fashion]")
 ]
 
 

@@ -9,6 +9,7 @@ import typer
 from productcat import console, manual_calibrate
 from productcat.cli_labelled import labelled_columns, labelled_listings, name_unknown
 from productcat.console import FINE, SOME_BAD, BundleOption, ColumnsOption, FormatOption, UsageError, command, complain
+from productcat.wording import counted
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -34,7 +35,7 @@ def calibrate(
         raise UsageError(f"--precision {precision:g} is not above 0 and at most 1; 98 % is 0.98")
     columns = labelled_columns(columns, label)
     refuse_existing(target, "a bundle is written to a new directory")  # before the models, which take a while
-    side = console.Spoken()
+    side = console.Spoken(source)
     with console.told_to(side) as problems:
         pairs = labelled_listings(source, columns, side, format)
         categorizer, found = _fitted(bundle, pairs, source, format, precision)
@@ -61,12 +62,12 @@ def _fitted(bundle, pairs, source, format, precision):
     categorizer = Categorizer.load(bundle)
     with Progress("looking", count_rows(source, format), "listings") as progress:
 
-        def counted():
+        def ticked():
             for pair in pairs:
                 progress.advance(1)
                 yield pair
 
-        listings, labels = tee(counted())  # read in step, so that the listings may be longer than memory
+        listings, labels = tee(ticked())  # read in step, so that the listings may be longer than memory
         found = calibration.calibrate(
             categorizer, (listing for listing, _ in listings), (label for _, label in labels), precision
         )
@@ -93,7 +94,7 @@ def _as_dict(target, found, categorizer):
 
 
 def _sum_up(target, found, left_out, problems, side):
-    parts = [f"{target}: calibrated on {found.n_listings} listings"]
-    counts = {"listings left out": left_out, "problems with photos": len(problems), "bad rows": side.count}
-    parts += [f"{count} {what}, named above" for what, count in counts.items() if count]
+    parts = [f"{target}: calibrated on {counted(found.n_listings, 'listing')}"]
+    parts += [f"{counted(left_out, 'listing')} left out, named above"] if left_out else []
+    parts += console.troubles(len(problems), side)
     return complain("; ".join(parts), SOME_BAD if len(parts) > 1 else FINE)

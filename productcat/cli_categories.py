@@ -9,6 +9,7 @@ import typer
 from productcat import console, manual_categories
 from productcat.console import FINE, SOME_BAD, BundleOption, UsageError, command, complain
 from productcat.errors import ListingError
+from productcat.wording import perhaps
 
 app = console.group(manual_categories.CATEGORIES)
 
@@ -42,7 +43,7 @@ def add(
     target: ToOption,
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILE | PHOTO]...", help="A file of categories; with --name, photos of the one."),
+        typer.Argument(metavar="FILE_OR_PHOTO", help="A file of categories; with --name, photos of the one."),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="The name of one category, without a file.")] = None,
     description: Annotated[str, typer.Option("--description", help="More words beside the name.")] = "",
@@ -108,7 +109,7 @@ def replace(
 @app.command(help=manual_categories.REMOVE)
 @command
 def remove(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of categories.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names of categories.")],
     target: ToOption,
     bundle: BundleOption = None,
 ):
@@ -118,9 +119,8 @@ def remove(
         known, unwanted = categorizer.categories, dict.fromkeys(names)
         for name in unwanted:
             if name not in known:
-                raise ListingError(
-                    f"category {name!r}: not among the {len(known)} categories; see productcat categories list"
-                )
+                way_out = perhaps(name, known) or "see productcat categories list"
+                raise ListingError(f"category {name!r}: not among the {len(known)} categories; {way_out}")
         if len(unwanted) == len(known):
             raise ListingError("no category would be left; productcat categories replace puts others in their place")
         for name in unwanted:
@@ -140,7 +140,7 @@ def _write(bundle, target, change):
     refuse_existing(target, "a bundle is written to a new directory")  # before the models, which take a while
     from productcat.categorizer import Categorizer
 
-    with console.told_to(console.Spoken()) as problems:
+    with console.told_to(console.Spoken("")) as problems:
         categorizer = Categorizer.load(bundle)
         said = change(categorizer)
         categorizer.save(target)

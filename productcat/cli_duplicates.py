@@ -15,13 +15,14 @@ from productcat.console import (
     SOME_BAD,
     UNUSABLE,
     BadOption,
-    BundleOption,
     ColumnsOption,
+    DetectorOption,
     FormatOption,
     UsageError,
     command,
     complain,
 )
+from productcat.wording import counted
 
 DECIMALS = 6
 
@@ -47,7 +48,7 @@ def find(
     most: Annotated[int, typer.Option("--most", help="Pairs in the report, at most.", min=1)] = 200,
     threshold: ThresholdOption = None,
     adapt: Annotated[bool, typer.Option("--adapt/--no-adapt", help="Learn what these listings have in common.")] = True,
-    bundle: BundleOption = None,
+    bundle: DetectorOption = None,
     bad: BadOption = None,
     columns: ColumnsOption = None,
     format: FormatOption = None,
@@ -61,7 +62,7 @@ def find(
     outputs = Outputs(target, html, most, bad)
     unfinished = outputs.unfinished()
     detector = _load(bundle, threshold)
-    with closing(console.side_for(target, bad, unfinished)) as side:
+    with closing(console.side_for(source, target, bad, unfinished)) as side:
         try:
             result = search(detector, Table(source, columns, format), outputs, side, adapt)
         except KeyboardInterrupt:
@@ -83,13 +84,12 @@ def _load(bundle, threshold):
 
 
 def _sum_up(result, threshold, side):
-    found = f"{result.n_listings} listings, {result.n_pairs} pairs at {threshold:.3g} or more"
+    found = f"{counted(result.n_listings, 'listing')}, {counted(result.n_pairs, 'pair')} at {threshold:.3g} or more"
     if result.n_near:
         near = f"{result.n_near} more from {threshold / 2:.3g} on"
         found += f" ({near}: see them with --html, take them with --threshold)"
     parts = [found]
-    parts += [f"{result.n_problems} problems with photos, {side.place}"] if result.n_problems else []
-    parts += [f"{side.count} bad rows, {side.place}"] if side.count else []
+    parts += console.troubles(result.n_problems, side)
     return complain("; ".join(parts), SOME_BAD if len(parts) > 1 else FINE)
 
 
@@ -115,7 +115,7 @@ def compare(
     others: Annotated[list[str] | None, typer.Option("--with", metavar="B...", help="Photos of the other.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
     threshold: ThresholdOption = None,
-    bundle: BundleOption = None,
+    bundle: DetectorOption = None,
 ):
     """What `manual_duplicates.COMPARE` says."""
     if not others:

@@ -8,8 +8,19 @@ import typer
 
 from productcat import __version__, console, manual_evaluate
 from productcat.cli_labelled import NAMED, LabelOption, labelled_columns, labelled_listings, name_unknown
-from productcat.console import FINE, SOME_BAD, BundleOption, ColumnsOption, FormatOption, UsageError, command, complain
+from productcat.console import (
+    FINE,
+    SOME_BAD,
+    BundleOption,
+    ColumnsOption,
+    DetectorOption,
+    FormatOption,
+    UsageError,
+    command,
+    complain,
+)
 from productcat.errors import ListingError
+from productcat.wording import counted
 
 METRICS, REPORT = "metrics.json", "report.html"
 
@@ -34,7 +45,7 @@ def evaluate(
     """What `manual_evaluate.EVALUATE` says."""
     columns = labelled_columns(columns, label)
     _refuse_early(target)
-    side = console.Spoken()
+    side = console.Spoken(source)
     with console.told_to(side) as problems:
         pairs = labelled_listings(source, columns, side, format)
         categorizer, found = _looked_at(bundle, pairs, source, format)
@@ -73,20 +84,18 @@ def _looked_at(bundle, pairs, source, format):
     categorizer = Categorizer.load(bundle)
     with Progress("looking", count_rows(source, format), "listings") as progress:
 
-        def counted():
+        def ticked():
             for pair in pairs:
                 progress.advance(1)
                 yield pair
 
-        listings, labels = tee(counted())  # read in step, so that the listings may be longer than memory
+        listings, labels = tee(ticked())  # read in step, so that the listings may be longer than memory
         found = evaluation.evaluate(categorizer, (each for each, _ in listings), (label for _, label in labels))
     return categorizer, found
 
 
 def _notes(found, problems, side):
     """What the report tells of rows and photos that are not in its figures."""
-    from productcat.page import counted
-
     labels = list(found.unknown_labels.items())
     rest = sum(count for _, count in labels[NAMED:])
     without = int((~found.answers[found.whole].known).sum())
@@ -122,9 +131,8 @@ def _write(target, figures, origin, chunks):
 def _sum_up(target, done, found, problems, side):
     parts = [f"{Path(target) / REPORT}: {done}"]
     unknown = sum(found.unknown_labels.values())
-    counts = {"listings with unknown labels left out": unknown, "problems with photos": len(problems)}
-    counts["bad rows"] = side.count
-    parts += [f"{count} {what}, named above" for what, count in counts.items() if count]
+    parts += [f"{counted(unknown, 'listing')} with unknown labels left out, named above"] if unknown else []
+    parts += console.troubles(len(problems), side)
     return complain("; ".join(parts), SOME_BAD if len(parts) > 1 else FINE)
 
 
@@ -138,7 +146,7 @@ def evaluate_pairs(
         float | None, typer.Option("--threshold", help="The score to be marked. [default: the bundle's own]")
     ] = None,
     adapt: Annotated[bool, typer.Option("--adapt/--no-adapt", help="Learn what the listings have in common.")] = True,
-    bundle: BundleOption = None,
+    bundle: DetectorOption = None,
     columns: ColumnsOption = None,
     format: FormatOption = None,
 ):
@@ -151,9 +159,10 @@ def evaluate_pairs(
         raise UsageError("--listings is read twice; give a file")
     table = Table(listings, console.columns_from(columns), format)
     _refuse_early(target)
-    side = console.Spoken()
+    side = console.Spoken(source)
     with console.told_to(side) as problems:
         pairs = _read_pairs(source, side)
+        side.source = listings
         name, found = _scored(bundle, threshold, table, pairs, side, adapt)
     for id in found.missing[:NAMED]:
         complain(f"listing {id!r}: not in {listings}; its pairs are left out")
@@ -189,18 +198,16 @@ def _scored(bundle, threshold, table, pairs, side, adapt):
         detector.threshold = threshold
     with Progress("looking at photos", total, "listings") as progress:
 
-        def counted():
+        def ticked():
             for listing in table.read(side.add):
                 progress.advance(1)
                 yield listing
 
-        found = pair_evaluation.evaluate_pairs(detector, counted(), pairs, adapt)
+        found = pair_evaluation.evaluate_pairs(detector, ticked(), pairs, adapt)
     return _name(find(DEFAULT if bundle is None else bundle)), found
 
 
 def _pair_notes(found, problems, side):
-    from productcat.page import counted
-
     missing = f"left out, since {counted(len(found.missing), 'listing')} of theirs are not in the file"
     notes = [(side.count, "row", "that cannot be used"), (found.n_left_out, "pair", missing)]
     notes += [(len(problems), "photo", "that cannot be read, or listing without any")]

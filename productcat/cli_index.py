@@ -15,13 +15,14 @@ from productcat.console import (
     INTERRUPTED,
     SOME_BAD,
     UNUSABLE,
-    BundleOption,
     ColumnsOption,
+    DetectorOption,
     FormatOption,
     UsageError,
     command,
     complain,
 )
+from productcat.wording import counted
 
 STREAM = "-"
 TOGETHER = 64
@@ -40,7 +41,7 @@ def add(
     path: IndexArgument,
     source: Annotated[str, typer.Option("--from", help="A file of listings, or a folder; - is standard input.")],
     resume: Annotated[bool, typer.Option("--resume", help="Pass over ids that are in the index.")] = False,
-    bundle: BundleOption = None,
+    bundle: DetectorOption = None,
     bad: BadOption = None,
     columns: ColumnsOption = None,
     format: FormatOption = None,
@@ -50,7 +51,7 @@ def add(
     from productcat.readers import count_rows, read_listings
 
     columns, total = console.columns_from(columns), count_rows(source, format)
-    with closing(console.side_for(STREAM, bad)) as side, console.told_to(side) as problems:
+    with closing(console.side_for(source, STREAM, bad)) as side, console.told_to(side) as problems:
         listings = read_listings(source, columns, side.add, format)
         first = list(islice(listings, 1))  # so that unusable input is known before the index is made
         index = _open(path, bundle)
@@ -61,10 +62,9 @@ def add(
                 n_added = index.add(each for each in listings if each.id not in known)
             except KeyboardInterrupt:
                 return complain("interrupted; what is in the index stays, go on with --resume", INTERRUPTED)
-        parts = [f"{n_added} listings added"]
+        parts = [f"{counted(n_added, 'listing')} added"]
         parts += [f"{progress.done - n_added} passed over or left out"] if progress.done > n_added else []
-        parts += [f"{len(problems)} problems with photos, {side.place}"] if problems else []
-        parts += [f"{side.count} bad rows, {side.place}"] if side.count else []
+        parts += console.troubles(len(problems), side)
         return complain("; ".join(parts), SOME_BAD if problems or side.count else FINE)
 
 
@@ -72,7 +72,7 @@ def add(
 @command
 def remove(
     path: IndexArgument,
-    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="- reads ids from standard input, one a line.")],
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="- reads ids from standard input, one a line.")],
 ):
     """What `manual_index.REMOVE` says."""
     index = _open_known(path)
@@ -91,7 +91,7 @@ def remove(
 def search(
     path: IndexArgument,
     photos: Annotated[
-        list[str] | None, typer.Argument(metavar="[PHOTO]...", help="Photos of one listing; - is standard input.")
+        list[str] | None, typer.Argument(metavar="PHOTO", help="Photos of one listing; - is standard input.")
     ] = None,
     source: Annotated[
         str | None, typer.Option("--from", help="A file of listings, or a folder; - is standard input.")
@@ -100,7 +100,7 @@ def search(
     threshold: Annotated[float, typer.Option(help="Least probability.", min=0.0, max=1.0)] = 0.0,
     adapt: Annotated[bool, typer.Option("--adapt/--no-adapt", help="Learn what the index has in common.")] = True,
     as_json: JsonOption = False,
-    bundle: BundleOption = None,
+    bundle: DetectorOption = None,
     bad: BadOption = None,
     columns: ColumnsOption = None,
     format: FormatOption = None,
@@ -116,7 +116,7 @@ def search(
         raise UsageError("PHOTO does not go with --from")
     columns = console.columns_from(columns)
     _open_known(path)  # a search makes no index
-    with closing(console.side_for(STREAM, bad)) as side, console.told_to(side) as problems:
+    with closing(console.side_for(source, STREAM, bad)) as side, console.told_to(side) as problems:
         index = _open(path, bundle)
 
         def find(listings):
@@ -124,7 +124,7 @@ def search(
             return [[pair for pair in pairs if pair.score >= threshold] for pairs in found]
 
         if source is None:
-            return _print_one(find, photos, as_json, problems)
+            return _print_one(find, photos, as_json, problems, index.detector.threshold)
         from productcat.readers import read_listings
 
         _print_many(find, read_listings(source, columns, side.add, format), as_json)
@@ -145,7 +145,9 @@ def stats(path: IndexArgument, as_json: JsonOption = False):
 def _open(path, bundle):
     from productcat.duplicates import DuplicateDetector
     from productcat.index import ListingIndex
+    from productcat.photo_store import lancedb
 
+    lancedb()  # where it is missing, that is known before the detector is loaded
     return ListingIndex.open(path, DuplicateDetector.load(bundle))
 
 
@@ -162,7 +164,7 @@ def _counted(listings, progress):
         progress.advance(1)
 
 
-def _print_one(find, photos, as_json, problems):
+def _print_one(find, photos, as_json, problems, threshold):
     from productcat.listing import Listing
 
     listing = Listing("", photos=[sys.stdin.buffer.read() if each == STREAM else each for each in photos])
@@ -173,7 +175,9 @@ def _print_one(find, photos, as_json, problems):
         found = [{"id": pair.right, "score": round(pair.score, 6)} for pair in pairs]
         print(json.dumps({"duplicates": found, "problems": problems}, ensure_ascii=False))
     else:
-        print("\n".join(f"{100 * pair.score:5.1f} %  {pair.right}" for pair in pairs) or "nothing found")
+        marks = ["  a duplicate" if pair.score >= threshold else "" for pair in pairs]
+        lines = [f"{100 * pair.score:5.1f} %  {pair.right}{mark}" for pair, mark in zip(pairs, marks, strict=True)]
+        print("\n".join(lines) or "nothing found")
     return SOME_BAD if problems else FINE
 
 

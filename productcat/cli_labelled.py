@@ -1,6 +1,5 @@
 """What the commands share that read labelled listings: the column of the labels, and a word on what is left out."""
 
-import difflib
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Annotated
@@ -10,6 +9,7 @@ import typer
 from productcat import console
 from productcat.console import UsageError, complain
 from productcat.errors import ListingError
+from productcat.wording import counted, perhaps
 
 NAMED = 20
 """So many labels that are no category are named each."""
@@ -50,8 +50,7 @@ def labelled_listings(source, columns, side, format):
 def name_unknown(labels, categories):
     """Say which labels are no category. labels: dict, label → listings left out"""
     for label, count in list(labels.items())[:NAMED]:
-        alike = difflib.get_close_matches(label, categories, 1)
-        way_out = f"is it {alike[0]!r}?" if alike else "label anew, or add the category first"
-        complain(f"label {label!r}: no category of the bundle, {count} listings left out; {way_out}")
+        way_out = perhaps(label, categories) or "label anew, or add the category first"
+        complain(f"label {label!r}: no category of the bundle, {counted(count, 'listing')} left out; {way_out}")
     if len(labels) > NAMED:
         complain(f"{len(labels) - NAMED} more labels that are no categories")

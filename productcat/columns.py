@@ -53,7 +53,8 @@ class Columns:
         found = {role: names[0] for role, names in matches.items() if names}
         for role in ROLES:
             if role not in found and (role == "id" or getattr(self, role) != getattr(Columns, role)):
-                raise ListingError(f"{name}: no column {' or '.join(self.names(role))!r}; {_way_out(header)}")
+                extra = ", or add one that numbers the listings" if role == "id" else ""
+                raise ListingError(f"{name}: no column {' or '.join(self.names(role))!r}; {_way_out(header)}{extra}")
         if "title" not in found and "photos" not in found and not self.photo_pattern:
             raise ListingError(f"{name}: no column 'title' and none 'photos'; {_way_out(header)}")
         return found

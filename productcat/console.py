@@ -10,16 +10,21 @@ from typing import Annotated
 import typer
 
 from productcat.errors import ProductcatError
+from productcat.wording import counted
 
 FINE, SOME_BAD, USAGE, UNUSABLE, INTERRUPTED, NOT_READ = 0, 1, 2, 3, 130, 141
 
 BundleOption = Annotated[
     str | None,
-    typer.Option("--bundle", envvar="PRODUCTCAT_BUNDLE", help="A bundle's path or name; else the default one."),
+    typer.Option("--bundle", envvar="PRODUCTCAT_BUNDLE", help="A bundle's path or name. [default: fashion]"),
+]
+DetectorOption = Annotated[
+    str | None,
+    typer.Option("--bundle", envvar="PRODUCTCAT_BUNDLE", help="A bundle's path or name. [default: general]"),
 ]
 ColumnsOption = Annotated[
     str | None,
-    typer.Option("--columns", help="Names of columns, as role=name, ...; roles: id, title, photos, photo_pattern."),
+    typer.Option("--columns", help="Columns, as role=name, ...; roles: id, title, photos, label, photo_pattern."),
 ]
 FormatOption = Annotated[
     str | None, typer.Option("--format", help="csv, jsonl, parquet, lst or folders. [default: seen from the content]")
@@ -121,17 +126,18 @@ def columns_from(text):
 
 
 class Spoken:
-    """Takes bad rows and says them on standard error, in place of a side file."""
+    """Takes bad rows and says them on standard error, in place of a side file. source: the table they are of."""
 
     place = "named above"
 
-    def __init__(self):
+    def __init__(self, source):
+        self.source = "standard input" if source == "-" else source
         self.count = 0
 
     def add(self, bad):
         """Say one BadRow."""
         self.count += 1
-        complain(f"row {bad.number}: {bad.reason}")
+        complain(f"{self.source}, row {bad.number}: {bad.reason}")
 
     def add_problem(self, reason):
         """Say what is wrong with the photos of a listing."""
@@ -158,8 +164,14 @@ def told_to(side):
         yield problems
 
 
-def side_for(target, bad, resume=False):
-    """Where the bad rows of a run go that writes `target`: the side file, or standard error."""
+def troubles(n_problems, side):
+    """Parts of a summary that tell of problems with photos and of bad rows; none where all was well. → list"""
+    parts = [f"{counted(n_problems, 'problem')} with photos, {side.place}"] if n_problems else []
+    return parts + ([f"{counted(side.count, 'bad row')}, {side.place}"] if side.count else [])
+
+
+def side_for(source, target, bad, resume=False):
+    """Where the bad rows of `source` go in a run that writes `target`: the side file, or standard error."""
     from productcat.outputs import SideFile
 
-    return Spoken() if target == "-" and not bad else SideFile(bad or f"{target}.bad.jsonl", resume)
+    return Spoken(source) if target == "-" and not bad else SideFile(bad or f"{target}.bad.jsonl", resume)

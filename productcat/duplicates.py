@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from productcat.bundle import Bundle
+from productcat.errors import BundleError
 from productcat.image_model import ImageModel
 from productcat.photo_evidence import SIDE, PhotoSets, correlations, evidence, nearest_pairs, thumbnails, unframed
 from productcat.photo_matches import PhotoMatch, PhotoMatches
@@ -88,6 +89,8 @@ class DuplicateDetector:
             The bundle is missing, damaged, of another format, or has no such part.
         """
         opened = Bundle.open(DEFAULT if bundle is None else bundle)
+        if not opened.has("duplicates"):
+            raise BundleError(f"bundle {opened.path}: no 'duplicates' part in it; use one with it, such as {DEFAULT}")
         metric = SetMetric.load(opened.part("duplicates"))
         return cls(ImageModel.load(opened.part("image")), metric, metric.threshold)
 

@@ -4,9 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from productcat.display import KINDS
 from productcat.evaluation_figures import self_confidence
-from productcat.page import SIDE, counted, share
+from productcat.page import SIDE, share
 from productcat.photos import name_of, thumbnail_or_reason
 from productcat.rich_display import image, plain
+from productcat.wording import counted
 
 PHOTOS = 3
 """Photos shown of a listing."""

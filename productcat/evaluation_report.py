@@ -10,9 +10,10 @@ from productcat.confusion import most_confused
 from productcat.display import KINDS
 from productcat.drift_report import drift_section
 from productcat.evaluation_style import SCRIPT, STYLE
-from productcat.page import counted, head, remarks, scripted, share, table, tiles
+from productcat.page import head, remarks, scripted, share, table, tiles
 from productcat.rich_display import plain
 from productcat.threshold_report import threshold_section
+from productcat.wording import counted
 
 FIGURES = {
     "top1": "right category first (top-1)",

@@ -74,6 +74,8 @@ class ListingIndex:
         """
         path = Path(path)
         if not (path / SPACE).exists():
+            if detector is None and not path.exists():
+                raise ProductcatError(f"index {path}: no such folder; productcat index add makes one")
             if detector is None:
                 raise ProductcatError(f"index {path}: no {SPACE} in it; give the folder of an index")
             _make(path, detector)

@@ -18,7 +18,7 @@ Labels are names of the bundle's categories (productcat categories list), in a c
 the one that --label names; other columns are as for predict, and a folder <label>/<name>.jpg will do. Take listings as
 they come, and none that the models learnt from. A row without a label, a label that is no category and a photo that
 cannot be read are named and left out; a listing without evidence counts as wrong. The plots need
-pip install "productcat[report]".
+matplotlib: pip install matplotlib.
 
 {EXIT_CODES}"""
 PAIRS = f"""Measure how well duplicates are told, on labelled pairs, and write figures and a report.
@@ -33,6 +33,6 @@ as for find, and the detector first learns what all of them have in common, as f
 
 In the new folder, metrics.json holds the figures, and report.html shows precision and recall at every threshold, what
 is found at the bundle's own, and the worst pairs with their photos. A pair of a listing that is not in LISTINGS is left
-out. The plots need pip install "productcat[report]".
+out. The plots need matplotlib: pip install matplotlib.
 
 {EXIT_CODES}"""

@@ -43,11 +43,6 @@ def scripted(script):
     return f"<script>{script}</script>\n"
 
 
-def counted(number, noun, plural=None):
-    """A number of things in words."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 def share(value):
     """A share in words; "–" where there is none."""
     return "–" if value is None else percent(value).replace(" ", "\N{NO-BREAK SPACE}")

@@ -4,9 +4,10 @@ import numpy as np
 
 from productcat import evaluation_plots, report_style
 from productcat.evaluation_style import SCRIPT, STYLE
-from productcat.page import counted, head, remarks, scripted, share, table, tiles
+from productcat.page import head, remarks, scripted, share, table, tiles
 from productcat.report import pair_article
 from productcat.rich_display import plain
+from productcat.wording import counted
 
 FIGURES = {
     "average_precision": "average precision",

@@ -86,13 +86,13 @@ class PhotoStore:
     @classmethod
     def create(cls, path, n_dimensions, n_features, n_pixels):
         """Make an empty table in an existing folder."""
-        _lancedb().connect(path).create_table(TABLE, schema=schema(n_dimensions, n_features, n_pixels))
+        lancedb().connect(path).create_table(TABLE, schema=schema(n_dimensions, n_features, n_pixels))
 
     @property
     def table(self):
         """The LanceDB table."""
         if self._table is None:
-            connection = _lancedb().connect(self.path, read_consistency_interval=timedelta(0))
+            connection = lancedb().connect(self.path, read_consistency_interval=timedelta(0))
             self._table = connection.open_table(TABLE)
         return self._table
 
@@ -241,9 +241,10 @@ def _made_of(name):
     return int(name.rpartition("_")[2])
 
 
-def _lancedb():
+def lancedb():
+    """The module. Raises ProductcatError when it is not installed."""
     try:
         import lancedb
     except ImportError:
-        raise ProductcatError('an index needs LanceDB; pip install "productcat[index]"') from None
+        raise ProductcatError("an index needs LanceDB; run pip install lancedb") from None
     return lancedb

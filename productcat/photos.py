@@ -7,6 +7,7 @@ scaled decoding through Pillow's `draft`), which on a 12-megapixel phone photo i
 
 import io
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -109,7 +110,8 @@ def _decoded(photo, side, finish):
             f"{name}: too many pixels, the limit is {MAX_PIXELS / 1e6:.0f} megapixels; scale it down first"
         ) from None
     except FileNotFoundError:
-        raise ListingError(f"{name}: no such file; check the path") from None
+        way_out = "photos are not downloaded, get it first" if re.search(r"https?:/", str(name)) else "check the path"
+        raise ListingError(f"{name}: no such file; {way_out}") from None
     except (OSError, SyntaxError, ValueError) as error:
         if getattr(error, "errno", None):
             raise ListingError(f"{name}: cannot be opened ({error.strerror}); check the path") from None

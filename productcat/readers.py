@@ -2,7 +2,7 @@
 
     CSV            a header line, then a listing a row; comma, semicolon or tab; UTF-8, with or without byte order mark
     JSON Lines     an object a line: {"id": "17", "title": "Red boots", "photos": ["17-front.jpg", "17-back.jpg"]}
-    Parquet        a listing a row, photos as paths or as bytes; needs `pip install "productcat[parquet]"`
+    Parquet        a listing a row, photos as paths or as bytes; needs pyarrow
     list files     <name>.lst, as MXNet has them: index, label and path, with tabs between; the index is the id
     class folders  <label>/<name>.jpg: each photo is a listing without title; its id is the path below the folder
 
@@ -95,7 +95,7 @@ def _pairs(path, columns, report, format, labelled):
         try:
             if isinstance(row, BadRow):
                 raise ListingError(row.reason)
-            label = text_of("label", row.values.get("label")) if labelled else ""
+            label = text_of("label", row.values.get("label")).strip() if labelled else ""
             if labelled and not label:
                 raise ListingError("no label; label it or leave it out")
             listing = _listing(row, find_photo)

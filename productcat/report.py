@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from html import escape
 
 from productcat.display import level_name
-from productcat.page import SIDE, counted, head
+from productcat.page import SIDE, head
 from productcat.photos import name_of, thumbnail_or_reason
 from productcat.report_style import STYLE
 from productcat.rich_display import bars, image, percent
+from productcat.wording import counted
 
 MATCHES, OTHERS = 3, 4
 """Pairs of photos shown large for a pair of listings, and further photos of each listing."""

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+from collections import deque
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -51,7 +52,7 @@ def detect(path, format=None):
 def _folder_format(path, format):
     tables = sorted(each.name for each in path.iterdir() if each.suffix in (".csv", ".jsonl", ".parquet"))
     if format is None and tables:
-        raise ListingError(f"{path}: a folder with {tables[0]} in it; give the path of that file")
+        raise ListingError(f"{path}: a folder with tables in it, such as {tables[0]}; give the path of one")
     return "folders"
 
 
@@ -130,41 +131,53 @@ def _text(path):
 def csv_rows(lines, first, columns, name):
     """Rows of CSV. first: its first line that is not blank, from which the delimiter is seen."""
     delimiter = max(",;\t", key=first.count)
-    read = []
-    reader = csv.reader(_remembered(lines, read), delimiter=delimiter, strict=True)
     header, places = None, {}
-    while True:
-        read.clear()
-        number = reader.line_num + 1
-        try:
-            record = next(reader, None)
-        except csv.Error as error:
-            yield BadRow(number, f"{error}{_span(number, reader)}; is a quote left open?", "".join(read))
+    for number, n_lines, record, text in _records(lines, delimiter):
+        if isinstance(record, csv.Error):
+            yield BadRow(number, f"{record}; is a quote left open?", text)
+        elif not any(record):
             continue
-        if record is None:
-            break
-        if not any(record):
-            continue
-        if header is None:
+        elif header is None:
             header = _header(record, name)
             places = {role: header.index(column) for role, column in columns.find(header, name).items()}
         elif len(record) != len(header):
-            reason = f"{len(record)} fields instead of {len(header)}{_span(number, reader)}"
-            yield BadRow(number, f'{reason}; put text with "{delimiter}" in it in quotes', "".join(read))
+            span = f" (lines {number} to {number + n_lines - 1})" if n_lines > 1 else ""
+            way_out = f'put text with "{delimiter}" in it in quotes' if len(record) > len(header) else "fill up the row"
+            yield BadRow(number, f"{len(record)} fields instead of {len(header)}{span}; {way_out}", text)
         else:
-            yield Row(number, {role: record[place] for role, place in places.items()}, "".join(read))
+            yield Row(number, {role: record[place] for role, place in places.items()}, text)
     if header is None:
         raise ListingError(f"{name}: empty; expected a header line with the columns' names, such as {columns.EXAMPLE}")
 
 
-def _remembered(lines, read):
-    for line in lines:
-        read.append(line)
-        yield line
+def _records(lines, delimiter):
+    """Records of CSV, each with its line's number, how many lines it takes, and its text; or a csv.Error in its place.
+
+    A quote that is left open swallows what follows it. So after an error the line after the first is read again.
+    """
+    lines, again, number = iter(lines), deque(), 1
+    while True:
+        read, failed = [], False
+        reader = csv.reader(_remembered(lines, again, read), delimiter=delimiter, strict=True)
+        while not failed:
+            read.clear()
+            try:
+                record = next(reader, None)
+            except csv.Error as error:
+                record, failed = error, True
+                again.extendleft(reversed(read[1:]))
+                del read[1:]
+            if record is None:
+                return
+            yield number, len(read), record, "".join(read)
+            number += len(read)
 
 
-def _span(number, reader):
-    return f" (lines {number} to {reader.line_num})" if reader.line_num > number else ""
+def _remembered(lines, again, read):
+    """Lines to read again, then the others, each noted in `read`."""
+    while again or (line := next(lines, None)) is not None:
+        read.append(again.popleft() if again else line)
+        yield read[-1]
 
 
 def _header(record, name):
@@ -212,7 +225,7 @@ def parquet_file(path):
     try:
         from pyarrow.parquet import ParquetFile
     except ImportError:
-        raise ListingError(f'{path}: reading Parquet needs pyarrow; run pip install "productcat[parquet]"') from None
+        raise ListingError(f"{path}: reading Parquet needs pyarrow; run pip install pyarrow") from None
     try:
         return ParquetFile(path)
     except (OSError, ValueError) as error:

@@ -21,6 +21,7 @@ LAYERS = {
     "rich_display": 0,
     "manual": 0,
     "whitening": 0,
+    "wording": 0,
     "photo_rows": 0,
     "borders": 0,
     "model_card": 0,

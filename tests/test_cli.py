@@ -137,9 +137,7 @@ def test_bad_rows_go_to_the_side_file_with_number_and_reason(run, workplace):
         stream.write("1,again,\n5,too,many,fields\n6,,missing.jpg\n")
     code, _, errors = run("predict", "--from", "listings.csv", "--to", "out.jsonl")
     assert code == console.SOME_BAD
-    assert re.search(
-        r"4 listings .*; 1 with photos that cannot be read.*; 2 bad rows, see out.jsonl.bad.jsonl", one_line(errors)
-    )
+    assert re.search(r"4 listings .*; 1 with problems.*; 2 bad rows, see out.jsonl.bad.jsonl", one_line(errors))
     bad = [json.loads(line) for line in (workplace / "out.jsonl.bad.jsonl").read_text().splitlines()]
     assert [each["row"] for each in bad] == [5, 6]
     assert bad[0]["reason"].startswith("the id '1' is that of row 2 too")
@@ -156,7 +154,7 @@ def test_bad_rows_are_told_on_standard_error_when_predictions_go_to_standard_out
     (workplace / "listings.csv").write_text("id,title\n1,belt\n1,belt\n")
     code, output, errors = run("predict", "--from", "listings.csv", "--to", "-")
     assert (code, output.count("\n")) == (console.SOME_BAD, 1)
-    assert errors.splitlines()[0].startswith("productcat: row 3: the id '1' is that of row 2 too")
+    assert errors.splitlines()[0].startswith("productcat: listings.csv, row 3: the id '1' is that of row 2 too")
     assert run("predict", "--from", "listings.csv", "--bad", "bad.jsonl")[2].count("\n") == 1
     assert json.loads((workplace / "bad.jsonl").read_text())["row"] == 3
 

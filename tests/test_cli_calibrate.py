@@ -116,12 +116,12 @@ def test_what_is_left_out_is_named_and_counted(run, workplace):
     assert code == console.SOME_BAD
     assert re.match(r"listing '0': .*broken\.jpg.*not a JPEG", lines[1])
     assert [lines[0], *lines[2:]] == [
-        "row 7: no label; label it or leave it out",
+        "odd.csv, row 7: no label; label it or leave it out",
         "label 'Belt': no category of the bundle, 2 listings left out; is it 'Belts'?",
-        "label 'Kettles': no category of the bundle, 1 listings left out; label anew, or add the category first",
+        "label 'Kettles': no category of the bundle, 1 listing left out; label anew, or add the category first",
         "listing '4': neither a photo that can be read nor a known word in its title; left out",
-        f"{TARGET}: calibrated on 25 listings; 4 listings left out, named above; 1 problems with photos, named above; "
-        "1 bad rows, named above",
+        f"{TARGET}: calibrated on 25 listings; 4 listings left out, named above; 1 problem with photos, named above; "
+        "1 bad row, named above",
     ]
 
 
@@ -207,7 +207,7 @@ def test_rows_without_a_label_before_the_first_with_one_are_named(run, workplace
     rows[0]["label"] = ""
     write(workplace / "late.csv", rows)
     code, _, errors = run("late.csv", "--to", TARGET)
-    assert (code, lines_of(errors)[0]) == (console.SOME_BAD, "row 2: no label; label it or leave it out")
+    assert (code, lines_of(errors)[0]) == (console.SOME_BAD, "late.csv, row 2: no label; label it or leave it out")
 
 
 def test_the_examples_of_the_help_run(run, workplace):

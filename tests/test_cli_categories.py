@@ -280,7 +280,7 @@ def test_a_bad_file_is_an_error_that_names_the_place(tmp_path, name):
             "no category would be left; productcat categories",
         ),
         (["remove", "Belts", "--to", "my-bundle"], console.UNUSABLE, "my-bundle: exists already"),
-        (["remove", "--to", "new"], console.USAGE, "Missing argument 'NAME...'; see --help"),
+        (["remove", "--to", "new"], console.USAGE, "Missing argument 'NAME'; see --help"),
         (["list", "--bundle", "none"], console.UNUSABLE, "bundle none: no such directory"),
     ],
 )

@@ -142,10 +142,10 @@ def test_bad_rows_are_told_on_standard_error_when_pairs_go_to_standard_output(ru
     code, output, errors = run("find", "few.csv")
     assert (code, output) == (console.SOME_BAD, "left,right,score\n")
     first, second, last = errors.splitlines()
-    assert first.startswith("productcat: row 3: the id '1' is that of row 2 too")
+    assert first.startswith("productcat: few.csv, row 3: the id '1' is that of row 2 too")
     assert second.startswith("productcat: listing '2': text.jpg: not a JPEG, PNG or WebP photo")
     assert last.endswith(
-        "2 listings, 0 pairs at 0.5 or more; 1 problems with photos, named above; 1 bad rows, named above"
+        "2 listings, 0 pairs at 0.5 or more; 1 problem with photos, named above; 1 bad row, named above"
     )
 
 
@@ -195,7 +195,7 @@ def test_a_bundle_without_a_duplicates_part_is_refused_by_name(run, tiny_bundle)
     for arguments in ("find listings.csv", "compare front.jpg --with back.jpg"):
         code, _, errors = run(*arguments.split(), "--bundle", str(tiny_bundle))
         assert code == console.UNUSABLE
-        assert "no 'duplicates' part in it; use a bundle trained with one" in one_line(errors)
+        assert "no 'duplicates' part in it; use one with it, such as general" in one_line(errors)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
@@ -232,7 +232,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_files(run, workpla
     assert not (workplace / "pairs.csv").exists()
     code, _, errors = run(*arguments["killed"])
     assert code == console.SOME_BAD
-    assert "1 problems with photos, see pairs.csv.bad.jsonl; 1 bad rows" in one_line(errors)
+    assert "1 problem with photos, see pairs.csv.bad.jsonl; 1 bad row" in one_line(errors)
     for first, second in zip(*outputs.values(), strict=True):
         assert (workplace / second).read_bytes() == (workplace / first).read_bytes()
     side = [(workplace / f"{name}.bad.jsonl").read_bytes() for name in ("pairs.csv", "whole.csv")]

@@ -66,7 +66,7 @@ def test_listings_are_added_replaced_counted_and_removed(run, workplace):
     code, output, errors = run("add", "catalogue", "--from", "listings.csv")
     assert (code, output, one_line(errors)) == (0, "", "6 listings added")
     (workplace / "again.csv").write_text("id,photos\n17,17-0.jpg\n")
-    assert one_line(run("add", "catalogue", "--from", "again.csv")[2]) == "1 listings added"
+    assert one_line(run("add", "catalogue", "--from", "again.csv")[2]) == "1 listing added"
     assert counts(run) == (6, 11)
     assert run("remove", "catalogue", "17", "18") == (0, "", "")
     assert counts(run) == (4, 8)
@@ -86,10 +86,10 @@ def test_a_search_by_photos_prints_probabilities_and_ids(run, catalogue):
     assert (code, errors) == (0, "")
     lines = output.splitlines()
     assert len(lines) == 3
-    assert all(re.fullmatch(r" *\d+\.\d %  \d\d", line) for line in lines)
-    assert lines[0].endswith("  18")
+    assert all(re.fullmatch(r" *\d+\.\d %  \d\d(  a duplicate)?", line) for line in lines)
+    assert lines[0].endswith("  18  a duplicate")
     found = json.loads(run("search", catalogue, "front.jpg", "back.jpg", "-k", "3", "--json")[1])
-    assert [each["id"] for each in found["duplicates"]] == [line[-2:] for line in lines]
+    assert [each["id"] for each in found["duplicates"]] == [line.split()[2] for line in lines]
     assert found["problems"] == []
 
 
@@ -134,7 +134,7 @@ def test_resuming_passes_over_what_is_there(run, catalogue, workplace):
     with open(workplace / "listings.csv", "a") as stream:
         stream.write("31,30-0.jpg\n")
     errors = run("add", catalogue, "--from", "listings.csv", "--resume")[2]
-    assert one_line(errors) == "1 listings added; 6 passed over or left out"
+    assert one_line(errors) == "1 listing added; 6 passed over or left out"
     assert counts(run) == (7, 13)
 
 
@@ -145,13 +145,13 @@ def test_what_cannot_be_read_is_named_and_left_out(run, workplace):
     code, _, errors = run("add", "catalogue", "--from", "listings.csv")
     lines = errors.splitlines()
     assert code == console.SOME_BAD
-    assert lines[0].startswith("productcat: row 3: the id '1' is that of row 2 too")
+    assert lines[0].startswith("productcat: listings.csv, row 3: the id '1' is that of row 2 too")
     assert re.search(r"listing '2': .*missing.jpg: no such file; .*it is never a duplicate", lines[1])
     assert lines[2] == "productcat: listing '3': no photo; it is never a duplicate"
     assert re.search(r"listing '4': .*missing.jpg: no such file", lines[3])
     assert lines[4] == (
         "productcat: 2 listings added; 2 passed over or left out; 3 problems with photos, named above; "
-        "1 bad rows, named above"
+        "1 bad row, named above"
     )
     assert counts(run) == (2, 2)
 
@@ -160,7 +160,7 @@ def test_bad_rows_and_photos_go_to_a_side_file_that_is_given(run, workplace):
     (workplace / "listings.csv").write_text("id,photos\n1,front.jpg\n1,back.jpg\n2,missing.jpg\n")
     code, _, errors = run("add", "catalogue", "--from", "listings.csv", "--bad", "bad.jsonl")
     assert code == console.SOME_BAD
-    assert one_line(errors).startswith("1 listings added; ")
+    assert one_line(errors).startswith("1 listing added; ")
     assert [json.loads(line).get("row") for line in (workplace / "bad.jsonl").read_text().splitlines()] == [3, None]
 
 
@@ -187,9 +187,9 @@ def test_nothing_found_is_said(run, catalogue):
         ("add catalogue", console.USAGE, "Missing option '--from'"),
         ("add catalogue --from listings.csv --columns titel=a", console.USAGE, "--columns: 'titel=a' is not role=name"),
         ("add catalogue --from listings.csv --bundle nothing", console.UNUSABLE, "bundle nothing: no such directory"),
-        ("remove nothing 17", console.UNUSABLE, "index nothing: no search-space.safetensors in it; give the folder"),
-        ("search nothing front.jpg", console.UNUSABLE, "index nothing: no search-space.safetensors in it"),
-        ("stats nothing", console.UNUSABLE, "index nothing: no search-space.safetensors in it"),
+        ("remove nothing 17", console.UNUSABLE, "index nothing: no such folder; productcat index add makes one"),
+        ("search nothing front.jpg", console.UNUSABLE, "index nothing: no such folder; productcat index add makes one"),
+        ("stats nothing", console.UNUSABLE, "index nothing: no such folder; productcat index add makes one"),
         ("search nothing", console.USAGE, "give a PHOTO or --from; see --help"),
         ("search nothing front.jpg --from new.csv", console.USAGE, "PHOTO does not go with --from"),
         ("search nothing front.jpg --bad bad.jsonl", console.USAGE, "--bad goes with --from"),

@@ -1,0 +1,14 @@
+"""What several messages say in the same words."""
+
+import difflib
+
+
+def counted(number, noun, plural=None):
+    """A number of things: "1 pair", "2 pairs"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def perhaps(name, known):
+    """A question for the name that was meant, "" where none is alike."""
+    alike = difflib.get_close_matches(name, known, 1)
+    return f"is it {alike[0]!r}?" if alike else ""
