@@ -45,7 +45,7 @@ def timings():
         f"{name} {machine[name]}" for name in ("python", "numpy", "onnxruntime", "keras", "tensorflow")
     )
     return f"""\
-{table(["what", "the plain way", "productcat", "the plain way", "ratio"], rows, words=2)}
+{table(["what", "the plain way is", "productcat", "the plain way", "ratio"], rows, words=2)}
 
 Measured with {machine["cores"]} cores of {machine["processor"]}, {machine["system"]}; {versions}."""
 
