@@ -136,7 +136,7 @@ class SideFile:
         self.count = 0
         self.stream = None
         if not resume:
-            refuse_existing(self.path, "it names the bad rows of another run; remove it, or give another name with --bad")
+            refuse_existing(self.path, "it is of another run; remove it, or give another name with --bad")
 
     def add(self, bad):
         """Write one BadRow."""

@@ -159,6 +159,14 @@ def test_bad_rows_are_told_on_standard_error_when_predictions_go_to_standard_out
     assert json.loads((workplace / "bad.jsonl").read_text())["row"] == 3
 
 
+def test_a_side_file_of_another_run_is_refused(run, workplace):
+    (workplace / "out.jsonl.bad.jsonl").write_text("")
+    code, _, errors = run("predict", "--from", "listings.csv", "--to", "out.jsonl")
+    assert code == console.UNUSABLE
+    way_out = "it is of another run; remove it, or give another name with --bad"
+    assert one_line(errors) == f"out.jsonl.bad.jsonl: exists already; {way_out}"
+
+
 def test_an_existing_output_is_refused_and_gone_on_with_when_asked(run, workplace):
     run("predict", "--from", "listings.csv", "--to", "out.jsonl")
     whole = (workplace / "out.jsonl").read_bytes()
