@@ -61,10 +61,8 @@ def fashion_decisions():
     settings = (
         f"With the shipped rule, `assign_at={rule['assign_at']:.3f}` and `shortlist_at={rule['shortlist_at']:g}`:"
     )
-    alone = manifest["decision_rules_alone"]
-    settings += f"""
-
-Photos alone are assigned from {alone["photos"]["assign_at"]:.3f} on, titles alone from {alone["title"]["assign_at"]:.3f} on."""
+    photos, title = (manifest["decision_rules_alone"][kind]["assign_at"] for kind in ("photos", "title"))
+    settings += f"\n\nPhotos alone are assigned from {photos:.3f} on, titles alone from {title:.3f} on."
     said = f"""The photo alone is unsure (confidence below 0.5) of {percent(rescue["photos_unsure"])} of the test
     listings. There the most probable class is the right one in:"""
     return "\n\n".join(
