@@ -273,7 +273,7 @@ def test_a_detector_that_knows_the_catalogue_takes_the_index_of_one_that_does_no
 
 def test_without_lancedb_the_line_says_what_to_install(detector, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "lancedb", None)
-    with pytest.raises(ProductcatError, match=r'^an index needs LanceDB; run pip install lancedb$'):
+    with pytest.raises(ProductcatError, match=r"^an index needs LanceDB; run pip install lancedb$"):
         ListingIndex.open(tmp_path / "index", detector)
     assert list(tmp_path.iterdir()) == []
 

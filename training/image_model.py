@@ -56,8 +56,8 @@ class ImageConfig:
     two keep their weights, so only the classifier is trained on them.
     weights: "imagenet" (Keras downloads them), "none", or the path of a `.weights.h5` file of the
     backbone with its 1000-way top.
-    init_from: a bundle, by path or the name of a shipped one, to start from its image model in the place of `weights`;
-    the classes that both know keep their part of the classifier. The backbones must be the same.
+    init_from: the path of a bundle, to start from its image model in the place of `weights`; the classes that both know
+    keep their part of the classifier. The backbones must be the same, and the bundle must hold its weights.
     levels: backbone layers whose pooled outputs become embeddings; the last features are always there.
     loss_weight_power: a class of n photos weighs n**-power in the loss (0: all photos alike).
     oversample_below: a class holding less than this share of the photos is repeated, by
