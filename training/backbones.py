@@ -95,7 +95,7 @@ def saved_model(path):
     outputs = encoder(photos)
     if len(outputs) != 1 and "default" not in outputs:
         raise ValueError(
-            f"backbone = {path!r}: its outputs are {', '.join(outputs)}; expected one, or one called default"
+            f"backbone = {path!r}: its outputs are {', '.join(sorted(outputs))}; expected one, or one called default"
         )
     features = outputs.get("default", next(iter(outputs.values())))
     return keras.Model(photos, keras.layers.Identity(name="features")(features))
