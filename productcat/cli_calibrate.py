@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from productcat import console, manual_calibrate
-from productcat.cli_labelled import labelled_columns, labelled_listings, name_unknown
+from productcat.cli_labelled import LabelOption, apart, labelled_columns, labelled_listings, name_unknown
 from productcat.console import FINE, SOME_BAD, BundleOption, ColumnsOption, FormatOption, UsageError, command, complain
 from productcat.wording import counted
 
@@ -22,7 +22,7 @@ def calibrate(
     ],
     target: Annotated[str, typer.Option("--to", metavar="NEWBUNDLE", help="The new bundle, a directory to be made.")],
     bundle: BundleOption = None,
-    label: Annotated[str | None, typer.Option("--label", metavar="COLUMN", help="The column of the labels.")] = None,
+    label: LabelOption = None,
     precision: Annotated[float | None, typer.Option("--precision", help="Assign only at this precision.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
     columns: ColumnsOption = None,
@@ -52,8 +52,6 @@ def calibrate(
 
 def _fitted(bundle, pairs, source, format, precision):
     """Load a bundle and calibrate it. → (Categorizer, Calibration)"""
-    from itertools import tee
-
     from productcat import calibration
     from productcat.categorizer import Categorizer
     from productcat.progress import Progress
@@ -61,16 +59,7 @@ def _fitted(bundle, pairs, source, format, precision):
 
     categorizer = Categorizer.load(bundle)
     with Progress("looking", count_rows(source, format), "listings") as progress:
-
-        def ticked():
-            for pair in pairs:
-                progress.advance(1)
-                yield pair
-
-        listings, labels = tee(ticked())  # read in step, so that the listings may be longer than memory
-        found = calibration.calibrate(
-            categorizer, (listing for listing, _ in listings), (label for _, label in labels), precision
-        )
+        found = calibration.calibrate(categorizer, *apart(progress.each(pairs)), precision)
     return categorizer, found
 
 

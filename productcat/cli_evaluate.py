@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from productcat import __version__, console, manual_evaluate
-from productcat.cli_labelled import NAMED, LabelOption, labelled_columns, labelled_listings, name_unknown
+from productcat.cli_labelled import NAMED, LabelOption, apart, labelled_columns, labelled_listings, name_unknown
 from productcat.console import (
     FINE,
     SOME_BAD,
@@ -74,8 +74,6 @@ def _name(path):
 
 def _looked_at(bundle, pairs, source, format):
     """Load a bundle and evaluate it. → (Categorizer, Evaluation)"""
-    from itertools import tee
-
     from productcat import evaluation
     from productcat.categorizer import Categorizer
     from productcat.progress import Progress
@@ -83,14 +81,7 @@ def _looked_at(bundle, pairs, source, format):
 
     categorizer = Categorizer.load(bundle)
     with Progress("looking", count_rows(source, format), "listings") as progress:
-
-        def ticked():
-            for pair in pairs:
-                progress.advance(1)
-                yield pair
-
-        listings, labels = tee(ticked())  # read in step, so that the listings may be longer than memory
-        found = evaluation.evaluate(categorizer, (each for each, _ in listings), (label for _, label in labels))
+        found = evaluation.evaluate(categorizer, *apart(progress.each(pairs)))
     return categorizer, found
 
 
@@ -197,13 +188,8 @@ def _scored(bundle, threshold, table, pairs, side, adapt):
     if threshold is not None:
         detector.threshold = threshold
     with Progress("looking at photos", total, "listings") as progress:
-
-        def ticked():
-            for listing in table.read(side.add):
-                progress.advance(1)
-                yield listing
-
-        found = pair_evaluation.evaluate_pairs(detector, ticked(), pairs, adapt)
+        listings = progress.each(table.read(side.add))
+        found = pair_evaluation.evaluate_pairs(detector, listings, pairs, adapt)
     return _name(find(DEFAULT if bundle is None else bundle)), found
 
 

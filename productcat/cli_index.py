@@ -57,7 +57,7 @@ def add(
         index = _open(path, bundle)
         known = index.ids() if resume else ()
         with Progress("adding", total, "listings") as progress:
-            listings = _counted(chain(first, listings), progress)
+            listings = progress.each(chain(first, listings))
             try:
                 n_added = index.add(each for each in listings if each.id not in known)
             except KeyboardInterrupt:
@@ -156,12 +156,6 @@ def _open_known(path):
     from productcat.index import ListingIndex
 
     return ListingIndex.open(path)
-
-
-def _counted(listings, progress):
-    for each in listings:
-        yield each
-        progress.advance(1)
 
 
 def _print_one(find, photos, as_json, problems, threshold):

@@ -1,7 +1,7 @@
 """What the commands share that read labelled listings: the column of the labels, and a word on what is left out."""
 
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain, islice, tee
 from typing import Annotated
 
 import typer
@@ -45,6 +45,12 @@ def labelled_listings(source, columns, side, format):
         side.add(bad)
     add = side.add
     return chain(first, pairs)
+
+
+def apart(pairs):
+    """Pairs of listing and label → iterators of both. Read in step, they may be longer than memory."""
+    listings, labels = tee(pairs)
+    return (listing for listing, _ in listings), (label for _, label in labels)
 
 
 def name_unknown(labels, categories):

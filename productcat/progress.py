@@ -33,6 +33,12 @@ class Progress:
         if self.bar:
             self.bar.stop()
 
+    def each(self, items):
+        """Hand items on, each reported as done when the next one is wanted."""
+        for item in items:
+            yield item
+            self.advance(1)
+
     def advance(self, amount, note=""):
         """Report `amount` more units done, with a word on how it goes."""
         self.done += amount

@@ -103,14 +103,16 @@ def transfer(path, data, work, weights=None):
         changes = {"backbone": backbone, "weights": start.weights, "init_from": start.init_from}
         image = dataclasses.replace(config.image, **changes)
         given = weights if start.weights == "imagenet" and not start.init_from else None
+        draws = {size: [] for size in config.sizes}
+        for draw in range(max(size.draws for size in config.sizes)):
+            drawn_config = dataclasses.replace(config, image=image, seed=config.seed + draw)
+            pipeline = Pipeline(drawn_config, text, data, work / config.name, given)
+            for size in config.sizes:
+                if draw < size.draws:
+                    draws[size].append(measured(pipeline, size))
         for size in config.sizes:
-            draws = []
-            for draw in range(size.draws):
-                drawn_config = dataclasses.replace(config, image=image, seed=config.seed + draw)
-                pipeline = Pipeline(drawn_config, text, data, work / config.name, given)
-                draws.append(measured(pipeline, size))
             known = {"start": start.name, "examples": size.examples or "all", "draws": size.draws}
-            found += [{**known, "trained": trained, **summary(draws, trained)} for trained in ("whole", "frozen")]
+            found += [{**known, "trained": trained, **summary(draws[size], trained)} for trained in ("whole", "frozen")]
     return found
 
 
@@ -142,8 +144,7 @@ def measured(pipeline, size):
         examples, classes = Rows(photos.array, photos.rows[chosen]), len(pipeline.dataset.classes)
         again = Rows(photos.array, np.tile(photos.rows[chosen], size.repeats)), np.tile(labels[chosen], size.repeats)
         config, before = pipeline.training_start()
-        seed = pipeline.config.seed
-        model = stages.train(again, validation, classes, config, folder, seed, before)
+        model = stages.train(again, validation, classes, config, folder, pipeline.config.seed, before)
         whole = outputs(keras.Model(model.input, model.output[image_model.LOGITS]), test)
         whole = float((whole.argmax(axis=1) == test[1]).mean())
         for weights in folder.glob("*.safetensors"):
