@@ -1,12 +1,13 @@
 """Do two listings show the same physical item? A learned metric between sets of photos.
 
 Made by `training/duplicates.py`. Each photo is seen on several levels of the image model; the levels' features are
-compared in a whitened space, in which what many photos share counts for little; a small network turns what two sets of
+compared in a whitened space, in which what many photos share counts for little; a learned head turns what two sets of
 photos have in common into a probability.
 """
 
 import warnings
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -77,7 +78,11 @@ class DuplicateDetector:
         self.image_model = image_model
         self.metric = metric
         self.threshold = threshold
-        self.spaces = {name: level.space() for name, level in metric.levels.items()}
+
+    @cached_property
+    def spaces(self):
+        """Where photos are compared, by level. Seconds to make, so only once it is needed: `adapt` makes others."""
+        return {name: level.space() for name, level in self.metric.levels.items()}
 
     @classmethod
     def load(cls, bundle=None):
@@ -249,7 +254,7 @@ class DuplicateDetector:
         if not listings:
             return []
         problems = [[] for _ in listings]
-        owners, parts, little = [], {name: [] for name in self.spaces}, [_no_thumbnails()]
+        owners, parts, little = [], {name: [] for name in self.metric.levels}, [_no_thumbnails()]
         for some, pixels in decoded(listings, self.image_model.size, problems):
             pixels = unframed(pixels)
             outputs = self.image_model.run(pixels)[1]

@@ -105,9 +105,17 @@ def policy(precision):
     """The name of Keras's policy for a setting `precision`."""
     if precision != "auto":
         return POLICIES[precision]
-    accelerated = any(not device.lower().startswith("cpu") for device in keras.distribution.list_devices())
     flags = set(CPUINFO.read_text().split()) if CPUINFO.exists() else set()
-    return POLICIES["bfloat16" if accelerated or flags & BFLOAT16_FLAGS else "float32"]
+    return POLICIES["bfloat16" if accelerated() or flags & BFLOAT16_FLAGS else "float32"]
+
+
+def accelerated():
+    """Whether Keras computes on something better than a CPU."""
+    if keras.backend.backend() == "torch":  # of which Keras lists no devices
+        import torch
+
+        return torch.cuda.is_available()
+    return any(not device.lower().startswith("cpu") for device in keras.distribution.list_devices())
 
 
 def build(config, n_classes):
