@@ -125,17 +125,6 @@ def fashion_parts():
 
 
 def few_shot():
-    """README.md: categories from examples and from names."""
-    found = stored(FEW_SHOT)
-    shots = list(found["clothing, test"])
-    rows = []
-    for name, words in SETS.items():
-        for key, suffix in {"top1": "", "nearest_mean_top1": ", nearest class mean"}.items():
-            rows.append([words + suffix, *(share(found[name][n].get(key)) for n in shots)])
-    return table(["", *map(examples, shots)], rows)
-
-
-def few_shot_all():
     """Categories from examples: top-1 with its standard error over the draws, calibration error."""
     found = stored(FEW_SHOT)
     rows = []

@@ -2,11 +2,10 @@
 
 from functools import partial
 
-from figure_text import NO_RUN, amount, between, paragraph, result, rivals_of, share, stored, table
+from figure_text import NO_RUN, amount, between, result, rivals_of, share, stored, table
 
 DUPLICATES = "training/results/duplicates.json"
 CATALOGUES = {"fashion": "fashion", "clothing": "used clothes"}
-HASHES = ("pHash", "dHash")
 PARTS = ("unseen items", "unseen domains")
 MEASURES = {"auc": "AUC", "average_precision": "average precision", "recall_at_1": "recall at 1"}
 METHODS = {
@@ -65,24 +64,9 @@ def readable(method):
 
 
 def copies():
-    """README.md: copies that are found, and the better one of two hashes."""
-    found = result("copies")
-    ways = list(next(iter(found["recall"].values())))
-    rows = []
-    for name, words in CATALOGUES.items():
-        each = found["recall"][name]
-        rows.append([words, *(share(each[way]["productcat, known catalogue"]) for way in ways)])
-        rows.append([f"{words}, hashes", *(share(max(each[way][rival] for rival in HASHES)) for way in ways)])
-    said = f"""Copies as sellers make them, of {found["photos"]} test photos each of the fashion data and of used
-    clothes by ordinary people: the share found at the threshold where 99.9 % of what is found is right
-    (`benchmarks/copies.py`; known catalogue, beside the better one of pHash and dHash)."""
-    return f"{paragraph(said)}\n\n{table(['', *ways], rows)}"
-
-
-def copies_all():
     """Copies that each rival finds."""
-    found = result("copies")["recall"]
-    parts = []
+    stored_run = result("copies")
+    found, parts = stored_run["recall"], [f"{stored_run['photos']} photos of each catalogue:"]
     for name, words in CATALOGUES.items():
         rivals = list(next(iter(found[name].values())))
         rows = [[way, *(share(figures[rival]) for rival in rivals)] for way, figures in found[name].items()]
