@@ -14,8 +14,9 @@ from productcat.errors import BundleError, ListingError
 from productcat.image_model import ImageModel
 from productcat.listing import Listing
 from productcat.photo_sets import decoded
-from productcat.projections import Category, CategoryProjections
+from productcat.projections import Category, CategoryProjections, Prototype
 from productcat.title_model import TitleModel
+from productcat.title_words import WordBags
 from productcat.whitening import unit
 
 BATCH = 64
@@ -45,6 +46,7 @@ class Categorizer:
         self.bundle = bundle
         self.image_model = image_model
         self.title_model = title_model
+        self.word_bags = WordBags(title_model) if title_model else None
         self.projections = projections
         self.rules = rules
         classes = bundle.read_json("classes.json")
@@ -106,13 +108,8 @@ class Categorizer:
         """What the models see, before anything is made of it. → Sight"""
         parts = [sight for _, sight, problems in self._seen(listings, use) if not _warn(problems)]
         if not parts:
-            return Sight(*[np.empty((0, len(self.classes)))] * 2, np.empty((0, 0), np.float32))
-        width = max(each.features.shape[1] for each in parts)  # a batch without a single photo does not know it
-        features = [
-            each.features if each.features.shape[1] else np.full((len(each.photos), width), np.nan) for each in parts
-        ]
-        photos, title = (np.concatenate([getattr(each, name) for each in parts]) for name in ("photos", "title"))
-        return Sight(photos, title, np.concatenate(features).astype(np.float32))
+            return Sight(*[np.empty((0, len(self.classes)))] * 2, {})
+        return Sight.joined(parts)
 
     def roll_up(self, distributions, level):
         """Sum the probabilities of the classes that share a parent.
@@ -137,7 +134,7 @@ class Categorizer:
     def predict_proba(self, listings):
         """Calibrated confidences, shape (n_listings, n_categories), rows sum to 1; NaN rows without evidence."""
         sight = self.look(listings)
-        return self.projections.confidences(combined(sight, self.ensemble), sight.features)
+        return self.projections.confidences(combined(sight, self.ensemble), sight.vectors)
 
     def predict(self, listings):
         """One Prediction for each listing: assign, shortlist or abstain."""
@@ -147,7 +144,7 @@ class Categorizer:
         """Iterator of (Prediction, its confidences as ndarray of shape (n_categories,)), one pair a listing."""
         for batch, sight, problems in self._seen(listings, "both"):
             known = self.projections  # another thread may put others in its place
-            confidences = known.confidences(combined(sight, self.ensemble), sight.features)
+            confidences = known.confidences(combined(sight, self.ensemble), sight.vectors)
             for listing, row, kind, wrong in zip(batch, confidences, kinds_of(sight), problems, strict=True):
                 yield self.rules[kind].decide(known.categories, row, listing.id, wrong), row
 
@@ -158,9 +155,9 @@ class Categorizer:
         ----------
         name : str
         examples : iterable of Listing
-            The projection is the mean of their distributions, the prototype that of the features of their photos. The
-            name counts as some examples more, where the title model knows its words and the bundle says so. Without
-            examples, the name and the description are all.
+            The projection is the mean of their distributions, the prototypes those of the features of their photos and
+            of the words of their titles. The name counts as some examples more, where the title model knows its
+            words and the bundle says so. Without examples, the name and the description are all.
         description : str
             More words beside the name.
 
@@ -214,7 +211,7 @@ class Categorizer:
         if not isinstance(name, str) or not name.strip():
             raise ListingError(f"category {name!r}: a category needs a name")
         sight = self.look(examples := list(examples))
-        known, features = (_evident(each) for each in (combined(sight, self.ensemble), sight.features))
+        known = _evident(combined(sight, self.ensemble))
         named = self._named(f"{name} {description}".strip())
         if examples and not len(known):
             raise ListingError(f"category {name!r}: none of its examples can be read; give {self._wanted()}")
@@ -224,8 +221,8 @@ class Categorizer:
         counts = self.projections.few_shot.name_counts if len(known) else 1.0
         weights = np.concatenate([np.ones(len(known)), np.full(len(named), counts)])
         projection = np.average(np.concatenate([known, named]), axis=0, weights=weights)
-        prototype = unit(features.mean(axis=0)) if features.size else None
-        return Category(projection, prototype, len(features) if features.size else 0)
+        vectors = {kind: _evident(rows) for kind, rows in sight.vectors.items()}
+        return Category(projection, {kind: Prototype.of(rows) for kind, rows in vectors.items() if rows.size})
 
     def _named(self, text):
         """A category's name seen through the classes, shape (1, n_classes), or (0, n_classes) without a known word."""
@@ -244,8 +241,8 @@ class Categorizer:
             problems = [[] for _ in batch]
             model = self.image_model if use != "title" else None
             photos, features = self._from_photos(batch, model, problems)
-            titles = self._from_titles(batch) if use != "photos" else np.full_like(photos, np.nan)
-            yield batch, Sight(photos, titles, features), problems
+            titles, words = self._from_titles(batch, self.title_model if use != "photos" else None)
+            yield batch, Sight(photos, titles, {"photos": features, "title": words}), problems
 
     def _from_photos(self, batch, model, problems):
         """Mean distribution and features of each listing's photos; unreadable photos are noted in `problems`."""
@@ -260,15 +257,18 @@ class Categorizer:
                 features = np.zeros((len(batch), vectors.shape[1]), np.float32) if features is None else features
                 np.add.at(features, owners, vectors)
         if features is None:
-            features = np.zeros((len(batch), self.projections.prototypes.shape[1]), np.float32)
+            features = np.zeros((len(batch), self.projections.prototypes["photos"].vectors.shape[1]), np.float32)
         features = np.where(counts[:, None] > 0, unit(features), np.float32(np.nan))
         with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of a listing without photos
             return sums / counts[:, None], features
 
-    def _from_titles(self, batch):
-        if self.title_model is None:
-            return np.full((len(batch), len(self.classes)), np.nan)
-        return self.title_model.distributions([each.title for each in batch])
+    def _from_titles(self, batch, model):
+        """Distribution and words of each listing's title."""
+        if model is None:
+            width = self.projections.prototypes["title"].vectors.shape[1]
+            return np.full((len(batch), len(self.classes)), np.nan), np.full((len(batch), width), np.nan, np.float32)
+        titles = [each.title for each in batch]
+        return model.distributions(titles), self.word_bags.vectors(titles)
 
 
 def _evident(rows):

@@ -16,26 +16,40 @@ class Sight:
 
     photos, title : ndarray of shape (n_listings, n_classes)
         Distributions as the models give them, before any temperature.
-    features : ndarray of shape (n_listings, n_features), float32
-        Unit vectors, of the photos; n_features is 0 where the image model gives none.
+    vectors : dict, "photos" | "title" → ndarray of shape (n_listings, n_features), float32
+        Unit vectors: features of the photos, and words of the title; n_features is 0 where a model gives none.
     """
 
     photos: np.ndarray
     title: np.ndarray
-    features: np.ndarray
+    vectors: dict[str, np.ndarray]
+
+    @classmethod
+    def joined(cls, parts):
+        """Listings below listings. parts : list of Sight, at least one"""
+        photos, title = (np.concatenate([getattr(each, name) for each in parts]) for name in ("photos", "title"))
+        return cls(photos, title, {kind: _stacked([each.vectors[kind] for each in parts]) for kind in parts[0].vectors})
 
     def rows(self, chosen):
         """Some of the listings. chosen : ndarray of int or bool, as it indexes rows. → Sight"""
-        return Sight(self.photos[chosen], self.title[chosen], self.features[chosen])
+        vectors = {kind: rows[chosen] for kind, rows in self.vectors.items()}
+        return Sight(self.photos[chosen], self.title[chosen], vectors)
 
     def alone(self, kind):
         """The evidence of one kind, "photos" or "title", the other left out; all of it for "both". → Sight"""
-        photos, title, features = self.photos, self.title, self.features
-        if kind == "photos":
-            title = np.full_like(title, np.nan)
-        if kind == "title":
-            photos, features = np.full_like(photos, np.nan), np.full_like(features, np.nan)
-        return Sight(photos, title, features)
+        if kind == "both":
+            return self
+        rows = {name: getattr(self, name) for name in ("photos", "title")}
+        rows |= {name: np.full_like(each, np.nan) for name, each in rows.items() if name != kind}
+        vectors = {name: each if name == kind else np.full_like(each, np.nan) for name, each in self.vectors.items()}
+        return Sight(rows["photos"], rows["title"], vectors)
+
+
+def _stacked(parts):
+    """Rows below rows; those of a part that does not know how wide they are, without evidence, become NaN."""
+    width = max(each.shape[1] for each in parts)
+    parts = [each if each.shape[1] else np.full((len(each), width), np.nan, np.float32) for each in parts]
+    return np.concatenate(parts).astype(np.float32, copy=False)
 
 
 def combine(photos, title, settings):

@@ -151,7 +151,7 @@ class _Tally:
         self._count(listings, sight)
 
     def _confidences(self, sight):
-        return self.categorizer.projections.confidences(combined(sight, self.categorizer.ensemble), sight.features)
+        return self.categorizer.projections.confidences(combined(sight, self.categorizer.ensemble), sight.vectors)
 
     def _count(self, listings, sight):
         seen, read = (~np.isnan(each[:, 0]) for each in (sight.photos, sight.title))

@@ -2,18 +2,21 @@
 
 A nearest-centroid classifier (Tibshirani et al. 2002) whose distance is the Kullback-Leibler divergence,
 so categories come and go without training. The classes are blind to what they never saw, so a category made of examples
-also keeps a prototype: the direction of the mean features of its examples' photos (imprinting, Qi et al. 2018,
-"Low-shot learning with imprinted weights").
+also keeps prototypes: the direction of the mean features of its examples' photos, and that of their titles' words
+(imprinting, Qi et al. 2018, "Low-shot learning with imprinted weights").
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from productcat.distributions import TINY, floor, kl_divergence, products, softmax
+from productcat.whitening import unit
 
 SETTINGS, MATRIX = "categories.json", "projections.safetensors"
+PREFIXES = {"photos": "", "title": "title_"}
+"""Kinds of prototypes, and how their settings and what is kept of them on disk are called."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class FewShot:
     settling: a prototype of so many examples counts half, as the mean of a category shrinks that is known from examples
     (Ioffe 2006, "Probabilistic linear discriminant analysis"). name_counts: the name of a category counts in its
     projection as so many examples. temperature: of the confidences where a whole new tree of categories takes the
-    place of the classes.
+    place of the classes. title_scale, title_neutral, title_settling: as the first three, of titles.
     """
 
     scale: float = 0.0
@@ -33,6 +36,27 @@ class FewShot:
     settling: float = 1.0
     name_counts: float = 0.0
     temperature: float = 1.0
+    title_scale: float = 0.0
+    title_neutral: float = 0.0
+    title_settling: float = 1.0
+
+
+@dataclass(frozen=True)
+class Prototype:
+    """What a category's examples have in common.
+
+    vector : ndarray of shape (n_features,), float32
+        Mean of the unit vectors of the examples, scaled to length 1.
+    examples : int
+    """
+
+    vector: np.ndarray
+    examples: int
+
+    @classmethod
+    def of(cls, vectors):
+        """vectors : ndarray of shape (n_examples, n_features)"""
+        return cls(unit(vectors.mean(axis=0)), len(vectors))
 
 
 @dataclass(frozen=True)
@@ -40,14 +64,45 @@ class Category:
     """One category, as it is known.
 
     projection : ndarray of shape (n_classes,), sums to 1
-    prototype : ndarray of shape (n_features,), or None where no example has a photo
-        Mean of the unit vectors of its examples, scaled to length 1.
-    examples : int, those with a photo
+    prototypes : dict, "photos" | "title" → Prototype
+        Without the kinds of which no example has any.
     """
 
     projection: np.ndarray
-    prototype: np.ndarray | None = None
-    examples: int = 0
+    prototypes: dict[str, Prototype] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Prototypes:
+    """Those of one kind of all categories.
+
+    vectors : ndarray of shape (n_categories, n_features), float32
+        Rows of zeros for categories without.
+    examples : ndarray of shape (n_categories,), int
+    """
+
+    vectors: np.ndarray
+    examples: np.ndarray
+
+    @classmethod
+    def of(cls, prototypes):
+        """prototypes : list of Prototype or None, one a category"""
+        width = max((len(each.vector) for each in prototypes if each), default=0)
+        none = np.zeros(width, np.float32)
+        vectors = [each.vector if each else none for each in prototypes]
+        examples = [each.examples if each else 0 for each in prototypes]
+        return cls(np.array(vectors, np.float32).reshape(len(prototypes), width), np.array(examples, int))
+
+    def likeness(self, vectors, scale, neutral, settling):
+        """What prototypes say of listings, in the logarithm of the evidence; 0 where there is none.
+
+        vectors : ndarray of shape (n_listings, n_features) → (n_listings, n_categories)
+        """
+        known = self.examples > 0
+        found = np.zeros((len(vectors), len(known)))
+        trust = self.examples[known] / (self.examples[known] + settling)
+        found[:, known] = scale * trust * (products(vectors, self.vectors[known]) - neutral)
+        return np.nan_to_num(found)
 
 
 class CategoryProjections:
@@ -62,22 +117,17 @@ class CategoryProjections:
         Share of the uniform distribution mixed into every projection, so that no divergence is infinite.
     temperature : float, > 0
         Below 1 sharpens the confidences, above 1 flattens them. Fitted on validation listings.
-    prototypes : ndarray of shape (n_categories, n_features), optional
-        Rows of zeros for categories without.
-    examples : ndarray of shape (n_categories,), optional
-        How many examples each prototype is the mean of.
+    prototypes : dict, "photos" | "title" → Prototypes, optional
     few_shot : FewShot
     """
 
-    def __init__(
-        self, categories, matrix, floor=1e-3, temperature=1.0, prototypes=None, examples=None, few_shot=FewShot()
-    ):
+    def __init__(self, categories, matrix, floor=1e-3, temperature=1.0, prototypes=None, few_shot=FewShot()):
         self.categories = list(categories)
         self.matrix = np.asarray(matrix, np.float64)
         self.floor = floor
         self.temperature = temperature
-        self.prototypes = np.zeros((len(self.categories), 0), np.float32) if prototypes is None else prototypes
-        self.examples = np.zeros(len(self.categories), int) if examples is None else np.asarray(examples, int)
+        none = Prototypes.of([None] * len(self.categories))
+        self.prototypes = {kind: (prototypes or {}).get(kind, none) for kind in PREFIXES}
         self.few_shot = few_shot
 
     @classmethod
@@ -92,19 +142,23 @@ class CategoryProjections:
         categories : dict, name → Category; like : CategoryProjections
         """
         known = categories.values()
-        width = max([0, *(len(each.prototype) for each in known if each.prototype is not None)])
-        none = np.zeros(width, np.float32)
-        prototypes = [none if each.prototype is None else each.prototype for each in known]
-        matrix, examples = [each.projection for each in known], [each.examples for each in known]
-        return cls(
-            categories, np.array(matrix), like.floor, like.temperature, np.array(prototypes), examples, like.few_shot
-        )
+        matrix = np.array([each.projection for each in known])
+        prototypes = {kind: Prototypes.of([each.prototypes.get(kind) for each in known]) for kind in PREFIXES}
+        return cls(categories, matrix, like.floor, like.temperature, prototypes, like.few_shot)
+
+    @property
+    def examples(self):
+        """How many examples are known of each category: those with a photo or those with a title, whichever are more.
+
+        ndarray of shape (n_categories,), int
+        """
+        return np.max([each.examples for each in self.prototypes.values()], axis=0)
 
     def divergences(self, distributions):
         """KL(listing‖projection) in nats, shape (n_listings, n_categories)."""
         return kl_divergence(distributions, floor(self.matrix, self.floor))
 
-    def confidences(self, distributions, features=None):
+    def confidences(self, distributions, vectors=None):
         """Probabilities of the categories, shape (n_listings, n_categories), rows sum to 1.
 
         A category's evidence is how far its divergence lies below that of a category sharing nothing with the
@@ -112,26 +166,20 @@ class CategoryProjections:
         power 1 / temperature, normalised. So the order is that of the divergences, and where the categories are the
         classes and the temperature is 1, confidence is the listing's distribution itself: mapping loses nothing.
 
-        Where a category has a prototype and the listing has features, the evidence of the category is multiplied by
-        exp(scale · n / (n + settling) · (similarity − neutral)), n being the number of examples.
+        Where a category has a prototype and the listing has a vector of that kind, the evidence of the category is
+        multiplied by exp(scale · n / (n + settling) · (similarity − neutral)), n being the number of examples.
 
-        features : ndarray of shape (n_listings, n_features), optional
-            Of the listings' photos; rows of NaN for those without photos.
+        vectors : dict, "photos" | "title" → ndarray of shape (n_listings, n_features), optional
+            Of the listings' photos and titles; rows of NaN for those without.
         """
         # log(floored projection) + log(n_classes / floor), and by log1p exactly 0 where the projection is at its floor
         lift = np.log1p((1.0 - self.floor) / self.floor * self.matrix.shape[1] * self.matrix)
         evidence = np.log(np.maximum(products(distributions, lift), TINY))  # of KL_none − KL_c: the entropy cancels
-        if features is not None and self.few_shot.scale and self.examples.any():
-            evidence = evidence + self._likeness(features)
+        for kind, rows in (vectors or {}).items():
+            settings = [getattr(self.few_shot, PREFIXES[kind] + name) for name in ("scale", "neutral", "settling")]
+            if settings[0] and self.prototypes[kind].examples.any():
+                evidence = evidence + self.prototypes[kind].likeness(rows, *settings)
         return softmax(evidence / self.temperature)
-
-    def _likeness(self, features):
-        """What prototypes say, in the logarithm of the evidence; 0 where there is none. (n_listings, n_categories)"""
-        known, settings = self.examples > 0, self.few_shot
-        found = np.zeros((len(features), len(self.categories)))
-        trust = self.examples[known] / (self.examples[known] + settings.settling)
-        found[:, known] = settings.scale * trust * (products(features, self.prototypes[known]) - settings.neutral)
-        return np.nan_to_num(found)
 
     def with_category(self, name, category):
         """A copy with one more category, or with a known one defined anew. category : Category"""
@@ -145,8 +193,12 @@ class CategoryProjections:
 
     def category(self, number):
         """→ Category"""
-        n_examples = int(self.examples[number])
-        return Category(self.matrix[number], self.prototypes[number] if n_examples else None, n_examples)
+        prototypes = {
+            kind: Prototype(each.vectors[number], int(each.examples[number]))
+            for kind, each in self.prototypes.items()
+            if each.examples[number]
+        }
+        return Category(self.matrix[number], prototypes)
 
     def save(self, folder):
         """Write the categories into the "projections" part of a bundle."""
@@ -158,10 +210,12 @@ class CategoryProjections:
             "floor": self.floor,
             "temperature": self.temperature,
             "few_shot": asdict(self.few_shot),
-            "examples": self.examples.tolist(),
         }
+        tensors = {"projections": self.matrix}
+        for kind, prefix in PREFIXES.items():
+            settings[f"{prefix}examples"] = self.prototypes[kind].examples.tolist()
+            tensors[f"{prefix}prototypes"] = self.prototypes[kind].vectors
         (folder / SETTINGS).write_text(json.dumps(settings, ensure_ascii=False, indent=1), "utf-8")
-        tensors = {"projections": self.matrix, "prototypes": self.prototypes.astype(np.float32)}
         # safetensors writes the buffer as it lies: a transposed matrix would come back scrambled
         save_file({name: np.ascontiguousarray(each) for name, each in tensors.items()}, folder / MATRIX)
 
@@ -172,12 +226,16 @@ class CategoryProjections:
 
         settings = json.loads((folder / SETTINGS).read_text("utf-8"))
         tensors = load_file(folder / MATRIX)
+        prototypes = {
+            kind: Prototypes(tensors[f"{prefix}prototypes"], np.array(settings[f"{prefix}examples"], int))
+            for kind, prefix in PREFIXES.items()
+            if f"{prefix}examples" in settings
+        }
         return cls(
             settings["categories"],
             tensors["projections"],
             settings["floor"],
             settings["temperature"],
-            tensors.get("prototypes"),
-            settings.get("examples"),
+            prototypes,
             FewShot(**settings.get("few_shot", {})),
         )

@@ -53,7 +53,7 @@ class Views:
         parts = [sight.rows(each).alone(kind) for kind, each in zip(USES, rows, strict=True)]
         listings = np.concatenate(rows)
         return cls(
-            Sight(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("photos", "title", "features"))),
+            Sight.joined(parts),
             labels[listings],
             np.repeat(USES, [len(each) for each in rows]),
             listings,
@@ -71,7 +71,7 @@ class Views:
 
     def confidences(self, ensemble, projections):
         """Confidences under some settings, shape (n_views, n_categories)."""
-        return projections.confidences(combined(self.sight, ensemble), self.sight.features)
+        return projections.confidences(combined(self.sight, ensemble), self.sight.vectors)
 
 
 def fit(views, ensemble, projections):

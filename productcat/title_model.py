@@ -72,11 +72,12 @@ class TitleModel:
     tensors : dict[str, ndarray]
         "vectors" of shape (n_features, n_dimensions), words complete with their n-grams; "kernel" of shape
         (n_dimensions, n_classes); "bias" of shape (n_classes,). It may have "confusion" of shape (n_classes,
-        n_classes), rows summing to 1: what a class that is meant is seen as.
+        n_classes), rows summing to 1: what a class that is meant is seen as, and "rarity" of shape (n_features,), for
+        `productcat.title_words`.
     settings : dict
         "ngram_sizes": letters per n-gram, ascending; "known_share": share of an unknown word's shortest n-grams
         that must be known for it to be evidence. It may have "endings": what an unknown word may lose to be a known
-        one, such as ["s"].
+        one, such as ["s"], and "rarest": the rarity of what is not in the vocabulary.
     """
 
     def __init__(self, vocabulary, tensors, settings):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from productcat import Categorizer, DecisionRule, Listing, ListingError
 from productcat.calibration import calibrate
 from productcat.distributions import sharpen, softmax
-from productcat.ensemble import Sight
+from productcat.ensemble import USES, Sight
 from productcat.projections import CategoryProjections
 from productcat.reliability import (
     Reliability,
@@ -43,14 +43,14 @@ def sight_of(seed, n, photos=1.0, title=1.0):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, N_CLASSES, n)
     seen = sharpen(witness(rng, labels, 2.0), 1 / photos), sharpen(witness(rng, labels, 2.5), 1 / title)
-    return Sight(*seen, np.empty((n, 0), np.float32)), labels
+    return Sight(*seen, {}), labels
 
 
 def without(sight, photos=(), title=()):
     """A copy in which some listings have no photos, or no title."""
     parts = sight.photos.copy(), sight.title.copy()
     parts[0][list(photos)], parts[1][list(title)] = np.nan, np.nan
-    return Sight(*parts, sight.features)
+    return Sight(*parts, sight.vectors)
 
 
 def loss_of(views, found):
@@ -170,11 +170,13 @@ def test_each_listing_is_seen_by_each_kind_of_its_evidence_and_counts_once():
     }  # fmt: skip
 
 
-def test_the_title_alone_is_seen_without_the_features_of_the_photos():
+def test_each_kind_of_evidence_is_seen_without_the_vectors_of_the_other():
     sight, labels = sight_of(1, 3)
-    views = Views.of(Sight(sight.photos, sight.title, np.ones((3, 2), np.float32)), labels)
-    for kind, blind in (("photos", False), ("title", True), ("both", False)):
-        assert np.isnan(views.sight.features[views.kinds == kind]).all() == blind
+    vectors = {kind: np.ones((3, 2), np.float32) for kind in ("photos", "title")}
+    views = Views.of(Sight(sight.photos, sight.title, vectors), labels)
+    for kind, rows in views.sight.vectors.items():
+        blind = {each: np.isnan(rows[views.kinds == each]).all() for each in USES}
+        assert blind == {each: each not in (kind, "both") for each in USES}
 
 
 def shop_listings(n, seed=3, photos=True, title=True):

@@ -155,6 +155,20 @@ def test_prototypes_tell_categories_apart_that_look_alike_through_the_classes(ca
     assert share_right(FewShot(scale=60.0, settling=0.2)) > 0.8
 
 
+def test_titles_of_examples_tell_categories_apart_that_look_alike_through_the_classes(categorizer):
+    """Words that mean nothing to the classes, beside one that they know."""
+    examples = {kind: [Listing(title=f"{kind} {size} belt") for size in ("xl", "42")] for kind in ("snake", "denim")}
+    categorizer.replace_categories(examples)
+    listings = [Listing(title=f"blue belt with {kind} print") for kind in examples]
+
+    def found(few_shot):
+        categorizer.projections.few_shot = few_shot
+        return categorizer.predict_proba(listings)
+
+    np.testing.assert_allclose(found(FewShot(scale=20.0)), 0.5, atol=0.1)
+    assert (found(FewShot(title_scale=20.0)).diagonal() > 0.9).all()
+
+
 def test_a_name_counts_beside_examples_as_much_as_the_bundle_says(categorizer, shop_listings):
     bag = [listing for listing, name in zip(*shop_listings, strict=True) if name == "Handbags"][:1]
     named = categorizer.class_distributions([Listing(title="leather belt")])[0]

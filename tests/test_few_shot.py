@@ -24,7 +24,7 @@ def listings(rng, n=160, n_classes=6):
     named = np.full((len(NAMES), n_classes), np.nan)
     named[::2] = 0.1
     named[[0, 2], [0, 2]] = 0.5
-    return Labelled(distributions, features.astype(np.float32), labels, NAMES, named)
+    return Labelled(distributions, {"photos": features.astype(np.float32)}, labels, NAMES, named)
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,8 @@ def test_the_report_is_of_examples_that_are_not_judged(fitted):
     assert found[10]["top1"] > found[0]["top1"]
     assert all(0 <= value <= 1 for figures in found.values() for value in figures.values())
     task = draw(labelled, None, [5] * len(NAMES), np.random.default_rng(4))
-    judged = {each.tobytes() for each in task.queries.features}
-    assert not judged & {each.tobytes() for each in task.support.features}
+    judged = {each.tobytes() for each in task.queries.vectors["photos"]}
+    assert not judged & {each.tobytes() for each in task.support.vectors["photos"]}
     assert len(task.queries.labels) + len(task.support.labels) == len(labelled.labels)
 
 
@@ -71,13 +71,14 @@ def test_the_command_writes_a_bundle_whose_settings_are_those_of_its_report(shop
     figures = json.loads(report_file.read_text())
     saved = json.loads((to / "projections" / "categories.json").read_text())
     assert saved["few_shot"]["scale"] == figures["settings"]["scale"] > 0
+    assert saved["few_shot"]["title_scale"] == figures["settings"]["title_scale"] > 0
     assert saved["floor"] == figures["settings"]["floor"]
     assert {"clothing, test", "olx-five"} <= set(figures)
 
 
 @pytest.fixture
 def shop_folders(tmp_path):
-    """Two class folders of the shop's photos under the names of the data sets that the command reads."""
+    """The shop's photos in two class folders, and offers, under the names of the data sets that the command reads."""
     import tarfile
 
     import shop
@@ -96,4 +97,6 @@ def shop_folders(tmp_path):
                     (folder / f"{number}.png").write_bytes(shop.encode(shop.photo(label, rng)))
         with tarfile.open(tmp_path / f"{name}.tar", "w") as tar:
             tar.add(root, name)
+    offers = [f"{n},{shop.title(shop.CLASSES[n % 3], rng)},{shop.CLASSES[n % 3]}" for n in range(60)]
+    (tmp_path / "pricerunner-titles.csv").write_text("\n".join(["product_id,product_title,category_label", *offers]))
     return tmp_path

@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from productcat.projections import Category, CategoryProjections, FewShot
+from productcat.projections import Category, CategoryProjections, FewShot, Prototype
 
 seeds = st.integers(0, 2**32 - 1)
+WIDTH = {"photos": 6, "title": 4}
+"""Features of each kind of prototype."""
 
 
 def distributions(rng, n, n_classes):
@@ -134,22 +136,26 @@ def test_saved_categories_come_back_exactly(tmp_path, layout):
 
 
 def with_prototypes(rng, n_categories, n_classes, **settings):
-    """Categories of which every second one has a prototype."""
-    found = {
-        f"category {i}": Category(row, *(() if i % 2 else (rng.normal(size=6).astype(np.float32), int(i + 1))))
-        for i, row in enumerate(distributions(rng, n_categories, n_classes))
-    }
+    """Categories of which every second one has a prototype of photos, and every third one of titles."""
+
+    def prototypes(i):
+        kinds = [kind for kind, nth in (("photos", 2), ("title", 3)) if i % nth == 0]
+        return {kind: Prototype(rng.normal(size=WIDTH[kind]).astype(np.float32), i + 1) for kind in kinds}
+
+    rows = enumerate(distributions(rng, n_categories, n_classes))
+    found = {f"category {i}": Category(row, prototypes(i)) for i, row in rows}
     return CategoryProjections.of(found, CategoryProjections([], np.empty((0, 0)), **settings))
 
 
-@given(seeds, st.integers(2, 9), st.floats(0, 50), st.floats(-1, 1))
-def test_without_features_prototypes_say_nothing(seed, n_categories, scale, neutral):
-    rng = np.random.default_rng(seed)
-    projections = with_prototypes(rng, n_categories, 5, few_shot=FewShot(scale, neutral))
-    seen = distributions(rng, 4, 5)
+@given(seeds, st.integers(2, 9), st.floats(0, 50), st.floats(-1, 1), st.sampled_from(["photos", "title"]))
+def test_without_vectors_prototypes_say_nothing(seed, n_categories, scale, neutral, kind):
+    rng, prefix = np.random.default_rng(seed), {"photos": "", "title": "title_"}[kind]
+    few_shot = FewShot(**{f"{prefix}scale": scale, f"{prefix}neutral": neutral})
+    projections = with_prototypes(rng, n_categories, 5, few_shot=few_shot)
+    seen, shape = distributions(rng, 4, 5), (4, WIDTH[kind])
     alone = projections.confidences(seen)
-    np.testing.assert_array_equal(projections.confidences(seen, np.full((4, 6), np.nan, np.float32)), alone)
-    together = projections.confidences(seen, rng.normal(size=(4, 6)).astype(np.float32))
+    np.testing.assert_array_equal(projections.confidences(seen, {kind: np.full(shape, np.nan, np.float32)}), alone)
+    together = projections.confidences(seen, {kind: rng.normal(size=shape).astype(np.float32)})
     np.testing.assert_allclose(together.sum(axis=1), 1.0)
     if not scale:
         np.testing.assert_array_equal(together, alone)
@@ -161,9 +167,10 @@ def test_a_prototype_speaks_the_louder_the_more_examples_it_has(few, more):
     few, more = sorted((few, more + few))
 
     def confidence(examples):
-        known = {"a": Category(even[0], features[0], examples), "b": Category(even[0], -features[0], examples)}
+        ends = {"a": features[0], "b": -features[0]}
+        known = {name: Category(even[0], {"photos": Prototype(end, examples)}) for name, end in ends.items()}
         like = CategoryProjections([], np.empty((0, 0)), few_shot=FewShot(scale=3.0))
-        return CategoryProjections.of(known, like).confidences(even, features)[0, 0]
+        return CategoryProjections.of(known, like).confidences(even, {"photos": features})[0, 0]
 
     assert 0.5 < confidence(few) < confidence(more)
 
@@ -171,11 +178,12 @@ def test_a_prototype_speaks_the_louder_the_more_examples_it_has(few, more):
 @given(seeds, st.integers(2, 9))
 def test_prototypes_survive_the_disk_and_the_leaving_of_others(tmp_path_factory, seed, n_categories):
     rng, folder = np.random.default_rng(seed), tmp_path_factory.mktemp("categories") / "projections"
-    projections = with_prototypes(rng, n_categories, 5, few_shot=FewShot(3.0, 0.2, 1.5, 0.7))
+    projections = with_prototypes(rng, n_categories, 5, few_shot=FewShot(3.0, 0.2, 1.5, 0.7, 1.2, 2.0, 0.1, 1.3))
     projections.save(folder)
     loaded = CategoryProjections.load(folder)
-    seen, features = distributions(rng, 4, 5), rng.normal(size=(4, 6)).astype(np.float32)
-    np.testing.assert_array_equal(loaded.confidences(seen, features), projections.confidences(seen, features))
+    seen = distributions(rng, 4, 5)
+    vectors = {kind: rng.normal(size=(4, width)).astype(np.float32) for kind, width in WIDTH.items()}
+    np.testing.assert_array_equal(loaded.confidences(seen, vectors), projections.confidences(seen, vectors))
     left = loaded.without("category 0")
     np.testing.assert_array_equal(left.divergences(seen), projections.divergences(seen)[:, 1:])
     assert left.examples.tolist() == projections.examples[1:].tolist()

@@ -8,7 +8,7 @@ probable. Nothing is trained when a category is added.
 import argparse
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from productcat.categorizer import Categorizer
 from productcat.ensemble import combined
 from productcat.errors import ProductcatError
 from productcat.listing import Listing
-from productcat.projections import Category, CategoryProjections, FewShot
+from productcat.projections import Category, CategoryProjections, FewShot, Prototype
 from productcat.reliability import calibration_error, negative_log_likelihood
 from productcat.whitening import unit
 from training.datasets import DataConfig, load_dataset
@@ -30,7 +30,22 @@ QUERIES = 400
 """Listings judged in each simulated task, which are enough to fit six numbers."""
 
 FIT = DataConfig(source="clothing-dataset-small.tar", table="")
-"""What the settings are learnt from: its training listings. Its test listings are reported."""
+"""What the settings of photos are learnt from: its training listings. Its test listings are reported."""
+
+FIT_TITLES = DataConfig(
+    source="pricerunner-titles.csv",
+    table="",
+    id="product_id",
+    title="product_title",
+    label="category_label",
+    photos="",
+    photo_pattern="",
+    parents=(),
+)
+"""What the settings of titles are learnt from, where the bundle has a title model."""
+
+MOST_TITLES = 200
+"""Titles of each of its categories, which are enough for that."""
 
 REPORTED = DataConfig(source="olx-five.tar", table="")
 """Reported too, and never learnt from."""
@@ -40,20 +55,22 @@ REPORTED = DataConfig(source="olx-five.tar", table="")
 class Labelled:
     """Listings as a categorizer sees them.
 
-    distributions : ndarray of shape (n, n_classes); features : ndarray of shape (n, n_features)
+    distributions : ndarray of shape (n, n_classes)
+    vectors : dict, "photos" | "title" → ndarray of shape (n, n_features)
     labels : ndarray of shape (n,), int, numbers of `names`
     names : list of str; named : ndarray of shape (n_names, n_classes), rows of NaN for names without a known word
     """
 
     distributions: np.ndarray
-    features: np.ndarray
+    vectors: dict[str, np.ndarray]
     labels: np.ndarray
     names: list[str]
     named: np.ndarray
 
     def rows(self, rows):
         """Some of the listings."""
-        return Labelled(self.distributions[rows], self.features[rows], self.labels[rows], self.names, self.named)
+        vectors = {kind: each[rows] for kind, each in self.vectors.items()}
+        return Labelled(self.distributions[rows], vectors, self.labels[rows], self.names, self.named)
 
 
 @dataclass(frozen=True)
@@ -73,7 +90,7 @@ class Task:
         known = {name: self._category(number, few_shot) for number, name in enumerate(self.support.names)}
         like = CategoryProjections([], np.empty((0, 0)), floor, few_shot.temperature, few_shot=few_shot)
         projections = CategoryProjections.of(known, like)
-        return projections.confidences(self.queries.distributions, self.queries.features)
+        return projections.confidences(self.queries.distributions, self.queries.vectors)
 
     def _category(self, number, few_shot):
         examples = self.support.rows(np.flatnonzero(self.support.labels == number)[: self.shots[number]])
@@ -85,12 +102,14 @@ class Task:
         if not count + counts:
             return Category(np.full_like(named, 1 / len(named)))
         projection = (examples.distributions.sum(axis=0) + counts * named) / (count + counts)
-        return Category(projection, unit(examples.features.mean(axis=0)) if count else None, count)
+        prototypes = {kind: Prototype.of(rows) for kind, rows in examples.vectors.items()} if count else {}
+        return Category(projection, prototypes)
 
     def nearest_mean(self):
         """The plain rival: the category whose examples' mean features have the greatest cosine. (n_queries,)"""
-        means = [self.support.features[self.support.labels == number].mean(axis=0) for number in range(len(self.shots))]
-        return np.argmax(self.queries.features @ unit(np.stack(means)).T, axis=1)
+        features, labels = self.support.vectors["photos"], self.support.labels
+        means = [features[labels == number].mean(axis=0) for number in range(len(self.shots))]
+        return np.argmax(self.queries.vectors["photos"] @ unit(np.stack(means)).T, axis=1)
 
 
 def draw(labelled, queries, shots, rng, names=True, most=None):
@@ -116,13 +135,30 @@ def simulated(labelled, seed, draws=4):
 
 def fit(tasks):
     """The settings under which the labels of the tasks' queries are most probable. → FewShot, floor"""
-    from scipy.optimize import minimize
-
-    start = np.log([10.0, 0.5, 1.0, 1.0, 0.5, 0.1])
 
     def settings(logarithms):
         *numbers, odds = map(float, np.exp(logarithms))
         return FewShot(*numbers), odds / (1 + odds)
+
+    return _likeliest(settings, tasks, start=np.log([10.0, 0.5, 1.0, 1.0, 0.5, 0.1]))
+
+
+def fit_titles(tasks, few_shot, floor):
+    """What prototypes of titles count, all else staying as it is. → FewShot"""
+    names = ("title_scale", "title_neutral", "title_settling")
+
+    def settings(logarithms):
+        return replace(few_shot, **dict(zip(names, map(float, np.exp(logarithms)), strict=True))), floor
+
+    return _likeliest(settings, tasks, start=np.log([10.0, 0.5, 1.0]))[0]
+
+
+def _likeliest(settings, tasks, start):
+    """The settings under which the labels of the tasks' queries are most probable.
+
+    settings : function from ndarray of the shape of `start` to what `Task.confidences` takes
+    """
+    from scipy.optimize import minimize
 
     def loss(logarithms):
         found = settings(logarithms)
@@ -157,16 +193,14 @@ def _error(values):
     return float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def seen(categorizer, dataset, rows):
-    """Photos of listings, through a categorizer. dataset : training.datasets.Dataset → Labelled"""
+def seen(categorizer, dataset, rows, use="photos"):
+    """Listings through a categorizer. dataset : training.datasets.Dataset; use : "photos" | "title" → Labelled"""
     names = [each["name"] for each in dataset.classes]
-    listings = [Listing(dataset.listings[row].id, photos=dataset.listings[row].photos) for row in rows]
-    sight = categorizer.look(listings)
+    sight = categorizer.look([dataset.listings[row] for row in rows], use)
     distributions = combined(sight, categorizer.ensemble)
     good = ~np.isnan(distributions).any(axis=1)
     named = categorizer.class_distributions([Listing(title=name) for name in names], "title")
-    labels = dataset.labels[rows]
-    return Labelled(distributions[good], sight.features[good], labels[good], names, named)
+    return Labelled(distributions[good], {use: sight.vectors[use][good]}, dataset.labels[rows][good], names, named)
 
 
 def main(arguments=None):
@@ -196,6 +230,11 @@ def run(categorizer, options):
     known = load_dataset(FIT, options.data, options.work, options.seed)
     train, test = (seen(categorizer, known, known.rows(split)) for split in ("train", "test"))
     few_shot, floor = fit(simulated(train, options.seed))
+    if categorizer.title_model:
+        offers = load_dataset(FIT_TITLES, options.data, options.work, options.seed)
+        chosen = [np.flatnonzero(offers.labels == label)[:MOST_TITLES] for label in range(len(offers.classes))]
+        offers = seen(categorizer, offers, np.concatenate(chosen), "title")
+        few_shot = fit_titles(simulated(offers, options.seed), few_shot, floor)
     print(few_shot, floor, file=sys.stderr)
     categorizer.projections.few_shot, categorizer.projections.floor = few_shot, floor
     figures = {"settings": asdict(few_shot) | {"floor": floor}}

@@ -28,6 +28,9 @@ class Features:
             *sorted(piece for piece, count in pieces.items() if count >= config.minimum_ngram_count),
         ]
         self.rows = {feature: row for row, feature in enumerate(self.vocabulary)}
+        titles = Counter(word for title in words for word in set(title)) + pairs
+        # Of a feature in n of N titles: log((N + 1) / (n + 1)) + 1, n-grams aside, which are no features of a title.
+        self.rarity = np.log((len(words) + 1) / (np.array([titles[each] for each in self.vocabulary]) + 1)) + 1
         self.pieces = {word: self.known(ngrams(word, config.ngram_sizes)) for word in counts}
 
     def known(self, features):
@@ -57,9 +60,9 @@ class Features:
 
     def model(self, vectors, kernel, bias):
         """The model of these complete vectors and this layer."""
-        tensors = {"vectors": vectors, "kernel": kernel, "bias": bias}
+        tensors = {"vectors": vectors, "kernel": kernel, "bias": bias, "rarity": self.rarity.astype(np.float16)}
         settings = {"ngram_sizes": list(self.config.ngram_sizes), "known_share": self.config.known_share}
-        return TitleModel(self.vocabulary, tensors, settings)
+        return TitleModel(self.vocabulary, tensors, {**settings, "rarest": float(self.rarity.max())})
 
 
 class Bags:

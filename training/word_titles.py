@@ -80,8 +80,16 @@ def title_model(classes, kernel, config):
         # a class whose name has no known word is never meant
         "bias": np.where(np.isnan(names).any(axis=1), -1e4, 0.0).astype(np.float32),
         "confusion": confusion(kernel, config.spread).astype(np.float16),
+        # by Zipf's law how often a word is written falls with its rank
+        "rarity": (np.log([places[word] + 1 for word in vocabulary]) + 1).astype(np.float16),
     }
-    return TitleModel(vocabulary, tensors, {"ngram_sizes": [], "known_share": 1.0, "endings": list(ENDINGS)})
+    settings = {
+        "ngram_sizes": [],
+        "known_share": 1.0,
+        "endings": list(ENDINGS),
+        "rarest": float(np.log(len(words)) + 1),
+    }
+    return TitleModel(vocabulary, tensors, settings)
 
 
 def vectors_of(titles, vocabulary, vectors):
