@@ -41,6 +41,7 @@ class DataConfig:
     groups that share a photo or a title. Class folders below train/, val/ or validation/, and test/ are split already;
     where one of the three is missing, its listings are taken from train, by groups.
     extra_titles: tables with more titles without labels, as "file.csv:column".
+    top_classes: keep the listings of that many most frequent classes only; 0 means all classes.
     """
 
     source: str
@@ -53,6 +54,7 @@ class DataConfig:
     parents: tuple[str, ...] = ("subCategory", "masterCategory")
     splits: str = "splits.csv"
     extra_titles: tuple[str, ...] = ()
+    top_classes: int = 0
 
 
 @dataclass
@@ -127,6 +129,9 @@ def load_dataset(config, data, work, seed=0):
     triples = list(_labelled(source, table, config, bad))
     if not triples:
         raise ListingError(f"{table or source}: no labelled listing in it; check the settings of [data]")
+    if config.top_classes:
+        frequent = dict(Counter(label for _, label, _ in triples).most_common(config.top_classes))
+        triples = [each for each in triples if each[1] in frequent]
     listings, labels, given = (list(each) for each in zip(*triples, strict=True))
     names = sorted(set(labels))
     numbers = {name: number for number, name in enumerate(names)}
@@ -218,7 +223,7 @@ def decode_photos(dataset, size, folder):
     dataset.photos = np.load(pixels, mmap_mode="r") if wanted else np.empty((0, *size, 3), np.uint8)
     dataset.report["unreadable_photos"] = list(unreadable.values())
     titled = [bool(listing.title.strip()) for listing in dataset.listings]
-    blank = np.flatnonzero(~np.isin(np.arange(len(titled)), dataset.owners) & ~np.array(titled))
+    blank = np.flatnonzero(~np.isin(range(len(titled)), dataset.owners) & ~np.array(titled))
     dataset.splits[blank] = ""
     dataset.report["without_photo_and_title"] = [f"listing {dataset.listings[row].id!r}" for row in blank]
 
@@ -288,10 +293,8 @@ def describe(dataset):
     """Lines that tell what was read and what was left out."""
     report = dataset.report
     yield f"{report['rows']} rows, {len(dataset.listings)} listings, {len(dataset.classes)} classes"
-    counts = Counter(dataset.splits.tolist())
-    yield ", ".join(f"{split}: {counts[split]}" for split in SPLITS) + f"; split {report['split']}"
+    yield ", ".join(f"{split}: {len(dataset.rows(split))}" for split in SPLITS) + f"; split {report['split']}"
     for name in ("bad_rows", "unreadable_photos", "without_photo_and_title"):
-        lines = report.get(name, [])
-        if lines:
+        if lines := report.get(name, []):
             more = f"; and {len(lines) - NAMED} more" if len(lines) > NAMED else ""
             yield f"left out, {name.replace('_', ' ')}: {len(lines)}; {'; '.join(lines[:NAMED])}{more}"

@@ -1,0 +1,133 @@
+"""`python -m training.added_classes BUNDLE`: classes that a bundle never learnt are added from a few examples each.
+
+System D's second question: how far a model of the most frequent classes goes when every other class of the data is
+added as a category, without training. Beside it the nearest class mean on plain ImageNet features, and a bundle that
+was trained on all classes.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from productcat.categorizer import Categorizer
+from productcat.errors import ProductcatError
+from productcat.progress import Progress
+from productcat.whitening import unit
+from training.config import load_config
+from training.datasets import load_dataset
+from training.metrics import mean_class_top_k
+
+SHOTS = (1, 5, 20)
+"""Examples a class that is added."""
+
+DRAWS = 5
+KNOWN_EXAMPLES = 200
+"""Training listings of which the mean of a class is made that the bundle knows."""
+
+
+def main(arguments=None):
+    """The command. A user's mistake is one line on standard error and exit code 1."""
+    parser = argparse.ArgumentParser(prog="python -m training.added_classes", description=__doc__.split("\n")[0])
+    parser.add_argument("bundle", help="a bundle that was trained on some of the classes")
+    parser.add_argument("config", type=Path, help="the TOML file whose [data] has all classes")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder with the data (default: data)")
+    parser.add_argument("--work", type=Path, default=Path("work"), help="where the data are unpacked (default: work)")
+    parser.add_argument("--against", default="fashion", help="a bundle trained on all classes (default: fashion)")
+    parser.add_argument("--plain", default="general", help="a bundle with plain features (default: general)")
+    parser.add_argument("--to", type=Path, help="also write the figures to this JSON file")
+    options = parser.parse_args(arguments)
+    try:
+        figures = added_classes(options)
+    except (ProductcatError, ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    print(json.dumps(figures, indent=1))
+    if options.to:
+        options.to.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+
+
+def added_classes(options):
+    """Measure on the test listings, photo and title, all classes competing that have a training listing.
+
+    Returns
+    -------
+    dict
+        known, added: how many classes; shots → what each way gets, the mean over the added classes of top-1, "known"
+        the same over the classes that the bundle knows; each with its standard error over the draws.
+    """
+    config = load_config(options.config)
+    dataset = load_dataset(config.data, options.data, options.work, config.seed)
+    names = [each["name"] for each in dataset.classes]
+    known = set(Categorizer.load(options.bundle).classes)
+    if not known < set(names):
+        raise ValueError(f"{options.bundle}: its classes are not some of the {len(names)} of {options.config}")
+    train, test = dataset.rows("train"), dataset.rows("test")
+    by_class = {number: train[dataset.labels[train] == number] for number in np.unique(dataset.labels[train]).tolist()}
+    added = [number for number in by_class if names[number] not in known]
+    task = Task(dataset, names, by_class, added, test)
+    plain = Categorizer.load(options.plain).look(task.listings(task.rows), "photos").vectors["photos"]
+    features = dict(zip(task.rows.tolist(), plain, strict=True))
+    trained = task.scores(Categorizer.load(options.against))
+    figures = {"known": len(known), "added": len(added), "trained on all": round(task.share(trained, added), 4)}
+    for shots in SHOTS:
+        figures[str(shots)] = summary([task.measure(options.bundle, features, shots, draw) for draw in range(DRAWS)])
+    return figures
+
+
+class Task:
+    """Which classes are added, from which listings, and which listings are judged.
+
+    by_class : dict, class → ndarray of its training rows; added : list of int, classes; test : ndarray, rows
+    """
+
+    def __init__(self, dataset, names, by_class, added, test):
+        self.dataset, self.names, self.by_class, self.added, self.test = dataset, names, by_class, added, test
+        self.known = {number: rows[:KNOWN_EXAMPLES] for number, rows in by_class.items() if number not in set(added)}
+        self.rows = np.concatenate([*self.known.values(), *(by_class[number] for number in added), test])
+
+    def listings(self, rows):
+        """The listings of some rows."""
+        return [self.dataset.listings[row] for row in rows]
+
+    def share(self, scores, classes):
+        """Mean over some classes of the share of their test listings that are right, all classes competing."""
+        return mean_class_top_k(scores, self.dataset.labels[self.test], 1, classes)
+
+    def scores(self, categorizer):
+        """Confidences of the test listings by number of class, below all others where it has no training listing."""
+        confidences = categorizer.predict_proba(self.listings(self.test))
+        found = np.full((len(self.test), len(self.names)), -1.0)
+        for number in self.by_class:
+            found[:, number] = confidences[:, categorizer.categories.index(self.names[number])]
+        return found
+
+    def measure(self, bundle, features, shots, draw):
+        """Add the classes from one draw of examples. → dict, what → share"""
+        rng = np.random.default_rng([shots, draw])
+        drawn = {number: rng.permutation(self.by_class[number])[:shots] for number in self.added}
+        categorizer = Categorizer.load(bundle)
+        with Progress(f"{shots} examples, draw {draw + 1} of {DRAWS}", len(drawn), "classes") as progress:
+            for number, rows in progress.each(drawn.items()):
+                categorizer.add_category(self.names[number], self.listings(rows))
+        scores, nearest = self.scores(categorizer), np.full((len(self.test), len(self.names)), -1.0)
+        judged = np.array([features[row] for row in self.test])
+        for number, rows in (self.known | drawn).items():
+            nearest[:, number] = np.nan_to_num(judged @ unit(np.nanmean([features[row] for row in rows], axis=0)))
+        found = {"added": self.share(scores, self.added), "known": self.share(scores, self.known)}
+        return found | {"nearest mean, added": self.share(nearest, self.added)}
+
+
+def summary(draws):
+    """Means over draws and their standard errors. → dict"""
+    found = {}
+    for name in draws[0]:
+        values = np.array([each[name] for each in draws])
+        found[name] = round(float(values.mean()), 4)
+        found[f"{name}, error"] = round(float(values.std(ddof=1) / np.sqrt(len(values))), 4)
+    return found
+
+
+if __name__ == "__main__":
+    main()
