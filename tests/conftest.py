@@ -1,6 +1,7 @@
 """A tiny real bundle, trained once for all tests, in seconds: nothing of productcat is mocked."""
 
 import os
+import tarfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -127,3 +128,25 @@ def shop_listings():
     rng = np.random.default_rng(99)
     names = [shop.CLASSES[number % 3] for number in range(12)]
     return [Listing(f"new-{i}", shop.title(name, rng), (shop.photo(name, rng),)) for i, name in enumerate(names)], names
+
+
+@pytest.fixture
+def shop_folders(tmp_path):
+    """The shop's photos in two class folders, and offers, under the names of the data sets that commands read."""
+    rng = np.random.default_rng(9)
+    for name, splits, n in (
+        ("clothing-dataset-small", ("train/", "validation/", "test/"), 14),
+        ("olx-five", ("",), 24),
+    ):
+        root = tmp_path / "raw" / name
+        for split in splits:
+            for label in shop.CLASSES:
+                folder = root / f"{split}{label}"
+                folder.mkdir(parents=True)
+                for number in range(n):
+                    (folder / f"{number}.png").write_bytes(shop.encode(shop.photo(label, rng)))
+        with tarfile.open(tmp_path / f"{name}.tar", "w") as tar:
+            tar.add(root, name)
+    offers = [f"{n},{shop.title(shop.CLASSES[n % 3], rng)},{shop.CLASSES[n % 3]}" for n in range(60)]
+    (tmp_path / "pricerunner-titles.csv").write_text("\n".join(["product_id,product_title,category_label", *offers]))
+    return tmp_path

@@ -74,29 +74,3 @@ def test_the_command_writes_a_bundle_whose_settings_are_those_of_its_report(shop
     assert saved["few_shot"]["title_scale"] == figures["settings"]["title_scale"] > 0
     assert saved["floor"] == figures["settings"]["floor"]
     assert {"clothing, test", "olx-five"} <= set(figures)
-
-
-@pytest.fixture
-def shop_folders(tmp_path):
-    """The shop's photos in two class folders, and offers, under the names of the data sets that the command reads."""
-    import tarfile
-
-    import shop
-
-    rng = np.random.default_rng(9)
-    for name, splits, n in (
-        ("clothing-dataset-small", ("train/", "validation/", "test/"), 14),
-        ("olx-five", ("",), 24),
-    ):
-        root = tmp_path / "raw" / name
-        for split in splits:
-            for label in shop.CLASSES:
-                folder = root / f"{split}{label}"
-                folder.mkdir(parents=True)
-                for number in range(n):
-                    (folder / f"{number}.png").write_bytes(shop.encode(shop.photo(label, rng)))
-        with tarfile.open(tmp_path / f"{name}.tar", "w") as tar:
-            tar.add(root, name)
-    offers = [f"{n},{shop.title(shop.CLASSES[n % 3], rng)},{shop.CLASSES[n % 3]}" for n in range(60)]
-    (tmp_path / "pricerunner-titles.csv").write_text("\n".join(["product_id,product_title,category_label", *offers]))
-    return tmp_path
