@@ -4,11 +4,11 @@ import base64
 import io
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import shop
+from html_page import Page
 from PIL import Image
 
 from productcat import DuplicateDetector, DuplicatePair, Listing
@@ -16,36 +16,6 @@ from productcat.pairs import doubts, pair_lines
 from productcat.report import MATCHES, OTHERS, SIDE, Findings, Judged, Shown, draw, report
 
 NASTY = "<script>alert('x')</script> & \"quotes\" \ud800 👜"
-VOID = {"meta", "img"}
-
-
-class Reader(HTMLParser):
-    """Takes a report apart; every element must be closed in its order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.elements, self.texts = [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.texts).split())
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +60,7 @@ def html(judged, shown):
 
 
 def test_the_report_is_sound_html_in_which_nothing_of_the_data_is_a_tag(html):
-    page = Reader(html)
+    page = Page(html)
     assert html.startswith("<!DOCTYPE html>")
     assert {tag for tag, _ in page.elements}.isdisjoint({"script", "b a", "iframe", "object", "form", "link"})
     assert "<script>alert('x')</script> & \"quotes\" ? 👜" in page.text
@@ -99,7 +69,7 @@ def test_the_report_is_sound_html_in_which_nothing_of_the_data_is_a_tag(html):
 
 
 def test_the_report_loads_nothing_from_anywhere(html):
-    page = Reader(html)
+    page = Page(html)
     used = [
         attributes[name] for _, attributes in page.elements for name in ("src", "href", "data") if name in attributes
     ]
@@ -110,7 +80,7 @@ def test_the_report_loads_nothing_from_anywhere(html):
 
 
 def test_every_pair_is_there_with_its_score_and_whether_it_is_reported(html, judged):
-    page = Reader(html)
+    page = Page(html)
     assert [each["id"] for each in page.all("article")] == [f"pair-{number}" for number in range(1, len(judged) + 1)]
     for each in judged:
         assert f"{100 * each.pair.score:.1f} %" in page.text
@@ -121,14 +91,14 @@ def test_every_pair_is_there_with_its_score_and_whether_it_is_reported(html, jud
 
 
 def test_the_head_tells_what_was_found_and_left_out(html):
-    text = Reader(html).text
+    text = Page(html).text
     assert "1 pair of 1,234 listings reach the threshold of 50.0 %" in text
     assert "Left out here: 30 reported pairs further above the threshold and 1 pair further below it." in text
 
 
 def test_photos_that_match_stand_side_by_side_under_their_own_names(detector, listings, judged, shown):
     pair = next(each for each in judged if {each.pair.left, each.pair.right} == {"<b>a</b>", "copy"})
-    page = Reader(b"".join(report([pair], shown, Findings("x", 0.5, 3, 1))).decode())
+    page = Page(b"".join(report([pair], shown, Findings("x", 0.5, 3, 1))).decode())
     sources = [image["src"] for image in page.all("img")]
     large = sources[: 2 * MATCHES]
     assert large[::2] == large[1::2]
@@ -148,13 +118,13 @@ def test_thumbnails_are_small_jpegs_whatever_the_photo(shown):
 
 
 def test_a_listing_that_is_gone_by_now_leaves_a_gap_and_no_error(judged):
-    page = Reader(b"".join(report(judged, {}, Findings("x", 0.5, 3, 1))).decode())
+    page = Page(b"".join(report(judged, {}, Findings("x", 0.5, 3, 1))).decode())
     assert "the photo cannot be read any more" in page.text
     assert page.all("img") == []
 
 
 def test_without_pairs_the_report_says_so():
-    page = Reader(b"".join(report([], {}, Findings("x", 0.5, 3, 0))).decode())
+    page = Page(b"".join(report([], {}, Findings("x", 0.5, 3, 0))).decode())
     assert "0 pairs of 3 listings reach the threshold" in page.text
     assert "Left out" not in page.text
 
