@@ -19,6 +19,9 @@ from productcat.temperatures import Views, fit
 FEWEST = 10
 """Listings that it takes to calibrate, and to choose the threshold of a kind of evidence."""
 
+GOOD = 100
+"""Fewer listings than this give rough settings."""
+
 FOLDS = 5
 
 
@@ -97,7 +100,7 @@ def calibrate(categorizer, listings, labels, precision=None):
     fitted = fit(views, *present) if helps else present
     rules, notes = _rules(views, fitted, categorizer, precision)
     after = _cross_validated(views, folds, categorizer, precision)
-    notes += _doubts(after, precision, helps)
+    notes += _doubts(len(numbers), after, precision, helps)
     calibration = Calibration(
         len(numbers),
         {kind: int((views.kinds == kind).sum()) for kind in KINDS},
@@ -222,9 +225,11 @@ def _thresholds(views, rules):
     return np.array([rules[kind].assign_at for kind in views.kinds])
 
 
-def _doubts(after, precision, helps):
-    """Notes on what did not come out as hoped."""
+def _doubts(n_listings, after, precision, helps):
+    """Notes on what did not come out as hoped, or may not."""
     notes = []
+    if n_listings < GOOD:
+        notes.append(f"{n_listings} listings give rough settings and thresholds; label more, some hundred are good")
     if not helps:
         notes.append(
             "fitted temperatures are no better on listings that they were not fitted on; the present ones stay"

@@ -84,6 +84,12 @@ def test_a_category_that_is_known_is_defined_anew(run, workplace):
     assert belts.argmax() == bags.argmax()
 
 
+def test_a_category_that_differs_from_another_by_its_capitals_alone_is_told(run):
+    code, _, errors = run("add", "--name", "belts", "--title", "leather belt", "--to", "new")
+    assert code == console.FINE
+    assert "category 'belts': new, beside 'Belts'; to define that anew, write it alike" in " ".join(errors.split())
+
+
 def test_one_category_is_added_without_a_file(run):
     code, _, errors = run(
         "add", "--name", "Yoga mats", "--title", "red handbag", "mat-1.jpg", "mat-2.jpg", "--to", "new"
