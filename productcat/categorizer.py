@@ -102,11 +102,11 @@ class Categorizer:
         """
         if use not in USES:
             raise ValueError(f"use={use!r}: expected one of {', '.join(USES)}")
-        return combined(self.look(listings, use), self.ensemble)
+        return combined(self.look(listings, use, words=False), self.ensemble)
 
-    def look(self, listings, use="both"):
-        """What the models see, before anything is made of it. → Sight"""
-        parts = [sight for _, sight, problems in self._seen(listings, use) if not _warn(problems)]
+    def look(self, listings, use="both", words=True):
+        """What the models see, before anything is made of it. words: the vectors of the titles, too. → Sight"""
+        parts = [sight for _, sight, problems in self._seen(listings, use, words) if not _warn(problems)]
         if not parts:
             return Sight(*[np.empty((0, len(self.classes)))] * 2, {})
         return Sight.joined(parts)
@@ -133,7 +133,7 @@ class Categorizer:
 
     def predict_proba(self, listings):
         """Calibrated confidences, shape (n_listings, n_categories), rows sum to 1; NaN rows without evidence."""
-        sight = self.look(listings)
+        sight = self.look(listings, words=self.projections.reads_titles)
         return self.projections.confidences(combined(sight, self.ensemble), sight.vectors)
 
     def predict(self, listings):
@@ -142,8 +142,8 @@ class Categorizer:
 
     def judge(self, listings):
         """Iterator of (Prediction, its confidences as ndarray of shape (n_categories,)), one pair a listing."""
-        for batch, sight, problems in self._seen(listings, "both"):
-            known = self.projections  # another thread may put others in its place
+        known = self.projections  # another thread may put others in its place
+        for batch, sight, problems in self._seen(listings, "both", known.reads_titles):
             confidences = known.confidences(combined(sight, self.ensemble), sight.vectors)
             for listing, row, kind, wrong in zip(batch, confidences, kinds_of(sight), problems, strict=True):
                 yield self.rules[kind].decide(known.categories, row, listing.id, wrong), row
@@ -232,8 +232,8 @@ class Categorizer:
         kinds = [kind for kind, model in (("photo", self.image_model), ("title", self.title_model)) if model]
         return f"examples with a {' or a '.join(kinds)}"
 
-    def _seen(self, listings, use):
-        """Batches of (listings, Sight, problems of each listing)."""
+    def _seen(self, listings, use, words):
+        """Batches of (listings, Sight, problems of each listing). words: the vectors of the titles, too."""
         if use not in USES:
             raise ValueError(f"use={use!r}: expected one of {', '.join(USES)}")
         listings = iter(listings)
@@ -241,8 +241,8 @@ class Categorizer:
             problems = [[] for _ in batch]
             model = self.image_model if use != "title" else None
             photos, features = self._from_photos(batch, model, problems)
-            titles, words = self._from_titles(batch, self.title_model if use != "photos" else None)
-            yield batch, Sight(photos, titles, {"photos": features, "title": words}), problems
+            titles, vectors = self._from_titles(batch, self.title_model if use != "photos" else None, words)
+            yield batch, Sight(photos, titles, {"photos": features, "title": vectors}), problems
 
     def _from_photos(self, batch, model, problems):
         """Mean distribution and features of each listing's photos; unreadable photos are noted in `problems`."""
@@ -262,13 +262,14 @@ class Categorizer:
         with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of a listing without photos
             return sums / counts[:, None], features
 
-    def _from_titles(self, batch, model):
-        """Distribution and words of each listing's title."""
-        if model is None:
-            width = self.projections.prototypes["title"].vectors.shape[1]
-            return np.full((len(batch), len(self.classes)), np.nan), np.full((len(batch), width), np.nan, np.float32)
+    def _from_titles(self, batch, model, words):
+        """Distribution of each listing's title, and with `words` its vector; a title is evidence by both or by none."""
         titles = [each.title for each in batch]
-        return model.distributions(titles), self.word_bags.vectors(titles)
+        seen = model.distributions(titles) if model else np.full((len(batch), len(self.classes)), np.nan)
+        if words and model:
+            return seen, np.where(np.isnan(seen[:, :1]), np.float32(np.nan), self.word_bags.vectors(titles))
+        width = self.projections.prototypes["title"].vectors.shape[1]
+        return seen, np.full((len(batch), width), np.nan, np.float32)
 
 
 def _evident(rows):

@@ -68,7 +68,8 @@ def add(
         with named(place):
             for each in definitions:
                 categorizer.add_category(each.name, each.examples, description=each.description)
-                if (other := folded.get(each.name.casefold(), each.name)) != each.name:
+                other = folded.setdefault(each.name.casefold(), each.name)
+                if each.name not in known and other != each.name:
                     complain(f"category {each.name!r}: new, beside {other!r}; to define that anew, write it alike")
         n_anew = sum(each.name in known for each in definitions)
         return f"{len(definitions) - n_anew} new, {n_anew} defined anew"

@@ -22,7 +22,8 @@ In TOML each of photos and titles is an example of its own, and each of examples
 Photos' paths start at the file's folder. A category without examples is made from its name and its description.
 A photo that cannot be read is named and left out; a category that has nothing else is an error. When anything is wrong,
 nothing is written."""
-LIST = f"""Print the categories of a bundle, one a line; for those made of examples, after a tab, how many.
+LIST = f"""Print the categories of a bundle, one a line; for those made of examples, after a tab, how many
+have a photo, or a title if these are more.
 
 \b
   productcat categories list

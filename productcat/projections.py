@@ -7,7 +7,7 @@ also keeps prototypes: the direction of the mean features of its examples' photo
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
 
@@ -41,6 +41,10 @@ class FewShot:
     title_settling: float = 1.0
 
 
+KNOWN = {each.name for each in fields(FewShot)}
+"""Settings that this productcat reads; a newer one may have written more."""
+
+
 @dataclass(frozen=True)
 class Prototype:
     """What a category's examples have in common.
@@ -48,6 +52,8 @@ class Prototype:
     vector : ndarray of shape (n_features,), float32
         Mean of the unit vectors of the examples, scaled to length 1.
     examples : int
+        0: of the training listings of a class that is a category. The models know these better than any mean does, so
+        they say nothing of their own; examples of other categories must be more alike than they.
     """
 
     vector: np.ndarray
@@ -79,6 +85,7 @@ class Prototypes:
     vectors : ndarray of shape (n_categories, n_features), float32
         Rows of zeros for categories without.
     examples : ndarray of shape (n_categories,), int
+        As `Prototype` has them.
     """
 
     vectors: np.ndarray
@@ -99,6 +106,9 @@ class Prototypes:
         vectors : ndarray of shape (n_listings, n_features) → (n_listings, n_categories)
         """
         known = self.examples > 0
+        classes = ~known & self.vectors.any(axis=1)
+        if classes.any():
+            neutral = np.maximum(neutral, products(vectors, self.vectors[classes]).max(axis=1, keepdims=True))
         found = np.zeros((len(vectors), len(known)))
         trust = self.examples[known] / (self.examples[known] + settling)
         found[:, known] = scale * trust * (products(vectors, self.vectors[known]) - neutral)
@@ -154,6 +164,11 @@ class CategoryProjections:
         """
         return np.max([each.examples for each in self.prototypes.values()], axis=0)
 
+    @property
+    def reads_titles(self):
+        """Whether the words of a title count beside what the classes make of it."""
+        return bool(self.few_shot.title_scale and self.prototypes["title"].examples.any())
+
     def divergences(self, distributions):
         """KL(listing‖projection) in nats, shape (n_listings, n_categories)."""
         return kl_divergence(distributions, floor(self.matrix, self.floor))
@@ -167,7 +182,8 @@ class CategoryProjections:
         classes and the temperature is 1, confidence is the listing's distribution itself: mapping loses nothing.
 
         Where a category has a prototype and the listing has a vector of that kind, the evidence of the category is
-        multiplied by exp(scale · n / (n + settling) · (similarity − neutral)), n being the number of examples.
+        multiplied by exp(scale · n / (n + settling) · (similarity − neutral)), n being the number of examples. Where
+        classes are categories, too, the similarity to the nearest of them is what is neutral, if that is more.
 
         vectors : dict, "photos" | "title" → ndarray of shape (n_listings, n_features), optional
             Of the listings' photos and titles; rows of NaN for those without.
@@ -196,7 +212,7 @@ class CategoryProjections:
         prototypes = {
             kind: Prototype(each.vectors[number], int(each.examples[number]))
             for kind, each in self.prototypes.items()
-            if each.examples[number]
+            if each.vectors[number].any()
         }
         return Category(self.matrix[number], prototypes)
 
@@ -237,5 +253,5 @@ class CategoryProjections:
             settings["floor"],
             settings["temperature"],
             prototypes,
-            FewShot(**settings.get("few_shot", {})),
+            FewShot(**{name: each for name, each in settings.get("few_shot", {}).items() if name in KNOWN}),
         )

@@ -5,22 +5,20 @@ differ from others in words that mean nothing to the classes.
 """
 
 import zlib
-from functools import lru_cache
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
-from productcat.title_model import phrases, split_words
+from productcat.title_model import split_words
 from productcat.whitening import unit
 
 WIDTH = 512
-"""Places into which words and phrases are hashed."""
-
-REMEMBERED = 1 << 18
-"""Features whose places are kept at hand."""
+"""Places into which words and pairs are hashed."""
 
 
 class WordBags:
-    """Titles → unit vectors of their words and phrases, known ones or not.
+    """Titles → unit vectors of their words and pairs of words, those that the title model knows and others.
 
     Each feature adds its rarity, with a sign, at one of 512 places, both drawn by a hash of it (Weinberger et al. 2009,
     "Feature hashing for large scale multitask learning"). The rarity is the inverse document frequency of Spärck Jones
@@ -32,22 +30,24 @@ class WordBags:
     """
 
     def __init__(self, title_model):
-        rarity = title_model.tensors.get("rarity")
-        self._rarity = {} if rarity is None else dict(zip(title_model.vocabulary, rarity.tolist(), strict=True))
+        self._title_model = title_model
         self._rarest = title_model.settings.get("rarest", 1.0)
-        self._placed = lru_cache(REMEMBERED)(self._place)
 
     def vectors(self, titles):
         """Unit vectors, shape (n_titles, 512), float32; a row of NaN for a title without a word."""
-        found = np.zeros((len(titles), WIDTH), np.float32)
-        for row, title in zip(found, titles, strict=True):
+        rows, places, weights = [], [], []
+        for row, title in enumerate(titles):
             words = split_words(title)
-            for feature in (*words, *phrases(words)):
-                place, weight = self._placed(feature)
-                row[place] += weight
+            features = [*words, *map(" ".join, pairwise(words))]
+            codes = [zlib.crc32(feature.encode()) for feature in features]
+            rows += [row] * len(features)
+            places += codes
+            weights += [self._rarity.get(feature, self._rarest) for feature in features]
+        codes, found = np.array(places, np.int64), np.zeros((len(titles), WIDTH), np.float32)
+        np.add.at(found, (rows, codes % WIDTH), np.where(codes >> 31, weights, np.negative(weights)))
         return np.where(found.any(axis=1, keepdims=True), unit(found), np.float32(np.nan))
 
-    def _place(self, feature):
-        code = zlib.crc32(feature.encode())
-        weight = self._rarity.get(feature, self._rarest)
-        return code % WIDTH, weight if code >> 31 else -weight
+    @cached_property
+    def _rarity(self):
+        rarity = self._title_model.tensors.get("rarity")
+        return {} if rarity is None else dict(zip(self._title_model.vocabulary, rarity.tolist(), strict=True))

@@ -217,6 +217,12 @@ def doubtful(tiny_bundle):
     return listings, drawn(categorizer, listings)
 
 
+def test_few_listings_are_told_to_be_few(tiny_bundle):
+    listings, labels = shop_listings(100)
+    said = [calibrate(Categorizer.load(tiny_bundle), listings[:n], labels[:n]).notes for n in (99, 100)]
+    assert [any("give rough settings" in each for each in notes) for notes in said] == [True, False]
+
+
 def test_a_categorizer_that_is_too_sure_learns_to_doubt_and_keeps_it_when_saved(categorizer, doubtful, tmp_path):
     listings, labels = doubtful
     before = categorizer.predict_proba(listings)

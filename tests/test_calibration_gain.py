@@ -1,23 +1,29 @@
 """`python -m training.calibration_gain`: what a calibration on labelled listings gives, measured on others."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from productcat import Categorizer
 from training import calibration_gain
 
 
 def test_confidences_are_measured_before_and_after_on_both_sets(shop_folders, tiny_bundle, tmp_path, monkeypatch):
     monkeypatch.setattr(calibration_gain, "LABELLED", 24)
     monkeypatch.setattr(calibration_gain, "DRAWS", 2)
-    arguments = [f"{tiny_bundle}", "--data", f"{shop_folders}", "--work", f"{tmp_path / 'work'}"]
+    doubtful = Categorizer.load(tiny_bundle)
+    doubtful.projections.few_shot = replace(doubtful.projections.few_shot, temperature=3.0)
+    doubtful.save(tmp_path / "doubtful")
+    arguments = [f"{tmp_path / 'doubtful'}", "--data", f"{shop_folders}", "--work", f"{tmp_path / 'work'}"]
     calibration_gain.main([*arguments, "--to", f"{tmp_path / 'figures.json'}"])
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert set(figures) == {"clothing, test", "olx-five"}
     for each in figures.values():
         assert set(each) == {"0", "5"}
         assert all(0 <= value <= 1 for found in each.values() for value in found.values())
-        assert each["5"]["top-1 after"] > 0.8
+        assert each["5"]["top1_after"] > 0.8
+        assert each["5"]["calibration_error_after"] < each["5"]["calibration_error_before"]
 
 
 def test_a_data_set_that_is_not_there_is_named(tiny_bundle, tmp_path):

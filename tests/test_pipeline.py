@@ -10,10 +10,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from productcat import Categorizer, Listing
 from productcat.bundle import Bundle
+from productcat.projections import FewShot
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "training/configs/samples.toml"
@@ -66,9 +68,19 @@ def trained(tmp_path_factory, config):
 def test_one_command_makes_a_bundle_from_the_samples(trained):
     folder, lines = trained
     assert "320 rows, 320 listings, 14 classes" in lines
-    names = ["image", "image-export", "title", "ensemble", "evaluation"]
+    names = ["image", "image-export", "title", "ensemble", "prototypes", "evaluation"]
     assert steps(lines) == [(name, "started") for name in names]
     assert not Bundle.open(folder / "bundle").problems()
+
+
+def test_the_classes_have_prototypes_that_leave_their_confidences_alone(trained):
+    categorizer = Categorizer.load(trained[0] / "bundle")
+    listings = [Listing(title="brown shoulder handbag"), Listing(title="black sports shoes")]
+    before = categorizer.predict_proba(listings)
+    known = categorizer.projections.prototypes
+    assert all(known[kind].vectors.any(axis=1).all() for kind in ("photos", "title"))
+    categorizer.projections.few_shot = FewShot(scale=5.0, title_scale=5.0)
+    np.testing.assert_array_equal(categorizer.predict_proba(listings), before)
 
 
 def test_the_bundle_predicts(trained):
@@ -135,7 +147,7 @@ def test_a_changed_setting_redoes_what_it_touches_and_nothing_else(trained, tmp_
     text = TEXT.replace('source = "samples"', 'source = "samples"\nextra_titles = ["samples/styles.csv:usage"]')
     (tmp_path / "changed.toml").write_text(text + "\n[decision]\nprecision = 0.9\n", "utf-8")
     lines = run(tmp_path / "changed.toml", tmp_path / "bundle", trained[0] / "work")
-    redone = [("title", "started"), ("ensemble", "started"), ("evaluation", "started")]
+    redone = [(name, "started") for name in ("title", "ensemble", "prototypes", "evaluation")]
     assert steps(lines) == [("image", "done before"), ("image-export", "done before"), *redone]
 
 

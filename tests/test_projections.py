@@ -187,3 +187,26 @@ def test_prototypes_survive_the_disk_and_the_leaving_of_others(tmp_path_factory,
     left = loaded.without("category 0")
     np.testing.assert_array_equal(left.divergences(seen), projections.divergences(seen)[:, 1:])
     assert left.examples.tolist() == projections.examples[1:].tolist()
+
+
+@given(seeds, st.integers(1, 5))
+def test_examples_speak_for_their_category_only_where_they_are_more_alike_than_every_class(seed, n_classes):
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(size=(n_classes + 2, 6)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    of_classes, own, judged = vectors[:n_classes], vectors[n_classes], vectors[n_classes + 1 :]
+    names = [f"class {number}" for number in range(n_classes)]
+    found = {
+        name: Category(row, {"photos": Prototype(vector, 0)})
+        for name, row, vector in zip(names, np.eye(n_classes), of_classes, strict=True)
+    }
+    like = CategoryProjections([], np.empty((0, 0)), few_shot=FewShot(scale=5.0, neutral=-1.0))
+    even = np.full((1, n_classes), 1 / n_classes)
+    of_classes_alone = CategoryProjections.of(found, like)
+    np.testing.assert_array_equal(
+        of_classes_alone.confidences(even, {"photos": judged}), of_classes_alone.confidences(even)
+    )
+    together = of_classes_alone.with_category("own", Category(even[0], {"photos": Prototype(own, 3)}))
+    before, after = together.confidences(even)[0], together.confidences(even, {"photos": judged})[0]
+    assert (after[-1] > before[-1]) == (own @ judged[0] > (of_classes @ judged[0]).max())
+    np.testing.assert_allclose(after[:-1] / after[0], before[:-1] / before[0])

@@ -18,7 +18,7 @@ from productcat.progress import Progress
 from productcat.whitening import unit
 from training.config import load_config
 from training.datasets import load_dataset
-from training.metrics import mean_class_top_k
+from training.metrics import mean_class_top_k, over_draws
 
 SHOTS = (1, 5, 20)
 """Examples a class that is added."""
@@ -66,13 +66,18 @@ def added_classes(options):
     train, test = dataset.rows("train"), dataset.rows("test")
     by_class = {number: train[dataset.labels[train] == number] for number in np.unique(dataset.labels[train]).tolist()}
     added = [number for number in by_class if names[number] not in known]
-    task = Task(dataset, names, by_class, added, test)
+    task, whole = Task(dataset, names, by_class, added, test), Categorizer.load(options.against)
+    if unknown := {names[number] for number in by_class} - set(whole.categories):
+        raise ValueError(
+            f"{options.against}: {min(unknown)!r} is not among its categories; give a bundle of all classes"
+        )
     plain = Categorizer.load(options.plain).look(task.listings(task.rows), "photos").vectors["photos"]
     features = dict(zip(task.rows.tolist(), plain, strict=True))
-    trained = task.scores(Categorizer.load(options.against))
-    figures = {"known": len(known), "added": len(added), "trained on all": round(task.share(trained, added), 4)}
+    trained = task.scores(whole)
+    figures = {"known": len(known), "added": len(added), "trained_on_all": round(task.share(trained, added), 4)}
     for shots in SHOTS:
-        figures[str(shots)] = summary([task.measure(options.bundle, features, shots, draw) for draw in range(DRAWS)])
+        draws = [task.measure(options.bundle, features, shots, draw) for draw in range(DRAWS)]
+        figures[str(shots)] = over_draws(draws)
     return figures
 
 
@@ -114,19 +119,11 @@ class Task:
         scores, nearest = self.scores(categorizer), np.full((len(self.test), len(self.names)), -1.0)
         judged = np.array([features[row] for row in self.test])
         for number, rows in (self.known | drawn).items():
-            nearest[:, number] = np.nan_to_num(judged @ unit(np.nanmean([features[row] for row in rows], axis=0)))
+            seen = [features[row] for row in rows if not np.isnan(features[row]).any()]
+            if seen:
+                nearest[:, number] = judged @ unit(np.mean(seen, axis=0))
         found = {"added": self.share(scores, self.added), "known": self.share(scores, self.known)}
-        return found | {"nearest mean, added": self.share(nearest, self.added)}
-
-
-def summary(draws):
-    """Means over draws and their standard errors. → dict"""
-    found = {}
-    for name in draws[0]:
-        values = np.array([each[name] for each in draws])
-        found[name] = round(float(values.mean()), 4)
-        found[f"{name}, error"] = round(float(values.std(ddof=1) / np.sqrt(len(values))), 4)
-    return found
+        return found | {"nearest_mean_added": self.share(nearest, self.added)}
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from productcat.calibration import calibrate
 from productcat.categorizer import Categorizer
 from productcat.errors import ProductcatError
 from productcat.reliability import calibration_error
-from training.added_classes import summary
 from training.datasets import DataConfig, load_dataset
+from training.metrics import over_draws, top_k
 
 SETS = {
     "clothing, test": (DataConfig(source="clothing-dataset-small.tar", table=""), True),
@@ -56,7 +56,7 @@ def measure(config, split, options):
     dataset, figures = load_dataset(config, options.data, options.work, options.seed), {}
     for shots in SHOTS:
         rngs = [np.random.default_rng([options.seed, shots, draw]) for draw in range(DRAWS)]
-        figures[str(shots)] = summary([measured(options.bundle, dataset, split, shots, rng) for rng in rngs])
+        figures[str(shots)] = over_draws([measured(options.bundle, dataset, split, shots, rng) for rng in rngs])
     return figures
 
 
@@ -77,8 +77,8 @@ def measured(bundle, dataset, split, shots, rng):
             known = [names[number] for number in dataset.labels[labelled]]
             calibrate(categorizer, [dataset.listings[row] for row in labelled], known)
         confidences = categorizer.predict_proba(listings)
-        found[f"calibration error {moment}"] = calibration_error(confidences, dataset.labels[judged])
-        found[f"top-1 {moment}"] = float((confidences.argmax(axis=1) == dataset.labels[judged]).mean())
+        found[f"calibration_error_{moment}"] = calibration_error(confidences, dataset.labels[judged])
+        found[f"top1_{moment}"] = float(top_k(confidences, dataset.labels[judged], 1).mean())
     return found
 
 

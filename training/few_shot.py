@@ -21,6 +21,7 @@ from productcat.projections import Category, CategoryProjections, FewShot, Proto
 from productcat.reliability import calibration_error, negative_log_likelihood
 from productcat.whitening import unit
 from training.datasets import DataConfig, load_dataset
+from training.metrics import over_draws
 
 SHOTS = (0, 1, 5, 10)
 """Examples a category; 0 is the name alone."""
@@ -183,14 +184,8 @@ def report(labelled, queries, few_shot, floor, seed):
             if n:
                 row["nearest_mean_top1"] = float((task.nearest_mean() == labels).mean())
             figures.append(row)
-        means = {name: np.array([each[name] for each in figures]) for name in figures[0]}
-        found[n] = {name: round(float(each.mean()), 4) for name, each in means.items()}
-        found[n] |= {f"{name}_error": round(_error(each), 4) for name, each in means.items() if len(each) > 1}
+        found[n] = over_draws(figures)
     return found
-
-
-def _error(values):
-    return float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def seen(categorizer, dataset, rows, use="photos"):
@@ -232,8 +227,9 @@ def run(categorizer, options):
     few_shot, floor = fit(simulated(train, options.seed))
     if categorizer.title_model:
         offers = load_dataset(FIT_TITLES, options.data, options.work, options.seed)
-        chosen = [np.flatnonzero(offers.labels == label)[:MOST_TITLES] for label in range(len(offers.classes))]
-        offers = seen(categorizer, offers, np.concatenate(chosen), "title")
+        rng = np.random.default_rng(options.seed)  # the table is sorted by product
+        rows = [rng.permutation(np.flatnonzero(offers.labels == label)) for label in range(len(offers.classes))]
+        offers = seen(categorizer, offers, np.concatenate([each[:MOST_TITLES] for each in rows]), "title")
         few_shot = fit_titles(simulated(offers, options.seed), few_shot, floor)
     print(few_shot, floor, file=sys.stderr)
     categorizer.projections.few_shot, categorizer.projections.floor = few_shot, floor

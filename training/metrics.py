@@ -36,3 +36,13 @@ def summary(distributions, labels):
         "expected_calibration_error": calibration_error(distributions, labels),
         "coverage_at_99_precision": coverage,
     }
+
+
+def over_draws(draws):
+    """Means of figures over draws and, of more than one draw, their standard errors. draws : list of dict → dict"""
+    values = {name: np.array([each[name] for each in draws]) for name in draws[0]}
+    found = {name: round(float(each.mean()), 4) for name, each in values.items()}
+    if len(draws) > 1:
+        for name, each in values.items():
+            found[f"{name}_error"] = round(float(each.std(ddof=1) / np.sqrt(len(each))), 4)
+    return found

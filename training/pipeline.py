@@ -21,6 +21,7 @@ from training import datasets, evaluate, image_model, metrics, stages, title_mod
 from training.assemble import assemble
 from training.categorizer import calibrated, fit_ensemble, fit_rule
 from training.export import WEIGHTS, export, run_all
+from training.prototypes import class_projections
 
 CALIBRATION_PHOTOS = 512
 """So many training photos give the ranges of int8 activations."""
@@ -86,10 +87,11 @@ class Pipeline:
         image = self.image_step() if "photos" in self.evidence else None
         title = self.title_step() if "title" in self.evidence else None
         report = self.ensemble_step(image, title)
+        projections = self.prototypes_step(image, title)
         manifest = self.manifest(image, title, report)
-        figures, per_class = self.evaluation_step(image, title, manifest)
+        figures, per_class = self.evaluation_step(image, title, projections, manifest)
         manifest["metrics"] = {"validation": report["validation"], "test": figures}
-        assemble(to, manifest, self.dataset.classes, image, title)
+        assemble(to, manifest, self.dataset.classes, image, title, projections)
         return figures, per_class
 
     def step(self, folder, make):
@@ -197,6 +199,17 @@ class Pipeline:
 
         return self.step(folder, make)
 
+    def prototypes_step(self, image, title):
+        """The classes as categories, with their prototypes. → CategoryProjections"""
+        folder = self.folder("prototypes", [part.name for part in (image, title) if part])
+
+        def make(folder):
+            class_projections(self.dataset, image, title).save(folder)
+            return {}
+
+        self.step(folder, make)
+        return CategoryProjections.load(folder)
+
     def seen_in_photos(self, image, split):
         """Distributions of one split's listings as the image model gives them, NaN rows for those without photos."""
         rows, photo_rows = self.dataset.rows(split), self.dataset.photo_rows(split)
@@ -234,14 +247,14 @@ class Pipeline:
         counts = np.bincount(self.dataset.labels[self.dataset.rows("train")], minlength=len(self.dataset.classes))
         return {each["name"]: int(count) for each, count in zip(self.dataset.classes, counts, strict=True)}
 
-    def evaluation_step(self, image, title, manifest):
+    def evaluation_step(self, image, title, projections, manifest):
         """Report `test` through the public face of a bundle that is assembled for it."""
         folder = self.folder("evaluation", json.dumps(manifest, sort_keys=True))
 
         def make(_):
             candidate = folder / "bundle"
             if not candidate.exists():
-                assemble(candidate, manifest, self.dataset.classes, image, title)
+                assemble(candidate, manifest, self.dataset.classes, image, title, projections)
             rows = self.dataset.rows("test")
             listings, labels = [self.dataset.listings[row] for row in rows], self.dataset.labels[rows]
             training = self.dataset.labels[self.dataset.rows("train")]

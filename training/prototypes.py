@@ -1,0 +1,64 @@
+"""Prototypes of the classes: what examples of a category that is added are measured against.
+
+Without them a category that is made of a few T-shirts would take over all listings that are a little like them.
+"""
+
+import numpy as np
+
+from productcat.image_model import ImageModel
+from productcat.projections import Category, CategoryProjections, Prototype
+from productcat.title_model import TitleModel
+from productcat.title_words import WordBags
+from productcat.whitening import unit
+
+BATCH = 256
+
+
+def class_projections(dataset, image, title):
+    """The classes as categories, with the prototypes of their training listings.
+
+    Parameters
+    ----------
+    dataset : training.datasets.Dataset
+        With decoded photos.
+    image, title : pathlib.Path or None
+        Folders of the bundle's parts.
+
+    Returns
+    -------
+    CategoryProjections
+    """
+    prototypes = [{} for _ in dataset.classes]
+    seen = {"photos": _photos(dataset, image) if image else [], "title": _titles(dataset, title) if title else []}
+    for kind, parts in seen.items():
+        for number, mean in enumerate(_means(parts, len(prototypes))):
+            if mean.any():
+                prototypes[number][kind] = Prototype(mean, 0)
+    known = zip(dataset.classes, np.eye(len(prototypes)), prototypes, strict=True)
+    found = {each["name"]: Category(projection, own) for each, projection, own in known}
+    return CategoryProjections.of(found, CategoryProjections([], np.empty((0, 0))))
+
+
+def _photos(dataset, image):
+    """Batches of (features of training photos, their labels); nothing where the model gives no features."""
+    model, rows = ImageModel.load(image), dataset.photo_rows("train")
+    for start in range(0, len(rows) if model.levels else 0, BATCH):
+        some = rows[start : start + BATCH]
+        yield model.run(np.asarray(dataset.photos[some]))[1][model.levels[-1]], dataset.labels[dataset.owners[some]]
+
+
+def _titles(dataset, title):
+    """Batches of (words of training titles, their labels)."""
+    bags, rows = WordBags(TitleModel.load(title)), dataset.rows("train")
+    for start in range(0, len(rows), BATCH):
+        some = rows[start : start + BATCH]
+        yield bags.vectors([dataset.listings[row].title for row in some]), dataset.labels[some]
+
+
+def _means(parts, n_classes):
+    """Directions of the classes' means, rows of zeros for those without. parts : batches of (vectors, labels)"""
+    sums = np.zeros((n_classes, 0), np.float32)
+    for vectors, labels in parts:
+        sums = sums if sums.shape[1] else np.zeros((n_classes, vectors.shape[1]), np.float32)
+        np.add.at(sums, labels, np.nan_to_num(unit(vectors)))
+    return unit(sums)
