@@ -8,6 +8,7 @@ FASHION, FEW_SHOT = "productcat/bundles/fashion/manifest.json", "training/result
 PER_CLASS = "training/results/fashion_per_class.csv"
 KINDS = {"photos": "photos only", "title": "title only", "both": "both"}
 SETS = {"clothing, test": "used clothes, 10 labels", "olx-five": "cars, bikes, mobiles, books, furniture"}
+RIGHT = "precision_of_assigned"
 FEWEST = 10
 """Test listings that a class must have to be named among the hardest."""
 
@@ -61,14 +62,19 @@ def fashion_decisions():
     settings = (
         f"With the shipped rule, `assign_at={rule['assign_at']:.3f}` and `shortlist_at={rule['shortlist_at']:g}`:"
     )
-    photos, title = (manifest["decision_rules_alone"][kind]["assign_at"] for kind in ("photos", "title"))
-    settings += f"\n\nPhotos alone are assigned from {photos:.3f} on, titles alone from {title:.3f} on."
+    rules, done = {"both": rule, **manifest["decision_rules_alone"]}, {"both": decisions, **found["decisions_alone"]}
+    kinds = [
+        [words, f"{rules[kind]['assign_at']:.3f}", *(percent(done[kind][each]) for each in ("assign", RIGHT))]
+        for kind, words in KINDS.items()
+    ]
     said = f"""The photo alone is unsure (confidence below 0.5) of {percent(rescue["photos_unsure"])} of the test
     listings. There the most probable class is the right one in:"""
     return "\n\n".join(
         [
             settings,
             table(["decision", "share of the test listings"], rows),
+            "The rule of each kind of evidence:",
+            table(["evidence", "assigned from", "assigned", "right among them"], kinds),
             paragraph(said),
             table(["evidence", "right"], unsure),
         ]

@@ -11,6 +11,7 @@ MEASURES = {"auc": "AUC", "average_precision": "average precision", "recall_at_1
 METHODS = {
     "Siamese network, known catalogue": "productcat, known catalogue",
     "Siamese network, nothing known": "productcat, nothing known",
+    "whitened means, known catalogue": "its simplest part (whitened means), known catalogue",
     "embedding_conv4_block6_out, best photos": "ResNet50 (conv4), best pair of photos",
     "embedding_conv5_block3_out, means": "ResNet50 (conv5), mean of the photos",
 }

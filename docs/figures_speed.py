@@ -2,7 +2,7 @@
 
 import json
 
-from figure_text import ROOT, amount, paragraph, result, share, table
+from figure_text import ROOT, amount, paragraph, percent, result, share, table
 
 TIMINGS = ("prediction", "throughput", "decoding", "titles")
 
@@ -90,5 +90,13 @@ def bundles():
         height, width = settings["photo_size"]
         parts = ", ".join(sorted(each.name for each in folder.iterdir() if each.is_dir()))
         size = f"{size / 1e6:.1f} MB"
-        rows.append([f"`{folder.name}`", parts, f"{n_classes:,}", f"{height}×{width}", settings["arithmetic"], size])
+        arithmetic = f"{settings['arithmetic']}, {against_float(json.loads(manifest.read_text('utf-8'))['export'])}"
+        rows.append([f"`{folder.name}`", parts, f"{n_classes:,}", f"{height}×{width}", arithmetic, size])
     return table(["bundle", "parts", "classes", "photos, pixels", "arithmetic", "size"], rows, words=2)
+
+
+def against_float(export):
+    """What was measured of int8 beside float32."""
+    if top1 := export.get("validation_top1"):
+        return f"validation top-1 {share(top1['int8'])} against {share(top1['float32'])} of float32"
+    return f"the class of float32 for {percent(export['int8_agrees_with_float_top1'])} of the photos"

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from productcat.bundle import Bundle
+from productcat.bundle import SHIPPED, Bundle
 from productcat.errors import BundleError
 from productcat.image_model import ImageModel
 from productcat.photo_evidence import SIDE, PhotoSets, correlations, evidence, nearest_pairs, thumbnails, unframed
@@ -93,7 +93,8 @@ class DuplicateDetector:
         BundleError
             The bundle is missing, damaged, of another format, or has no such part.
         """
-        opened = Bundle.open(DEFAULT if bundle is None else bundle)
+        # The default is never a directory that happens to lie where the program is run.
+        opened = Bundle.open(SHIPPED / DEFAULT if bundle is None else bundle)
         if not opened.has("duplicates"):
             raise BundleError(f"bundle {opened.path}: no 'duplicates' part in it; use one with it, such as {DEFAULT}")
         metric = SetMetric.load(opened.part("duplicates"))
