@@ -32,6 +32,7 @@ FIGURES = {
     "speed": speed.speed,
     "timings": speed.timings,
     "catalogue": speed.catalogue,
+    "index": speed.index,
     "index-kill": speed.index_kill,
     "start": speed.start,
     "bundles": speed.bundles,

@@ -65,6 +65,29 @@ def catalogue():
 | of these missed | {found["identical_groups_missed"]:,} |"""
 
 
+def index():
+    """An index of a million photos, and usearch with the same vectors."""
+    found = result("index")
+    ours, theirs = found["productcat"], found["usearch"]
+
+    def both(words, read, unit=""):
+        return [words, *(f"{read(each)}{unit}" for each in (ours, theirs))]
+
+    def times(figures, name):
+        return f"{amount(figures[name]['p50_ms'])} / {amount(figures[name]['p99_ms'])}" if name in figures else "–"
+
+    rows = [
+        both("building", lambda each: amount(each["build_s"]), " s"),
+        both("on disk, a photo", lambda each: amount(each["bytes_a_photo"]), " B"),
+        both("recall at 10, against exact search", lambda each: share(each["recall_at_10"])),
+        both("the nearest photos of one, p50 / p99", lambda each: times(each, "nearest_photos"), " ms"),
+        both("`search`, a listing of one photo, p50 / p99, ms", lambda each: times(each, "search_1_photo")),
+        both("`search`, a listing of four photos, p50 / p99, ms", lambda each: times(each, "search_4_photos")),
+        both("one more listing added and found, median", lambda each: amount(each["add_and_find_s"]["median"]), " s"),
+    ]
+    return table([f"{ours['photos']:,} photos", "productcat", "usearch, in memory"], rows)
+
+
 def index_kill():
     """What killing the process did to the index."""
     found = result("index_kill")

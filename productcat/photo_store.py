@@ -39,10 +39,10 @@ INDEX_FROM = 50_000
 PARTITION = 1_000
 """Photos in a part of the approximate index, about."""
 
-PROBED = 40
+PROBED = 24
 """Parts that a search looks into."""
 
-REFINED = 3
+REFINED = 2
 """So many times the photos that are wanted are compared by their stored vectors."""
 
 GROWTH = 4

@@ -8,6 +8,7 @@ also keeps prototypes: the direction of the mean features of its examples' photo
 
 import json
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 
 import numpy as np
 
@@ -100,13 +101,18 @@ class Prototypes:
         examples = [each.examples if each else 0 for each in prototypes]
         return cls(np.array(vectors, np.float32).reshape(len(prototypes), width), np.array(examples, int))
 
+    @cached_property
+    def present(self):
+        """Which categories have one. → ndarray of shape (n_categories,), bool"""
+        return self.vectors.any(axis=1)
+
     def likeness(self, vectors, scale, neutral, settling):
         """What prototypes say of listings, in the logarithm of the evidence; 0 where there is none.
 
         vectors : ndarray of shape (n_listings, n_features) → (n_listings, n_categories)
         """
         known = self.examples > 0
-        classes = ~known & self.vectors.any(axis=1)
+        classes = self.present & ~known
         if classes.any():
             neutral = np.maximum(neutral, products(vectors, self.vectors[classes]).max(axis=1, keepdims=True))
         found = np.zeros((len(vectors), len(known)))
@@ -212,7 +218,7 @@ class CategoryProjections:
         prototypes = {
             kind: Prototype(each.vectors[number], int(each.examples[number]))
             for kind, each in self.prototypes.items()
-            if each.vectors[number].any()
+            if each.present[number]
         }
         return Category(self.matrix[number], prototypes)
 

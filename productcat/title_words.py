@@ -35,16 +35,15 @@ class WordBags:
 
     def vectors(self, titles):
         """Unit vectors, shape (n_titles, 512), float32; a row of NaN for a title without a word."""
-        rows, places, weights = [], [], []
+        features = []
         for row, title in enumerate(titles):
             words = split_words(title)
-            features = [*words, *map(" ".join, pairwise(words))]
-            codes = [zlib.crc32(feature.encode()) for feature in features]
-            rows += [row] * len(features)
-            places += codes
-            weights += [self._rarity.get(feature, self._rarest) for feature in features]
-        codes, found = np.array(places, np.int64), np.zeros((len(titles), WIDTH), np.float32)
-        np.add.at(found, (rows, codes % WIDTH), np.where(codes >> 31, weights, np.negative(weights)))
+            features += [(row, feature) for feature in (*words, *map(" ".join, pairwise(words)))]
+        rows = np.array([row for row, _ in features], int)
+        codes = np.array([zlib.crc32(feature.encode()) for _, feature in features], np.int64)
+        rarities = np.array([self._rarity.get(feature, self._rarest) for _, feature in features])
+        found = np.zeros((len(titles), WIDTH), np.float32)
+        np.add.at(found, (rows, codes % WIDTH), np.where(codes >> 31, rarities, -rarities))
         return np.where(found.any(axis=1, keepdims=True), unit(found), np.float32(np.nan))
 
     @cached_property
