@@ -24,6 +24,9 @@ SETS = {
 }
 """Marketplaces, and whether their data bring a split: then `test` is judged, else what is drawn for nothing else."""
 
+DESCRIPTIONS = {"longsleeve": "shirt with long sleeves", "outwear": "jacket, coat"}
+"""More words for names of categories that are no words."""
+
 SHOTS = (0, 5)
 """Examples a category; 0 is the name alone."""
 
@@ -69,7 +72,7 @@ def measured(bundle, dataset, split, shots, rng):
     labelled, judged = pool[:LABELLED], dataset.rows("test") if split else pool[LABELLED:]
     categorizer = Categorizer.load(bundle)
     shown = {names[number]: [dataset.listings[row] for row in rows] for number, rows in examples.items()}
-    categorizer.replace_categories(shown)
+    categorizer.replace_categories(shown, DESCRIPTIONS)
     listings = [dataset.listings[row] for row in judged]
     found = {}
     for moment in ("before", "after"):
