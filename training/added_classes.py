@@ -7,15 +7,14 @@ was trained on all classes.
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from productcat.categorizer import Categorizer
-from productcat.errors import ProductcatError
 from productcat.progress import Progress
 from productcat.whitening import unit
+from training.commands import FIGURES, FOLDERS, mistakes_in_one_line, write_figures
 from training.config import load_config
 from training.datasets import load_dataset
 from training.metrics import mean_class_top_k, over_draws
@@ -30,22 +29,17 @@ KNOWN_EXAMPLES = 200
 
 def main(arguments=None):
     """The command. A user's mistake is one line on standard error and exit code 1."""
-    parser = argparse.ArgumentParser(prog="python -m training.added_classes", description=__doc__.split("\n")[0])
+    description, parents = __doc__.split("\n")[0], [FOLDERS, FIGURES]
+    parser = argparse.ArgumentParser("python -m training.added_classes", description=description, parents=parents)
     parser.add_argument("bundle", help="a bundle that was trained on some of the classes")
     parser.add_argument("config", type=Path, help="the TOML file whose [data] has all classes")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder with the data (default: data)")
-    parser.add_argument("--work", type=Path, default=Path("work"), help="where the data are unpacked (default: work)")
     parser.add_argument("--against", default="fashion", help="a bundle trained on all classes (default: fashion)")
     parser.add_argument("--plain", default="general", help="a bundle with plain features (default: general)")
-    parser.add_argument("--to", type=Path, help="also write the figures to this JSON file")
     options = parser.parse_args(arguments)
-    try:
+    with mistakes_in_one_line():
         figures = added_classes(options)
-    except (ProductcatError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
     print(json.dumps(figures, indent=1))
-    if options.to:
-        options.to.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    write_figures(figures, options.to)
 
 
 def added_classes(options):

@@ -6,15 +6,13 @@ bundle is calibrated on labelled listings, and judged on others.
 
 import argparse
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 
 from productcat.calibration import calibrate
 from productcat.categorizer import Categorizer
-from productcat.errors import ProductcatError
 from productcat.reliability import calibration_error
+from training.commands import FIGURES, FOLDERS, mistakes_in_one_line, write_figures
 from training.datasets import DataConfig, load_dataset
 from training.metrics import over_draws, top_k
 
@@ -38,20 +36,15 @@ DRAWS = 5
 
 def main(arguments=None):
     """The command. A user's mistake is one line on standard error and exit code 1."""
-    parser = argparse.ArgumentParser(prog="python -m training.calibration_gain", description=__doc__.split("\n")[0])
+    description, parents = __doc__.split("\n")[0], [FOLDERS, FIGURES]
+    parser = argparse.ArgumentParser("python -m training.calibration_gain", description=description, parents=parents)
     parser.add_argument("bundle", help="a bundle with an image model, or the name of a shipped one")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder with the data (default: data)")
-    parser.add_argument("--work", type=Path, default=Path("work"), help="where the data are unpacked (default: work)")
-    parser.add_argument("--to", type=Path, help="also write the figures to this JSON file")
     parser.add_argument("--seed", type=int, default=20)
     options = parser.parse_args(arguments)
-    try:
+    with mistakes_in_one_line():
         figures = {name: measure(*each, options) for name, each in SETS.items()}
-    except (ProductcatError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
     print(json.dumps(figures, indent=1))
-    if options.to:
-        options.to.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    write_figures(figures, options.to)
 
 
 def measure(config, split, options):

@@ -9,35 +9,27 @@ import argparse
 import dataclasses
 import json
 import os
-import sys
 import tomllib
 from pathlib import Path
+
+from training.commands import FIGURES, FOLDERS, WEIGHTS, mistakes_in_one_line, write_figures
 
 COLUMNS = ("validation_top1", "validation_top5", "validation_mean_class_top1")
 
 
 def main(arguments=None):
     """The command. A user's mistake is one line on standard error and exit code 1."""
-    description = "Compare ways to train the image model."
-    parser = argparse.ArgumentParser(prog="python -m training.compare", description=description)
+    description, parents = __doc__.split("\n")[0], [FOLDERS, WEIGHTS, FIGURES]
+    parser = argparse.ArgumentParser("python -m training.compare", description=description, parents=parents)
     parser.add_argument("config", type=Path, help="a TOML file, such as training/configs/comparison.toml")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder with the data (default: data)")
-    parser.add_argument("--work", type=Path, default=Path("work"), help="where finished steps are kept (default: work)")
-    parser.add_argument("--weights", help="a file of ImageNet weights of the backbone, in place of Keras's download")
-    parser.add_argument("--to", type=Path, help="also write the figures to this JSON file")
     options = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-    from productcat.errors import ProductcatError
-
-    try:
+    with mistakes_in_one_line():
         results = compare(options.config, options.data, options.work, options.weights)
-    except (ProductcatError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
     for name, row in results.items():
         print(f"{name:32}" + "".join(f"{row[column]:8.4f}" for column in COLUMNS))
-    if options.to:
-        options.to.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    write_figures(results, options.to)
 
 
 def compare(path, data, work, weights=None):

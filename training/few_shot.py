@@ -15,11 +15,11 @@ import numpy as np
 
 from productcat.categorizer import Categorizer
 from productcat.ensemble import combined
-from productcat.errors import ProductcatError
 from productcat.listing import Listing
 from productcat.projections import Category, CategoryProjections, FewShot, Prototype
 from productcat.reliability import calibration_error, negative_log_likelihood
 from productcat.whitening import unit
+from training.commands import FOLDERS, mistakes_in_one_line, write_figures
 from training.datasets import DataConfig, load_dataset
 from training.metrics import over_draws
 
@@ -200,24 +200,20 @@ def seen(categorizer, dataset, rows, use="photos"):
 
 def main(arguments=None):
     """The command. A user's mistake is one line on standard error and exit code 1."""
-    parser = argparse.ArgumentParser(prog="python -m training.few_shot", description=__doc__.split("\n")[0])
+    description, parents = __doc__.split("\n")[0], [FOLDERS]
+    parser = argparse.ArgumentParser("python -m training.few_shot", description=description, parents=parents)
     parser.add_argument("bundle", help="a bundle with an image model, or the name of a shipped one")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder with the data (default: data)")
-    parser.add_argument("--work", type=Path, default=Path("work"), help="where the data are unpacked (default: work)")
     parser.add_argument("--to", type=Path, help="the bundle with the settings: a new directory")
     parser.add_argument("--report", type=Path, help="write the figures to this JSON file")
     parser.add_argument("--seed", type=int, default=20)
     options = parser.parse_args(arguments)
-    try:
+    with mistakes_in_one_line():
         categorizer = Categorizer.load(options.bundle)
         figures = run(categorizer, options)
         if options.to:
             categorizer.save(options.to)
-    except (ProductcatError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
     print(json.dumps(figures, indent=1))
-    if options.report:
-        options.report.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    write_figures(figures, options.report)
 
 
 def run(categorizer, options):

@@ -16,13 +16,13 @@ import numpy as np
 
 from productcat.bundle import Bundle, sha256, write_bundle
 from productcat.duplicates import NEIGHBOURS
-from productcat.errors import ProductcatError
 from productcat.image_model import GRAPH, SETTINGS, ImageModel
 from productcat.listing import Listing
 from productcat.photo_evidence import ALIKE, SHARP
 from productcat.photos import read_photo
 from productcat.search_space import FORMAT
 from training.assemble import assemble
+from training.commands import FOLDERS, mistakes_in_one_line, write_figures
 from training.config import load_config
 from training.datasets import DataConfig, load_dataset
 from training.duplicate_protocol import Protocol, candidates, report
@@ -69,12 +69,10 @@ class GeneralConfig:
 
 def main(arguments=None):
     """The command. A user's mistake is one line on standard error and exit code 1."""
-    description = "Make a bundle of an untouched network and a metric between sets of photos."
-    parser = argparse.ArgumentParser(prog="python -m training.general", description=description)
+    description, parents = __doc__.split("\n")[0], [FOLDERS]
+    parser = argparse.ArgumentParser("python -m training.general", description=description, parents=parents)
     parser.add_argument("config", type=Path, help="a TOML file, such as training/configs/general.toml")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder with the data (default: data)")
     parser.add_argument("--to", type=Path, required=True, help="the bundle: a new directory")
-    parser.add_argument("--work", type=Path, default=Path("work"), help="where finished steps are kept (default: work)")
     image = parser.add_mutually_exclusive_group(required=True)
     image.add_argument("--weights", help="a file of ImageNet weights of the backbone with its top")
     image.add_argument("--image-of", help="instead, learn on this bundle's image model; the metric is added to a copy")
@@ -82,16 +80,13 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     if os.path.lexists(options.to):
         sys.exit(f"error: {options.to}: exists already; a bundle is written to a new directory")
-    try:
+    with mistakes_in_one_line():
         config = load_config(options.config, GeneralConfig)
         given = Bundle.open(options.image_of) if options.image_of else None
         work = options.work / (f"{config.name}-{given.manifest['name']}" if given else config.name)
         run = General(config, options.data, work, options.weights, given)
         figures = run.bundle(options.config.read_text("utf-8"), options.to)
-    except (ProductcatError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
-    if options.report:
-        options.report.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    write_figures(figures, options.report)
 
 
 class General:

@@ -7,9 +7,7 @@ network frozen and a logistic regression on its features.
 
 import argparse
 import dataclasses
-import json
 import os
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +18,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up note
 
 import keras
 
-from productcat.errors import ProductcatError
 from training import image_model, stages
+from training.commands import FIGURES, FOLDERS, WEIGHTS, mistakes_in_one_line, write_figures
 from training.config import Config, load_config
 from training.pipeline import Pipeline, Rows
 
@@ -63,23 +61,16 @@ class TransferConfig(Config):
 
 def main(arguments=None):
     """The command. A user's mistake is one line on standard error and exit code 1."""
-    description = "Compare starts of training, by the number of examples."
-    parser = argparse.ArgumentParser(prog="python -m training.transfer", description=description)
+    description, parents = __doc__.split("\n")[0], [FOLDERS, WEIGHTS, FIGURES]
+    parser = argparse.ArgumentParser("python -m training.transfer", description=description, parents=parents)
     parser.add_argument("config", type=Path, help="a TOML file, such as training/configs/transfer.toml")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder with the data (default: data)")
-    parser.add_argument("--work", type=Path, default=Path("work"), help="where finished runs are kept (default: work)")
-    parser.add_argument("--weights", help="a file of ImageNet weights of the backbone, in place of Keras's download")
-    parser.add_argument("--to", type=Path, help="also write the figures to this JSON file")
     parser.add_argument("--figure", type=Path, help="draw the learning curves into this SVG or PNG file")
     options = parser.parse_args(arguments)
-    try:
+    with mistakes_in_one_line():
         results = transfer(options.config, options.data, options.work, options.weights)
-    except (ProductcatError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
     for row in results:
         print("{start:24} {trained:7} {examples:>5}  {top1:.3f} ± {error:.3f} {megabytes:6} MB {ms:6} ms".format(**row))
-    if options.to:
-        options.to.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    write_figures(results, options.to)
     if options.figure:
         from training.transfer_figure import draw
 
