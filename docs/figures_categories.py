@@ -94,7 +94,7 @@ def fashion_groups():
 
 Rolled up to the parents of the classes (`Categorizer.roll_up`), photos and title together:
 
-{table(["level", "top-1"], parents)}"""
+{table(["parent", "top-1"], parents)}"""
 
 
 def fashion_hardest():
