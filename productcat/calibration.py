@@ -138,7 +138,7 @@ def _look(categorizer, listings, labels):
             numbers.append(number)
             yield listing
 
-    sight = categorizer.look(usable())
+    sight = categorizer.look(usable(), vectors=categorizer.projections.reads_vectors)
     evident = ~(np.isnan(sight.photos).any(axis=1) & np.isnan(sight.title).any(axis=1))
     without = tuple(id for id, each in zip(ids, evident, strict=True) if not each)
     _refuse_few(int(evident.sum()), len(ids), known)

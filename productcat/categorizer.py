@@ -11,13 +11,12 @@ from productcat.bundle import Bundle, write_bundle
 from productcat.decision import DecisionRule
 from productcat.ensemble import USES, Sight, combined, kinds_of
 from productcat.errors import BundleError, ListingError
-from productcat.image_model import ImageModel
+from productcat.image_model import DISTRIBUTION, ImageModel
 from productcat.listing import Listing
-from productcat.photo_sets import decoded
+from productcat.photo_sets import photo_means
 from productcat.projections import Category, CategoryProjections, Prototype
 from productcat.title_model import TitleModel
 from productcat.title_words import WordBags
-from productcat.whitening import unit
 
 BATCH = 64
 """Listings handled at a time: an iterable may be longer than memory."""
@@ -45,6 +44,8 @@ class Categorizer:
     def __init__(self, bundle, image_model, title_model, projections, rules):
         self.bundle = bundle
         self.image_model = image_model
+        has_features = image_model and bundle.has("features")
+        self.feature_model = ImageModel.load(bundle.part("features")) if has_features else image_model
         self.title_model = title_model
         self.word_bags = WordBags(title_model) if title_model else None
         self.projections = projections
@@ -102,11 +103,11 @@ class Categorizer:
         """
         if use not in USES:
             raise ValueError(f"use={use!r}: expected one of {', '.join(USES)}")
-        return combined(self.look(listings, use, words=False), self.ensemble)
+        return combined(self.look(listings, use, vectors=False), self.ensemble)
 
-    def look(self, listings, use="both", words=True):
-        """What the models see, before anything is made of it. words: the vectors of the titles, too. → Sight"""
-        parts = [sight for _, sight, problems in self._seen(listings, use, words) if not _warn(problems)]
+    def look(self, listings, use="both", vectors=True):
+        """What the models see, before anything is made of it. vectors: those of a Sight, too. → Sight"""
+        parts = [sight for _, sight, problems in self._seen(listings, use, vectors) if not _warn(problems)]
         if not parts:
             return Sight(*[np.empty((0, len(self.classes)))] * 2, {})
         return Sight.joined(parts)
@@ -133,7 +134,7 @@ class Categorizer:
 
     def predict_proba(self, listings):
         """Calibrated confidences, shape (n_listings, n_categories), rows sum to 1; NaN rows without evidence."""
-        sight = self.look(listings, words=self.projections.reads_titles)
+        sight = self.look(listings, vectors=self.projections.reads_vectors)
         return self.projections.confidences(combined(sight, self.ensemble), sight.vectors)
 
     def predict(self, listings):
@@ -143,7 +144,7 @@ class Categorizer:
     def judge(self, listings):
         """Iterator of (Prediction, its confidences as ndarray of shape (n_categories,)), one pair a listing."""
         known = self.projections  # another thread may put others in its place
-        for batch, sight, problems in self._seen(listings, "both", known.reads_titles):
+        for batch, sight, problems in self._seen(listings, "both", known.reads_vectors):
             confidences = known.confidences(combined(sight, self.ensemble), sight.vectors)
             for listing, row, kind, wrong in zip(batch, confidences, kinds_of(sight), problems, strict=True):
                 yield self.rules[kind].decide(known.categories, row, listing.id, wrong), row
@@ -232,44 +233,47 @@ class Categorizer:
         kinds = [kind for kind, model in (("photo", self.image_model), ("title", self.title_model)) if model]
         return f"examples with a {' or a '.join(kinds)}"
 
-    def _seen(self, listings, use, words):
-        """Batches of (listings, Sight, problems of each listing). words: the vectors of the titles, too."""
+    def _seen(self, listings, use, vectors):
+        """Batches of (listings, Sight, problems of each listing). vectors: those of the Sight, too."""
         if use not in USES:
             raise ValueError(f"use={use!r}: expected one of {', '.join(USES)}")
         listings = iter(listings)
         while batch := list(islice(listings, BATCH)):
             problems = [[] for _ in batch]
-            model = self.image_model if use != "title" else None
-            photos, features = self._from_photos(batch, model, problems)
-            titles, vectors = self._from_titles(batch, self.title_model if use != "photos" else None, words)
-            yield batch, Sight(photos, titles, {"photos": features, "title": vectors}), problems
+            photos, features = self._from_photos(batch, problems, use != "title", vectors)
+            titles, words = self._from_titles(batch, use != "photos", vectors)
+            yield batch, Sight(photos, titles, {"photos": features, "title": words}), problems
 
-    def _from_photos(self, batch, model, problems):
-        """Mean distribution and features of each listing's photos; unreadable photos are noted in `problems`."""
-        level = self.image_model.levels[-1] if self.image_model and self.image_model.levels else None
-        sums, counts, features = np.zeros((len(batch), len(self.classes))), np.zeros(len(batch)), None
-        for owners, pixels in decoded(batch, model.size, problems) if model else ():
-            distributions, embeddings = model.run(pixels)
-            np.add.at(sums, owners, distributions)
-            np.add.at(counts, owners, 1)
-            if level:
-                vectors = unit(embeddings[level])
-                features = np.zeros((len(batch), vectors.shape[1]), np.float32) if features is None else features
-                np.add.at(features, owners, vectors)
-        if features is None:
-            features = np.zeros((len(batch), self.projections.prototypes["photos"].vectors.shape[1]), np.float32)
-        features = np.where(counts[:, None] > 0, unit(features), np.float32(np.nan))
-        with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of a listing without photos
-            return sums / counts[:, None], features
+    def _from_photos(self, batch, problems, wanted, vectors):
+        """Mean distribution of each listing's photos and, with `vectors`, the direction of their mean features.
 
-    def _from_titles(self, batch, model, words):
-        """Distribution of each listing's title, and with `words` its vector; a title is evidence by both or by none."""
-        titles = [each.title for each in batch]
-        seen = model.distributions(titles) if model else np.full((len(batch), len(self.classes)), np.nan)
-        if words and model:
-            return seen, np.where(np.isnan(seen[:, :1]), np.float32(np.nan), self.word_bags.vectors(titles))
-        width = self.projections.prototypes["title"].vectors.shape[1]
-        return seen, np.full((len(batch), width), np.nan, np.float32)
+        Unreadable photos are noted in `problems`.
+        """
+        distributions, features = self._nothing(batch, "photos")
+        if wanted and self.image_model:
+            means = photo_means(batch, self.image_model, problems)
+            distributions = means.get(DISTRIBUTION, distributions)
+            if vectors and self.feature_model is not self.image_model:
+                means = photo_means(batch, self.feature_model, [[] for _ in batch])  # their problems are noted
+            if vectors and self.feature_model.levels:
+                features = means.get(self.feature_model.levels[-1], features)
+        return distributions, features
+
+    def _from_titles(self, batch, wanted, vectors):
+        """Distribution of each listing's title and, with `vectors`, its words; evidence by both or by none."""
+        distributions, words = self._nothing(batch, "title")
+        if wanted and self.title_model:
+            titles = [each.title for each in batch]
+            distributions = self.title_model.distributions(titles)
+            if vectors:
+                known = ~np.isnan(distributions[:, :1])
+                words = np.where(known, self.word_bags.vectors(titles), np.float32(np.nan))
+        return distributions, words
+
+    def _nothing(self, batch, kind):
+        """Rows of NaN: distributions, and vectors as wide as those of the prototypes."""
+        width = self.projections.prototypes[kind].vectors.shape[1]
+        return np.full((len(batch), len(self.classes)), np.nan), np.full((len(batch), width), np.nan, np.float32)
 
 
 def _evident(rows):

@@ -139,7 +139,8 @@ class _Tally:
 
     def add(self, listings, labels):
         """Look at one batch."""
-        categorizer, sight = self.categorizer, self.categorizer.look(listings)
+        categorizer = self.categorizer
+        sight = categorizer.look(listings, vectors=categorizer.projections.reads_vectors)
         confidences = {use: self._confidences(sight.alone(use)) for use in self.uses}
         answers = {use: Answers.of(each, labels) for use, each in confidences.items()}
         for use, each in answers.items():

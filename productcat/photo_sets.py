@@ -1,11 +1,13 @@
-"""The photos of many listings, decoded in batches of photos, whatever each listing has."""
+"""The photos of many listings, decoded and looked at in batches of photos, whatever each listing has."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from productcat.errors import ListingError
+from productcat.image_model import DISTRIBUTION
 from productcat.photos import read_photo
+from productcat.whitening import unit
 
 BATCH = 64
 """Photos decoded together."""
@@ -48,3 +50,34 @@ def decoded(listings, size, problems):
                     owners.append(owner)
             if owners:
                 yield owners, np.stack(pixels)
+
+
+def photo_means(listings, model, problems):
+    """What an image model makes of each listing's photos, all of them together.
+
+    Parameters
+    ----------
+    listings : sequence of Listing
+    model : ImageModel
+    problems : list of list, length n_listings
+        As `decoded` takes it.
+
+    Returns
+    -------
+    dict, name → ndarray with a row for each listing, of NaN where no photo could be read
+        Of shape (n_listings, n_classes) for `DISTRIBUTION`: the mean of the photos' distributions. Of shape
+        (n_listings, n_features), float32, for each level of the model: the direction of the mean of the photos'
+        features, each scaled to length 1. Empty when not one photo of all these listings could be read.
+    """
+    sums, counts = {}, np.zeros((len(listings), 1))
+    for owners, pixels in decoded(listings, model.size, problems):
+        distributions, embeddings = model.run(pixels)
+        parts = {DISTRIBUTION: distributions} | {level: unit(each) for level, each in embeddings.items()}
+        for name, rows in parts.items():
+            if name not in sums:
+                sums[name] = np.zeros((len(listings), rows.shape[1]), rows.dtype)
+            np.add.at(sums[name], owners, rows)
+        np.add.at(counts, owners, 1)
+    with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of a listing without photos
+        means = {DISTRIBUTION: sums.pop(DISTRIBUTION) / counts} if sums else {}
+    return means | {level: np.where(counts > 0, unit(each), np.float32(np.nan)) for level, each in sums.items()}

@@ -171,9 +171,9 @@ class CategoryProjections:
         return np.max([each.examples for each in self.prototypes.values()], axis=0)
 
     @property
-    def reads_titles(self):
-        """Whether the words of a title count beside what the classes make of it."""
-        return bool(self.few_shot.title_scale and self.prototypes["title"].examples.any())
+    def reads_vectors(self):
+        """Whether prototypes count beside what the classes make of a listing, so that its vectors are needed."""
+        return any(self._scale(kind) and each.examples.any() for kind, each in self.prototypes.items())
 
     def divergences(self, distributions):
         """KL(listing‖projection) in nats, shape (n_listings, n_categories)."""
@@ -202,6 +202,10 @@ class CategoryProjections:
             if settings[0] and self.prototypes[kind].examples.any():
                 evidence = evidence + self.prototypes[kind].likeness(rows, *settings)
         return softmax(evidence / self.temperature)
+
+    def _scale(self, kind):
+        """Of the similarities of one kind; 0: its prototypes are left out."""
+        return getattr(self.few_shot, f"{PREFIXES[kind]}scale")
 
     def with_category(self, name, category):
         """A copy with one more category, or with a known one defined anew. category : Category"""

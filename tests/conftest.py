@@ -88,9 +88,8 @@ def tiny_bundle(image_part, title_part, tmp_path_factory):
         "metrics": {},
     }
     path = tmp_path_factory.mktemp("bundles") / "shop"
-    assemble(
-        path, manifest, [{"name": name, "parents": shop.PARENTS[name]} for name in shop.CLASSES], image_part, title_part
-    )
+    classes = [{"name": name, "parents": shop.PARENTS[name]} for name in shop.CLASSES]
+    assemble(path, manifest, classes, {"image": image_part, "title": title_part})
     return path
 
 
@@ -118,7 +117,8 @@ def duplicates_bundle(tiny_bundle, image_part, title_part, shop_metric, tmp_path
     opened = Bundle.open(tiny_bundle)
     path = tmp_path_factory.mktemp("bundles") / "shop"
     classes = opened.read_json("classes.json")
-    assemble(path, opened.manifest, classes, image_part, title_part, duplicates=shop_metric)
+    parts = {"image": image_part, "title": title_part}
+    assemble(path, opened.manifest, classes, parts, duplicates=shop_metric)
     return path
 
 

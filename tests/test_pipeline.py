@@ -51,10 +51,10 @@ def checksums(bundle):
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory):
-    """The file of TEXT."""
+def config(tmp_path_factory, tiny_bundle):
+    """The file of TEXT, with the features of another bundle."""
     path = tmp_path_factory.mktemp("config") / "quick.toml"
-    path.write_text(TEXT, "utf-8")
+    path.write_text(f'features = "{tiny_bundle}"\n{TEXT}', "utf-8")
     return path
 
 
@@ -96,10 +96,19 @@ def test_the_bundle_predicts(trained):
     assert subcategories.sum() == pytest.approx(1.0)
 
 
-def test_the_manifest_tells_how_the_bundle_was_made_and_what_it_reaches(trained):
+def test_prototypes_are_made_of_the_features_of_the_bundle_that_is_named(trained, tiny_bundle):
+    bundle, other = Bundle.open(trained[0] / "bundle"), Bundle.open(tiny_bundle)
+    graphs = [folder / "model.onnx" for folder in (bundle.part("features"), other.part("image"))]
+    assert graphs[0].read_bytes() == graphs[1].read_bytes()
+    assert not (bundle.part("features") / "weights.safetensors").exists()
+    assert Categorizer.load(bundle.path).projections.prototypes["photos"].vectors.shape == (14, 16)
+    assert bundle.manifest["trained_from"]["features"].startswith("shop, ")
+
+
+def test_the_manifest_tells_how_the_bundle_was_made_and_what_it_reaches(trained, config):
     manifest = Bundle.open(trained[0] / "bundle").manifest
     assert manifest["name"] == "samples"
-    assert manifest["trained_from"]["config"] == TEXT
+    assert manifest["trained_from"]["config"] == config.read_text("utf-8")
     assert re.fullmatch("[0-9a-f]{64}", manifest["trained_from"]["data_sha256"])
     assert manifest["trained_from"]["listings"] == {"train": 212, "val": 46, "test": 62}
     assert sum(manifest["training_mix"].values()) == 212

@@ -7,12 +7,12 @@ import os
 import sys
 from pathlib import Path
 
-from training.commands import FOLDERS, WEIGHTS, mistakes_in_one_line
+from training.commands import FOLDER_OPTIONS, WEIGHTS_OPTION, mistakes_in_one_line
 
 
 def main(arguments=None):
     """The command. A user's mistake is one line on standard error and exit code 1."""
-    description, parents = "Make a bundle from labelled listings.", [FOLDERS, WEIGHTS]
+    description, parents = "Make a bundle from labelled listings.", [FOLDER_OPTIONS, WEIGHTS_OPTION]
     parser = argparse.ArgumentParser("python -m training", description=description, parents=parents)
     parser.add_argument("config", type=Path, help="a TOML file, such as training/configs/fashion.toml")
     parser.add_argument("--to", type=Path, required=True, help="the bundle: a new directory")

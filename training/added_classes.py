@@ -14,7 +14,7 @@ import numpy as np
 from productcat.categorizer import Categorizer
 from productcat.progress import Progress
 from productcat.whitening import unit
-from training.commands import FIGURES, FOLDERS, mistakes_in_one_line, write_figures
+from training.commands import FIGURES_OPTION, FOLDER_OPTIONS, mistakes_in_one_line, write_figures
 from training.config import load_config
 from training.datasets import load_dataset
 from training.metrics import mean_class_top_k, over_draws
@@ -29,7 +29,7 @@ KNOWN_EXAMPLES = 200
 
 def main(arguments=None):
     """The command. A user's mistake is one line on standard error and exit code 1."""
-    description, parents = __doc__.split("\n")[0], [FOLDERS, FIGURES]
+    description, parents = __doc__.split("\n")[0], [FOLDER_OPTIONS, FIGURES_OPTION]
     parser = argparse.ArgumentParser("python -m training.added_classes", description=description, parents=parents)
     parser.add_argument("bundle", help="a bundle that was trained on some of the classes")
     parser.add_argument("config", type=Path, help="the TOML file whose [data] has all classes")

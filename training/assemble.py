@@ -6,8 +6,12 @@ import shutil
 
 from productcat.bundle import write_bundle
 from productcat.projections import CategoryProjections
+from training.weights import WEIGHTS
 
 PACKAGES = ("tensorflow", "keras", "gensim", "onnx", "onnxruntime", "numpy")
+
+LEARNT = {"image", "title"}
+"""Parts that know the classes."""
 
 
 def versions():
@@ -15,7 +19,7 @@ def versions():
     return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
-def assemble(path, manifest, classes, image, title, projections=None, duplicates=None):
+def assemble(path, manifest, classes, parts, projections=None, duplicates=None):
     """Write a bundle.
 
     Parameters
@@ -26,8 +30,9 @@ def assemble(path, manifest, classes, image, title, projections=None, duplicates
         name, description, ensemble, decision_rule, trained_from, metrics, ...
     classes : list of dict
         name and parents, in the order of the models' outputs.
-    image, title : pathlib.Path, or None
-        Folders with the finished parts. One of them may be missing: then the bundle has no such part.
+    parts : dict, "image" | "title" | "features" → pathlib.Path or None
+        Folders with the finished parts; the bundle lacks those that are missing. "features": an image model for
+        prototypes, in the place of the one that knows the classes.
     projections : CategoryProjections, optional
         Without, the categories are the classes.
     duplicates : SetMetric, optional
@@ -36,17 +41,18 @@ def assemble(path, manifest, classes, image, title, projections=None, duplicates
     Raises
     ------
     ValueError
-        Both parts are missing.
+        Both "image" and "title" are missing.
     """
-    parts = {name: source for name, source in (("image", image), ("title", title)) if source is not None}
-    if not parts:
+    parts = {name: source for name, source in parts.items() if source is not None}
+    if not LEARNT & set(parts):
         raise ValueError(f"{path}: neither an image nor a title part; a bundle needs at least one of them")
     names = [each["name"] for each in classes]
 
     def fill(folder):
         (folder / "classes.json").write_text(json.dumps(classes, ensure_ascii=False, indent=1), "utf-8")
         for part, source in parts.items():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("done.json"))
+            left_out = ("done.json",) if part in LEARNT else ("done.json", WEIGHTS)
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns(*left_out))
         (projections or CategoryProjections.of_classes(names)).save(folder / "projections")
         if duplicates:
             duplicates.save(folder / "duplicates")

@@ -12,7 +12,7 @@ import numpy as np
 from productcat.calibration import calibrate
 from productcat.categorizer import Categorizer
 from productcat.reliability import calibration_error
-from training.commands import FIGURES, FOLDERS, mistakes_in_one_line, write_figures
+from training.commands import FIGURES_OPTION, FOLDER_OPTIONS, mistakes_in_one_line, write_figures
 from training.datasets import DataConfig, load_dataset
 from training.metrics import over_draws, top_k
 
@@ -36,7 +36,7 @@ DRAWS = 5
 
 def main(arguments=None):
     """The command. A user's mistake is one line on standard error and exit code 1."""
-    description, parents = __doc__.split("\n")[0], [FOLDERS, FIGURES]
+    description, parents = __doc__.split("\n")[0], [FOLDER_OPTIONS, FIGURES_OPTION]
     parser = argparse.ArgumentParser("python -m training.calibration_gain", description=description, parents=parents)
     parser.add_argument("bundle", help="a bundle with an image model, or the name of a shipped one")
     parser.add_argument("--seed", type=int, default=20)

@@ -8,18 +8,22 @@ from pathlib import Path
 
 from productcat.errors import ProductcatError
 
-FOLDERS = argparse.ArgumentParser(add_help=False)
+FOLDER_OPTIONS = argparse.ArgumentParser(add_help=False)
 """Parent of a parser: the folders that a command reads and keeps."""
-FOLDERS.add_argument("--data", type=Path, default=Path("data"), help="the folder with the data (default: data)")
-FOLDERS.add_argument("--work", type=Path, default=Path("work"), help="where finished steps are kept (default: work)")
+FOLDER_OPTIONS.add_argument("--data", type=Path, default=Path("data"), help="the folder with the data (default: data)")
+FOLDER_OPTIONS.add_argument(
+    "--work", type=Path, default=Path("work"), help="where finished steps are kept (default: work)"
+)
 
-WEIGHTS = argparse.ArgumentParser(add_help=False)
+WEIGHTS_OPTION = argparse.ArgumentParser(add_help=False)
 """Parent of a parser: where an untrained network comes from."""
-WEIGHTS.add_argument("--weights", help="a file of ImageNet weights of the backbone, in place of Keras's download")
+WEIGHTS_OPTION.add_argument(
+    "--weights", help="a file of ImageNet weights of the backbone, in place of Keras's download"
+)
 
-FIGURES = argparse.ArgumentParser(add_help=False)
+FIGURES_OPTION = argparse.ArgumentParser(add_help=False)
 """Parent of a parser: where the figures go."""
-FIGURES.add_argument("--to", type=Path, help="also write the figures to this JSON file")
+FIGURES_OPTION.add_argument("--to", type=Path, help="also write the figures to this JSON file")
 
 
 @contextmanager

@@ -12,14 +12,14 @@ import os
 import tomllib
 from pathlib import Path
 
-from training.commands import FIGURES, FOLDERS, WEIGHTS, mistakes_in_one_line, write_figures
+from training.commands import FIGURES_OPTION, FOLDER_OPTIONS, WEIGHTS_OPTION, mistakes_in_one_line, write_figures
 
 COLUMNS = ("validation_top1", "validation_top5", "validation_mean_class_top1")
 
 
 def main(arguments=None):
     """The command. A user's mistake is one line on standard error and exit code 1."""
-    description, parents = __doc__.split("\n")[0], [FOLDERS, WEIGHTS, FIGURES]
+    description, parents = __doc__.split("\n")[0], [FOLDER_OPTIONS, WEIGHTS_OPTION, FIGURES_OPTION]
     parser = argparse.ArgumentParser("python -m training.compare", description=description, parents=parents)
     parser.add_argument("config", type=Path, help="a TOML file, such as training/configs/comparison.toml")
     options = parser.parse_args(arguments)

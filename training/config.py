@@ -18,6 +18,8 @@ class Config:
     """A whole training configuration.
 
     name, description: of the bundle; the description opens its model card. seed: of everything random.
+    features: a bundle whose image model gives the features that prototypes of categories are made of; "": the model
+    that is trained here. Training for classes on white ground unlearns what other photos need.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Config:
     ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
     decision: DecisionConfig = field(default_factory=DecisionConfig)
     description: str = ""
+    features: str = ""
     seed: int = 0
 
 

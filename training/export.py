@@ -12,10 +12,9 @@ import numpy as np
 
 from productcat.image_model import DISTRIBUTION, GRAPH, SETTINGS, ImageModel
 from training.metrics import top_k
-from training.weights import compact, save_tensors, values_of
+from training.weights import WEIGHTS, compact, save_tensors, values_of
 
 EMBEDDING = "embedding_"
-WEIGHTS = "weights.safetensors"
 FLOAT_TOLERANCE = 1e-4
 """Largest difference of a probability between Keras and the exported float graph."""
 INT8_TOLERANCE = 0.003

@@ -19,7 +19,7 @@ from productcat.listing import Listing
 from productcat.projections import Category, CategoryProjections, FewShot, Prototype
 from productcat.reliability import calibration_error, negative_log_likelihood
 from productcat.whitening import unit
-from training.commands import FOLDERS, mistakes_in_one_line, write_figures
+from training.commands import FOLDER_OPTIONS, mistakes_in_one_line, write_figures
 from training.datasets import DataConfig, load_dataset
 from training.metrics import over_draws
 
@@ -200,7 +200,7 @@ def seen(categorizer, dataset, rows, use="photos"):
 
 def main(arguments=None):
     """The command. A user's mistake is one line on standard error and exit code 1."""
-    description, parents = __doc__.split("\n")[0], [FOLDERS]
+    description, parents = __doc__.split("\n")[0], [FOLDER_OPTIONS]
     parser = argparse.ArgumentParser("python -m training.few_shot", description=description, parents=parents)
     parser.add_argument("bundle", help="a bundle with an image model, or the name of a shipped one")
     parser.add_argument("--to", type=Path, help="the bundle with the settings: a new directory")

@@ -22,7 +22,7 @@ from productcat.photo_evidence import ALIKE, SHARP
 from productcat.photos import read_photo
 from productcat.search_space import FORMAT
 from training.assemble import assemble
-from training.commands import FOLDERS, mistakes_in_one_line, write_figures
+from training.commands import FOLDER_OPTIONS, mistakes_in_one_line, write_figures
 from training.config import load_config
 from training.datasets import DataConfig, load_dataset
 from training.duplicate_protocol import Protocol, candidates, report
@@ -69,7 +69,7 @@ class GeneralConfig:
 
 def main(arguments=None):
     """The command. A user's mistake is one line on standard error and exit code 1."""
-    description, parents = __doc__.split("\n")[0], [FOLDERS]
+    description, parents = __doc__.split("\n")[0], [FOLDER_OPTIONS]
     parser = argparse.ArgumentParser("python -m training.general", description=description, parents=parents)
     parser.add_argument("config", type=Path, help="a TOML file, such as training/configs/general.toml")
     parser.add_argument("--to", type=Path, required=True, help="the bundle: a new directory")
@@ -115,7 +115,8 @@ class General:
         else:
             classes = [{"name": name, "parents": {}} for name in json.loads(CLASSES.read_text("utf-8"))]
             titles = self.titles([each["name"] for each in classes])
-            assemble(to, self.manifest(exported) | manifest, classes, image, titles, duplicates=metric)
+            parts = {"image": image, "title": titles}
+            assemble(to, self.manifest(exported) | manifest, classes, parts, duplicates=metric)
         return figures
 
     def measure(self, table):

@@ -14,14 +14,15 @@ import numpy as np
 
 from productcat.bundle import Bundle, sha256
 from productcat.categorizer import Categorizer
-from productcat.image_model import ImageModel
+from productcat.image_model import GRAPH, ImageModel
 from productcat.projections import CategoryProjections
 from productcat.title_model import TitleModel
 from training import datasets, evaluate, image_model, metrics, stages, title_model
 from training.assemble import assemble
 from training.categorizer import calibrated, fit_ensemble, fit_rule
-from training.export import WEIGHTS, export, run_all
+from training.export import export, run_all
 from training.prototypes import class_projections
+from training.weights import WEIGHTS
 
 CALIBRATION_PHOTOS = 512
 """So many training photos give the ranges of int8 activations."""
@@ -52,6 +53,9 @@ class Pipeline:
         self.start = Bundle.open(config.image.init_from) if config.image.init_from else None
         if self.start and not (self.start.part("image") / WEIGHTS).is_file():
             raise ValueError(f"{self.start.path}: no image/{WEIGHTS} in it, from which to train on; train it anew")
+        self.features = Bundle.open(config.features) if config.features else None
+        if self.features and not ImageModel.load(self.features.part("image")).levels:
+            raise ValueError(f"{self.features.path}: its image model gives no features; name another bundle")
         self.checksum = datasets.checksum(config.data, data)
         work.mkdir(parents=True, exist_ok=True)
         self.dataset = datasets.load_dataset(config.data, data, work, config.seed)
@@ -87,11 +91,13 @@ class Pipeline:
         image = self.image_step() if "photos" in self.evidence else None
         title = self.title_step() if "title" in self.evidence else None
         report = self.ensemble_step(image, title)
-        projections = self.prototypes_step(image, title)
+        features = self.features.part("image") if image and self.features else None
+        parts = {"image": image, "title": title, "features": features}
+        projections = self.prototypes_step(parts)
         manifest = self.manifest(image, title, report)
-        figures, per_class = self.evaluation_step(image, title, projections, manifest)
+        figures, per_class = self.evaluation_step(parts, projections, manifest)
         manifest["metrics"] = {"validation": report["validation"], "test": figures}
-        assemble(to, manifest, self.dataset.classes, image, title, projections)
+        assemble(to, manifest, self.dataset.classes, parts, projections)
         return figures, per_class
 
     def step(self, folder, make):
@@ -199,12 +205,14 @@ class Pipeline:
 
         return self.step(folder, make)
 
-    def prototypes_step(self, image, title):
+    def prototypes_step(self, parts):
         """The classes as categories, with their prototypes. → CategoryProjections"""
-        folder = self.folder("prototypes", [part.name for part in (image, title) if part])
+        features = sha256(parts["features"] / GRAPH) if parts["features"] else ""
+        folder = self.folder("prototypes", [part.name for part in (parts["image"], parts["title"]) if part], features)
 
         def make(folder):
-            class_projections(self.dataset, image, title).save(folder)
+            image = parts["features"] or parts["image"]
+            class_projections(self.dataset, image, parts["title"], self.config.seed).save(folder)
             return {}
 
         self.step(folder, make)
@@ -224,9 +232,9 @@ class Pipeline:
         """What the bundle says of itself, but for its figures on `test`; nothing of a part that it lacks."""
         fitted = ("ensemble", "decision_rule", "decision_rules_alone", "average_losses")
         measured = {"export": image, "title_comparison": title}
-        origin = "ImageNet" if self.weights != "none" else "random weights"
-        if self.start:
-            origin = "{name}, {created}".format(**self.start.manifest)
+        origin = {"init_from": "ImageNet" if self.weights != "none" else "random weights"}
+        for name, bundle in (("init_from", self.start), ("features", self.features)):
+            origin |= {name: "{name}, {created}".format(**bundle.manifest)} if bundle else {}
         return {
             "name": self.config.name,
             "description": self.config.description,
@@ -234,7 +242,7 @@ class Pipeline:
             "trained_from": {
                 "config": self.text,
                 "data_sha256": self.checksum,
-                **({"init_from": origin} if image else {}),
+                **(origin if image else {}),
                 "seed": self.config.seed,
                 "listings": {split: len(self.dataset.rows(split)) for split in datasets.SPLITS},
             },
@@ -247,14 +255,14 @@ class Pipeline:
         counts = np.bincount(self.dataset.labels[self.dataset.rows("train")], minlength=len(self.dataset.classes))
         return {each["name"]: int(count) for each, count in zip(self.dataset.classes, counts, strict=True)}
 
-    def evaluation_step(self, image, title, projections, manifest):
+    def evaluation_step(self, parts, projections, manifest):
         """Report `test` through the public face of a bundle that is assembled for it."""
         folder = self.folder("evaluation", json.dumps(manifest, sort_keys=True))
 
         def make(_):
             candidate = folder / "bundle"
             if not candidate.exists():
-                assemble(candidate, manifest, self.dataset.classes, image, title, projections)
+                assemble(candidate, manifest, self.dataset.classes, parts, projections)
             rows = self.dataset.rows("test")
             listings, labels = [self.dataset.listings[row] for row in rows], self.dataset.labels[rows]
             training = self.dataset.labels[self.dataset.rows("train")]

@@ -6,6 +6,8 @@ Without them a category that is made of a few T-shirts would take over all listi
 import numpy as np
 
 from productcat.image_model import ImageModel
+from productcat.photo_sets import photo_means
+from productcat.progress import Progress
 from productcat.projections import Category, CategoryProjections, Prototype
 from productcat.title_model import TitleModel
 from productcat.title_words import WordBags
@@ -13,8 +15,11 @@ from productcat.whitening import unit
 
 BATCH = 256
 
+PHOTOS = 64
+"""Training listings of a class whose photos its prototype is made of; the mean of more would be nearly the same."""
 
-def class_projections(dataset, image, title):
+
+def class_projections(dataset, image, title, seed):
     """The classes as categories, with the prototypes of their training listings.
 
     Parameters
@@ -22,15 +27,17 @@ def class_projections(dataset, image, title):
     dataset : training.datasets.Dataset
         With decoded photos.
     image, title : pathlib.Path or None
-        Folders of the bundle's parts.
+        Folders of the bundle's parts: the image model whose features prototypes are made of, and the title model.
+    seed : int
+        Of the listings whose photos are looked at.
 
     Returns
     -------
     CategoryProjections
     """
     prototypes = [{} for _ in dataset.classes]
-    seen = {"photos": _photos(dataset, image) if image else [], "title": _titles(dataset, title) if title else []}
-    for kind, parts in seen.items():
+    photos, titles = _photos(dataset, image, seed) if image else [], _titles(dataset, title) if title else []
+    for kind, parts in {"photos": photos, "title": titles}.items():
         for number, mean in enumerate(_means(parts, len(prototypes))):
             if mean.any():
                 prototypes[number][kind] = Prototype(mean, 0)
@@ -39,12 +46,17 @@ def class_projections(dataset, image, title):
     return CategoryProjections.of(found, CategoryProjections([], np.empty((0, 0))))
 
 
-def _photos(dataset, image):
-    """Batches of (features of training photos, their labels); nothing where the model gives no features."""
-    model, rows = ImageModel.load(image), dataset.photo_rows("train")
-    for start in range(0, len(rows) if model.levels else 0, BATCH):
-        some = rows[start : start + BATCH]
-        yield model.run(np.asarray(dataset.photos[some]))[1][model.levels[-1]], dataset.labels[dataset.owners[some]]
+def _photos(dataset, image, seed):
+    """Batches of (features of some training listings of each class, their labels); none without features."""
+    model, rng = ImageModel.load(image), np.random.default_rng(seed)
+    rows = rng.permutation(np.unique(dataset.owners[dataset.photo_rows("train")]))
+    rows = [rows[dataset.labels[rows] == number][:PHOTOS] for number in range(len(dataset.classes))]
+    if not model.levels:
+        return
+    with Progress("prototypes of the classes", len(rows), "classes") as progress:
+        for some in progress.each(each for each in rows if len(each)):
+            listings = [dataset.listings[row] for row in some]
+            yield photo_means(listings, model, [[] for _ in listings])[model.levels[-1]], dataset.labels[some]
 
 
 def _titles(dataset, title):

@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up note
 import keras
 
 from training import image_model, stages
-from training.commands import FIGURES, FOLDERS, WEIGHTS, mistakes_in_one_line, write_figures
+from training.commands import FIGURES_OPTION, FOLDER_OPTIONS, WEIGHTS_OPTION, mistakes_in_one_line, write_figures
 from training.config import Config, load_config
 from training.pipeline import Pipeline, Rows
 
@@ -61,7 +61,7 @@ class TransferConfig(Config):
 
 def main(arguments=None):
     """The command. A user's mistake is one line on standard error and exit code 1."""
-    description, parents = __doc__.split("\n")[0], [FOLDERS, WEIGHTS, FIGURES]
+    description, parents = __doc__.split("\n")[0], [FOLDER_OPTIONS, WEIGHTS_OPTION, FIGURES_OPTION]
     parser = argparse.ArgumentParser("python -m training.transfer", description=description, parents=parents)
     parser.add_argument("config", type=Path, help="a TOML file, such as training/configs/transfer.toml")
     parser.add_argument("--figure", type=Path, help="draw the learning curves into this SVG or PNG file")

@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+WEIGHTS = "weights.safetensors"
+"""The file in the "image" part of a bundle."""
+
 SCALE = "/scale"
 """Ends the name of the steps of a kernel that is kept in 8 bits."""
 

@@ -1,0 +1,79 @@
+"""A bundle with a second image model, whose features the prototypes of categories are made of."""
+
+import json
+
+import numpy as np
+import pytest
+import shop
+
+from productcat import Categorizer, Listing
+from productcat.bundle import Bundle
+from productcat.projections import FewShot
+
+SIZE = 8, 8
+
+
+@pytest.fixture(scope="module")
+def features_part(tmp_path_factory):
+    """An image model of another size and other classes than the shop's; its one feature is the mean colour."""
+    import keras
+
+    from training.export import export_float
+
+    photos = keras.Input((*SIZE, 3), dtype="uint8")
+    colour = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(photos))
+    classes = keras.layers.Dense(2, activation="softmax")(colour)
+    folder = tmp_path_factory.mktemp("parts") / "features"
+    folder.mkdir()
+    model = keras.Model(photos, {"distribution": classes, "embedding_colour": colour})
+    levels = export_float(model, folder / "model.onnx", SIZE)
+    settings = {"photo_size": SIZE, "levels": levels, "arithmetic": "float32"}
+    (folder / "settings.json").write_text(json.dumps(settings), "utf-8")
+    return folder
+
+
+@pytest.fixture
+def with_features(tiny_bundle, image_part, title_part, features_part, tmp_path):
+    """The path of the shop's bundle with that part."""
+    from training.assemble import assemble
+
+    opened, path = Bundle.open(tiny_bundle), tmp_path / "with-features"
+    parts = {"image": image_part, "title": title_part, "features": features_part}
+    assemble(path, opened.manifest, opened.read_json("classes.json"), parts)
+    return path
+
+
+def patches(colour, n, seed):
+    """Listings whose photo has one colour, with noise. colour : (red, green, blue)"""
+    rng = np.random.default_rng(seed)
+    photos = [np.clip(np.array(colour) + rng.integers(-20, 20, (*shop.SIZE, 3)), 0, 255) for _ in range(n)]
+    return [Listing("", photos=(each.astype(np.uint8),)) for each in photos]
+
+
+def test_prototypes_are_made_of_its_features(with_features, tmp_path):
+    categorizer = Categorizer.load(with_features)
+    categorizer.projections.few_shot = FewShot(scale=60.0, settling=0.2)
+    colours = {"green": (60, 160, 60), "blue": (60, 60, 160)}
+    categorizer.replace_categories({name: patches(colour, 3, 1) for name, colour in colours.items()})
+    categorizer.projections.matrix[:] = 1 / 3  # alike through the classes
+    assert categorizer.projections.prototypes["photos"].vectors.shape == (2, 3)
+    categorizer.save(tmp_path / "saved")
+    for each in (categorizer, Categorizer.load(tmp_path / "saved")):
+        for number, colour in enumerate(colours.values()):
+            assert (each.predict_proba(patches(colour, 5, 2)).argmax(axis=1) == number).all()
+
+
+def test_the_classes_are_those_of_the_other_model(with_features, tiny_bundle, shop_listings):
+    with_it, without = Categorizer.load(with_features), Categorizer.load(tiny_bundle)
+    for use in ("photos", "both"):
+        np.testing.assert_array_equal(*(each.class_distributions(shop_listings[0], use) for each in (with_it, without)))
+    np.testing.assert_array_equal(*(each.predict_proba(shop_listings[0]) for each in (with_it, without)))
+
+
+def test_an_unreadable_photo_is_named_once(with_features):
+    categorizer = Categorizer.load(with_features)
+    categorizer.projections.few_shot = FewShot(scale=60.0)
+    categorizer.add_category("green", patches((60, 160, 60), 3, 1))
+    prediction = categorizer.predict([Listing("broken", "leather belt", (b"no photo",))])[0]
+    assert len(prediction.problems) == 1
+    assert prediction.candidates[0].category == "Belts"
