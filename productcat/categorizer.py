@@ -134,7 +134,10 @@ class Categorizer:
 
     def predict_proba(self, listings):
         """Calibrated confidences, shape (n_listings, n_categories), rows sum to 1; NaN rows without evidence."""
-        sight = self.look(listings, vectors=self.projections.reads_vectors)
+        return self.confidences(self.look(listings, vectors=self.projections.reads_vectors))
+
+    def confidences(self, sight):
+        """As `predict_proba`, of what the models saw. sight : Sight"""
         return self.projections.confidences(combined(sight, self.ensemble), sight.vectors)
 
     def predict(self, listings):

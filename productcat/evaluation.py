@@ -141,7 +141,7 @@ class _Tally:
         """Look at one batch."""
         categorizer = self.categorizer
         sight = categorizer.look(listings, vectors=categorizer.projections.reads_vectors)
-        confidences = {use: self._confidences(sight.alone(use)) for use in self.uses}
+        confidences = {use: categorizer.confidences(sight.alone(use)) for use in self.uses}
         answers = {use: Answers.of(each, labels) for use, each in confidences.items()}
         for use, each in answers.items():
             self.answers[use].append(each)
@@ -150,9 +150,6 @@ class _Tally:
         self.cases.add(listings, labels, answers, confidences, categorizer.categories)
         self.mix += np.nansum(combined(sight, categorizer.ensemble), axis=0)
         self._count(listings, sight)
-
-    def _confidences(self, sight):
-        return self.categorizer.projections.confidences(combined(sight, self.categorizer.ensemble), sight.vectors)
 
     def _count(self, listings, sight):
         seen, read = (~np.isnan(each[:, 0]) for each in (sight.photos, sight.title))

@@ -67,10 +67,11 @@ def added_classes(options):
         )
     plain = Categorizer.load(options.plain).look(task.listings(task.rows), "photos").vectors["photos"]
     features = dict(zip(task.rows.tolist(), plain, strict=True))
-    trained = task.scores(whole)
+    trained = task.scores(whole, whole.look(task.listings(test), vectors=False))
     figures = {"known": len(known), "added": len(added), "trained_on_all": round(task.share(trained, added), 4)}
+    sight = Categorizer.load(options.bundle).look(task.listings(test))
     for shots in SHOTS:
-        draws = [task.measure(options.bundle, features, shots, draw) for draw in range(DRAWS)]
+        draws = [task.measure(options.bundle, sight, features, shots, draw) for draw in range(DRAWS)]
         figures[str(shots)] = over_draws(draws)
     return figures
 
@@ -94,23 +95,29 @@ class Task:
         """Mean over some classes of the share of their test listings that are right, all classes competing."""
         return mean_class_top_k(scores, self.dataset.labels[self.test], 1, classes)
 
-    def scores(self, categorizer):
-        """Confidences of the test listings by number of class, below all others where it has no training listing."""
-        confidences = categorizer.predict_proba(self.listings(self.test))
+    def scores(self, categorizer, sight):
+        """Confidences of the test listings by number of class, below all others where it has no training listing.
+
+        sight : productcat.ensemble.Sight, of the test listings
+        """
+        confidences = categorizer.confidences(sight)
         found = np.full((len(self.test), len(self.names)), -1.0)
         for number in self.by_class:
             found[:, number] = confidences[:, categorizer.categories.index(self.names[number])]
         return found
 
-    def measure(self, bundle, features, shots, draw):
-        """Add the classes from one draw of examples. → dict, what → share"""
+    def measure(self, bundle, sight, features, shots, draw):
+        """Add the classes from one draw of examples. → dict, what → share
+
+        sight : what the bundle sees of the test listings; features : dict, row → plain features of its photo
+        """
         rng = np.random.default_rng([shots, draw])
         drawn = {number: rng.permutation(self.by_class[number])[:shots] for number in self.added}
         categorizer = Categorizer.load(bundle)
         with Progress(f"{shots} examples, draw {draw + 1} of {DRAWS}", len(drawn), "classes") as progress:
             for number, rows in progress.each(drawn.items()):
                 categorizer.add_category(self.names[number], self.listings(rows))
-        scores, nearest = self.scores(categorizer), np.full((len(self.test), len(self.names)), -1.0)
+        scores, nearest = self.scores(categorizer, sight), np.full((len(self.test), len(self.names)), -1.0)
         judged = np.array([features[row] for row in self.test])
         for number, rows in (self.known | drawn).items():
             seen = [features[row] for row in rows if not np.isnan(features[row]).any()]

@@ -48,33 +48,40 @@ def main(arguments=None):
 
 
 def measure(config, split, options):
-    """One marketplace. → dict, examples a category → means over draws, with their standard errors"""
+    """One marketplace. split: its data bring one. → dict, examples a category → means over draws, with their errors"""
     dataset, figures = load_dataset(config, options.data, options.work, options.seed), {}
+    everything = np.arange(len(dataset.listings))
+    drawable, judged = (dataset.rows("train"), dataset.rows("test")) if split else (everything, everything)
+    seen = Categorizer.load(options.bundle).look([dataset.listings[row] for row in judged])
     for shots in SHOTS:
         rngs = [np.random.default_rng([options.seed, shots, draw]) for draw in range(DRAWS)]
-        figures[str(shots)] = over_draws([measured(options.bundle, dataset, split, shots, rng) for rng in rngs])
+        drawn = [draw(dataset, rng.permutation(drawable), shots) for rng in rngs]
+        figures[str(shots)] = over_draws([measured(options.bundle, dataset, judged, seen, *each) for each in drawn])
     return figures
 
 
-def measured(bundle, dataset, split, shots, rng):
-    """One draw: calibration error and top-1, before and after. split: the data bring one. → dict"""
+def draw(dataset, pool, shots):
+    """→ (dict, category → its examples, as rows; ndarray, rows of the labelled listings)"""
     names = [each["name"] for each in dataset.classes]
-    pool = rng.permutation(dataset.rows("train") if split else len(dataset.listings))
-    examples = {number: pool[dataset.labels[pool] == number][:shots] for number in range(len(names))}
-    pool = pool[~np.isin(pool, np.concatenate(list(examples.values())))]
-    labelled, judged = pool[:LABELLED], dataset.rows("test") if split else pool[LABELLED:]
+    examples = {name: pool[dataset.labels[pool] == number][:shots] for number, name in enumerate(names)}
+    left = pool[~np.isin(pool, np.concatenate(list(examples.values())))]
+    return examples, left[:LABELLED]
+
+
+def measured(bundle, dataset, judged, seen, examples, labelled):
+    """One draw: calibration error and top-1, before and after. seen : Sight of the rows `judged` → dict"""
+    good = ~np.isin(judged, np.concatenate([labelled, *examples.values()]))
+    truth, names, found = dataset.labels[judged[good]], list(examples), {}
     categorizer = Categorizer.load(bundle)
-    shown = {names[number]: [dataset.listings[row] for row in rows] for number, rows in examples.items()}
+    shown = {name: [dataset.listings[row] for row in rows] for name, rows in examples.items()}
     categorizer.replace_categories(shown, DESCRIPTIONS)
-    listings = [dataset.listings[row] for row in judged]
-    found = {}
     for moment in ("before", "after"):
         if moment == "after":
             known = [names[number] for number in dataset.labels[labelled]]
             calibrate(categorizer, [dataset.listings[row] for row in labelled], known)
-        confidences = categorizer.predict_proba(listings)
-        found[f"calibration_error_{moment}"] = calibration_error(confidences, dataset.labels[judged])
-        found[f"top1_{moment}"] = float(top_k(confidences, dataset.labels[judged], 1).mean())
+        confidences = categorizer.confidences(seen.rows(good))
+        found[f"calibration_error_{moment}"] = calibration_error(confidences, truth)
+        found[f"top1_{moment}"] = float(top_k(confidences, truth, 1).mean())
     return found
 
 
