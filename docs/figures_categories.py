@@ -4,7 +4,8 @@ import csv
 
 from figure_text import NO_RUN, ROOT, amount, paragraph, percent, rivals_of, share, stored, table
 
-FASHION, FEW_SHOT = "productcat/bundles/fashion/manifest.json", "training/results/few_shot.json"
+FASHION = "productcat/bundles/fashion/manifest.json"
+FEW_SHOT = {name: f"training/results/few_shot_{name}.json" for name in ("fashion", "general")}
 PER_CLASS = "training/results/fashion_per_class.csv"
 KINDS = {"photos": "photos only", "title": "title only", "both": "both"}
 SETS = {"clothing, test": "used clothes, 10 labels", "olx-five": "cars, bikes, mobiles, books, furniture"}
@@ -132,13 +133,14 @@ def fashion_parts():
 
 def few_shot():
     """Categories from examples: top-1 with its standard error over the draws, calibration error."""
-    found = stored(FEW_SHOT)
     rows = []
-    for name, words in SETS.items():
-        for shots, each in found[name].items():
-            plain = with_error(each, "nearest_mean_top1") if "nearest_mean_top1" in each else "–"
-            kinds = [with_error(each, kind) for kind in ("top1", "calibration_error")]
-            rows.append([f"{words}: {examples(shots)}", kinds[0], plain, kinds[1]])
+    for bundle, path in FEW_SHOT.items():
+        found = stored(path)
+        for name, words in SETS.items():
+            for shots, each in found[name].items():
+                plain = with_error(each, "nearest_mean_top1") if "nearest_mean_top1" in each else "–"
+                kinds = [with_error(each, kind) for kind in ("top1", "calibration_error")]
+                rows.append([f"{bundle}, {words}: {examples(shots)}", kinds[0], plain, kinds[1]])
     return table(["", "top-1", "nearest class mean, top-1", "calibration error"], rows)
 
 

@@ -230,6 +230,21 @@ def test_the_next_stage_takes_over_weights_and_the_classifier_columns_of_shared_
         np.testing.assert_array_equal(weights[key], old[key], err_msg=key)
 
 
+def test_a_stage_may_end_half_way_between_its_start_and_its_best_epoch(training, unbroken, tmp_path):
+    first, last = settings().stages
+    run(training, tmp_path, stages=(first, replace(last, average_with_start=True)))
+    paths = tmp_path / "frequent.safetensors", unbroken[1] / "all.safetensors", tmp_path / "all.safetensors"
+    start, best, found = map(load_file, paths)
+    for path, value in found.items():
+        if start[path].shape == value.shape:
+            np.testing.assert_allclose(value, (start[path] + best[path]) / 2, rtol=1e-6)
+        else:
+            taken = value != best[path]  # the columns of the two classes that the first stage knew
+            assert taken.reshape(-1, N_CLASSES).any(axis=0).sum() == 2
+    with pytest.raises(ValueError, match="'all' has average_with_start"):
+        settings(stages=(replace(last, average_with_start=True),))
+
+
 def test_new_classes_keep_their_fresh_columns(training, tmp_path, unbroken):
     config = settings()
     stage = training.StageRun(config, config.stages[1], np.arange(N_CLASSES), tmp_path, seed=(0, 1))

@@ -35,6 +35,8 @@ class Stage:
     resizing, as in Tan & Le 2021, "EfficientNetV2").
     train_from: layers of the backbone before the first whose name begins so keep their weights and their batch
     statistics; "classifier" trains nothing but the classifier; empty: all are trained.
+    average_with_start: the stage ends half-way between the weights that it started from and those of its best epoch,
+    which is often better than either (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
     """
 
     name: str
@@ -45,6 +47,7 @@ class Stage:
     small_epochs: int = 0
     small_size: tuple[int, int] = (80, 60)
     train_from: str = ""
+    average_with_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,8 @@ class ImageConfig:
             )
         if self.stages[-1].top_classes:
             raise ValueError(f"the last stage has top_classes = {self.stages[-1].top_classes}: expected 0, all classes")
+        if self.stages[0].average_with_start and not self.init_from:
+            raise ValueError(f"the stage {names[0]!r} has average_with_start: expected a stage before it, or init_from")
         if self.precision not in POLICIES:
             raise ValueError(f"precision is {self.precision!r}: expected one of {', '.join(POLICIES)}")
         if self.patience < 1:

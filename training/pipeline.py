@@ -24,8 +24,8 @@ from training.export import export, run_all
 from training.prototypes import class_projections
 from training.weights import WEIGHTS
 
-CALIBRATION_PHOTOS = 512
-"""So many training photos give the ranges of int8 activations."""
+CALIBRATION_PHOTOS = 128
+"""So many training photos give the ranges of int8 activations; outliers among more of them make the steps coarse."""
 
 MEANING = {"photos": "a photo that can be read", "title": "a title with a word"}
 """What a listing must have for each kind of evidence, in words."""

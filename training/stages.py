@@ -87,9 +87,18 @@ class StageRun:
         while self.state["epoch"] < self.stage.epochs and not self.out_of_patience():
             self.run_epoch(data, weights)
             self.end_epoch(validation)
-        save_tensors(self.work / f"{self.stage.name}.safetensors", load_file(self.best))
+        save_tensors(self.work / f"{self.stage.name}.safetensors", self.result(before))
         self.checkpoint.unlink(missing_ok=True)
         self.best.unlink()
+
+    def result(self, before):
+        """The weights with which the stage ends. → dict, path → ndarray"""
+        best = load_file(self.best)
+        if not self.stage.average_with_start:
+            return best
+        assign(self.whole.weights, best)  # what the start lacks, such as new classes, stays as trained
+        take_over(self.whole, *before, self.classes)
+        return {path: (best[path] + value) / 2 for path, value in values_of(self.whole.weights).items()}
 
     def compiled(self, steps):
         config = self.config
