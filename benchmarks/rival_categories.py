@@ -121,14 +121,20 @@ def seconds_each(rivals, ours, listings, rounds):
 
 
 def sizes(rivals, ours):
-    """Megabytes: of the bundle or its part; of pickled scikit-learn models and the network. → dict, name → float"""
+    """Megabytes of what is opened: of the bundle; pickled scikit-learn models and a network. → dict, name → float"""
     found = {kind: len(pickle.dumps(fit.model)) for kind, fit in rivals.fits.items()}
     found["photos"] += rivals.network.graph.stat().st_size
     result = {NAMES[use]: size for use, size in {**found, "both": sum(found.values())}.items()}
     parts = {"photos": ours.bundle.part("image"), "title": ours.bundle.part("title"), "both": ours.bundle.path}
     for use, folder in parts.items():
-        result[f"productcat, {use}"] = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        files = [file for file in folder.rglob("*") if file.is_file() and not _unopened(file, ours.bundle)]
+        result[f"productcat, {use}"] = sum(file.stat().st_size for file in files)
     return {name: round(size / 1e6, 1) for name, size in result.items()}
+
+
+def _unopened(file, bundle):
+    """Whether a file is for training, or for categories that are made of examples."""
+    return "features" in file.relative_to(bundle.path).parts or file == bundle.part("image") / "weights.safetensors"
 
 
 def gain(ours, theirs, labels):

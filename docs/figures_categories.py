@@ -6,6 +6,7 @@ from figure_text import NO_RUN, ROOT, amount, paragraph, percent, rivals_of, sha
 
 FASHION = "productcat/bundles/fashion/manifest.json"
 FEW_SHOT = {name: f"training/results/few_shot_{name}.json" for name in ("fashion", "general")}
+CALIBRATION = "training/results/calibration.json"
 PER_CLASS = "training/results/fashion_per_class.csv"
 KINDS = {"photos": "photos only", "title": "title only", "both": "both"}
 SETS = {"clothing, test": "used clothes, 10 labels", "olx-five": "cars, bikes, mobiles, books, furniture"}
@@ -142,6 +143,16 @@ def few_shot():
                 kinds = [with_error(each, kind) for kind in ("top1", "calibration_error")]
                 rows.append([f"{bundle}, {words}: {examples(shots)}", kinds[0], plain, kinds[1]])
     return table(["", "top-1", "nearest class mean, top-1", "calibration error"], rows)
+
+
+def calibration_gain():
+    """Confidences before and after a calibration."""
+    found, rows = stored(CALIBRATION), []
+    for name, words in SETS.items():
+        for shots, each in found[name].items():
+            kinds = [f"{kind}_{moment}" for kind in ("calibration_error", "top1") for moment in ("before", "after")]
+            rows.append([f"{words}: {examples(shots)}", *(with_error(each, kind) for kind in kinds)])
+    return table(["", "calibration error before", "after", "top-1 before", "after"], rows)
 
 
 def examples(shots):
