@@ -75,8 +75,8 @@ class Bundle:
                 raise BundleError(f"bundle {self.path}: {name} was changed since it was opened; get the bundle again")
 
     def has(self, name):
-        """Whether there is a part of that name, such as "title"."""
-        return (self.path / name).is_dir()
+        """Whether there is a part of that name, such as "title"; a directory without a file of the manifest is none."""
+        return any(file.startswith(f"{name}/") for file in self.manifest["sha256"])
 
     def part(self, name):
         """The directory of one part, such as "image". Raises BundleError when the bundle lacks it."""

@@ -14,7 +14,7 @@ from productcat.errors import BundleError, ListingError
 from productcat.image_model import DISTRIBUTION, ImageModel
 from productcat.listing import Listing
 from productcat.photo_sets import photo_means
-from productcat.projections import Category, CategoryProjections, Prototype
+from productcat.projections import PREFIXES, Category, CategoryProjections, Prototype
 from productcat.title_model import TitleModel
 from productcat.title_words import WordBags
 
@@ -39,6 +39,9 @@ class Categorizer:
         the same share of right answers.
     rule : DecisionRule
         The one for listings with both. Assigning a rule puts it in the place of all of them.
+    image_model, title_model : ImageModel, TitleModel or None
+    feature_model : ImageModel or None
+        Whose features prototypes are made of: the bundle's part "features" or, without it, the image model.
     """
 
     def __init__(self, bundle, image_model, title_model, projections, rules):
@@ -103,10 +106,10 @@ class Categorizer:
         """
         if use not in USES:
             raise ValueError(f"use={use!r}: expected one of {', '.join(USES)}")
-        return combined(self.look(listings, use, vectors=False), self.ensemble)
+        return combined(self.look(listings, use, vectors=()), self.ensemble)
 
-    def look(self, listings, use="both", vectors=True):
-        """What the models see, before anything is made of it. vectors: those of a Sight, too. → Sight"""
+    def look(self, listings, use="both", vectors=PREFIXES):
+        """What the models see, before anything is made of it. vectors: kinds of those that are wanted. → Sight"""
         parts = [sight for _, sight, problems in self._seen(listings, use, vectors) if not _warn(problems)]
         if not parts:
             return Sight(*[np.empty((0, len(self.classes)))] * 2, {})
@@ -137,7 +140,7 @@ class Categorizer:
         return self.confidences(self.look(listings, vectors=self.projections.reads_vectors))
 
     def confidences(self, sight):
-        """As `predict_proba`, of what the models saw. sight : Sight"""
+        """As `predict_proba`, of what the models saw. sight : Sight, with the vectors that the projections read"""
         return self.projections.confidences(combined(sight, self.ensemble), sight.vectors)
 
     def predict(self, listings):
@@ -237,14 +240,14 @@ class Categorizer:
         return f"examples with a {' or a '.join(kinds)}"
 
     def _seen(self, listings, use, vectors):
-        """Batches of (listings, Sight, problems of each listing). vectors: those of the Sight, too."""
+        """Batches of (listings, Sight, problems of each listing). vectors: kinds of those that are wanted."""
         if use not in USES:
             raise ValueError(f"use={use!r}: expected one of {', '.join(USES)}")
         listings = iter(listings)
         while batch := list(islice(listings, BATCH)):
             problems = [[] for _ in batch]
-            photos, features = self._from_photos(batch, problems, use != "title", vectors)
-            titles, words = self._from_titles(batch, use != "photos", vectors)
+            photos, features = self._from_photos(batch, problems, use != "title", "photos" in vectors)
+            titles, words = self._from_titles(batch, use != "photos", "title" in vectors)
             yield batch, Sight(photos, titles, {"photos": features, "title": words}), problems
 
     def _from_photos(self, batch, problems, wanted, vectors):

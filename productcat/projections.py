@@ -172,8 +172,8 @@ class CategoryProjections:
 
     @property
     def reads_vectors(self):
-        """Whether prototypes count beside what the classes make of a listing, so that its vectors are needed."""
-        return any(self._scale(kind) and each.examples.any() for kind, each in self.prototypes.items())
+        """Which of a listing's vectors, "photos" and "title", count beside what the classes make of it. → set of str"""
+        return {kind for kind, each in self.prototypes.items() if self._scale(kind) and each.examples.any()}
 
     def divergences(self, distributions):
         """KL(listing‖projection) in nats, shape (n_listings, n_categories)."""

@@ -1,6 +1,7 @@
 """A bundle with a second image model, whose features the prototypes of categories are made of."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -77,3 +78,24 @@ def test_an_unreadable_photo_is_named_once(with_features):
     prediction = categorizer.predict([Listing("broken", "leather belt", (b"no photo",))])[0]
     assert len(prediction.problems) == 1
     assert prediction.candidates[0].category == "Belts"
+
+
+def test_it_does_not_look_where_no_category_has_examples_with_photos(with_features, shop_listings, monkeypatch):
+    categorizer = Categorizer.load(with_features)
+    categorizer.projections.few_shot = FewShot(scale=60.0, title_scale=20.0)
+    categorizer.add_category("zori", [Listing(title="zori belt")])
+
+    def run(photos):
+        raise AssertionError("looked")
+
+    monkeypatch.setattr(categorizer.feature_model, "run", run)
+    assert len(categorizer.predict(shop_listings[0])) == 12
+    with pytest.raises(AssertionError, match="looked"):
+        categorizer.add_category("green", patches((60, 160, 60), 3, 1))
+
+
+def test_a_folder_that_the_manifest_does_not_name_is_no_part(tiny_bundle, features_part, tmp_path):
+    shutil.copytree(tiny_bundle, tmp_path / "shop")
+    shutil.copytree(features_part, tmp_path / "shop/features")
+    categorizer = Categorizer.load(tmp_path / "shop")
+    assert categorizer.feature_model is categorizer.image_model

@@ -38,8 +38,8 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     with mistakes_in_one_line():
         figures = added_classes(options)
+        write_figures(figures, options.to)
     print(json.dumps(figures, indent=1))
-    write_figures(figures, options.to)
 
 
 def added_classes(options):
@@ -67,7 +67,7 @@ def added_classes(options):
         )
     plain = Categorizer.load(options.plain).look(task.listings(task.rows), "photos").vectors["photos"]
     features = dict(zip(task.rows.tolist(), plain, strict=True))
-    trained = task.scores(whole, whole.look(task.listings(test), vectors=False))
+    trained = task.scores(whole, whole.look(task.listings(test), vectors=whole.projections.reads_vectors))
     figures = {"known": len(known), "added": len(added), "trained_on_all": round(task.share(trained, added), 4)}
     sight = Categorizer.load(options.bundle).look(task.listings(test))
     for shots in SHOTS:

@@ -43,8 +43,8 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     with mistakes_in_one_line():
         figures = {name: measure(*each, options) for name, each in SETS.items()}
+        write_figures(figures, options.to)
     print(json.dumps(figures, indent=1))
-    write_figures(figures, options.to)
 
 
 def measure(config, split, options):
@@ -54,7 +54,7 @@ def measure(config, split, options):
     drawable, judged = (dataset.rows("train"), dataset.rows("test")) if split else (everything, everything)
     seen = Categorizer.load(options.bundle).look([dataset.listings[row] for row in judged])
     for shots in SHOTS:
-        rngs = [np.random.default_rng([options.seed, shots, draw]) for draw in range(DRAWS)]
+        rngs = [np.random.default_rng([options.seed, shots, number]) for number in range(DRAWS)]
         drawn = [draw(dataset, rng.permutation(drawable), shots) for rng in rngs]
         figures[str(shots)] = over_draws([measured(options.bundle, dataset, judged, seen, *each) for each in drawn])
     return figures

@@ -27,9 +27,9 @@ def main(arguments=None):
 
     with mistakes_in_one_line():
         results = compare(options.config, options.data, options.work, options.weights)
+        write_figures(results, options.to)
     for name, row in results.items():
         print(f"{name:32}" + "".join(f"{row[column]:8.4f}" for column in COLUMNS))
-    write_figures(results, options.to)
 
 
 def compare(path, data, work, weights=None):

@@ -212,8 +212,8 @@ def main(arguments=None):
         figures = run(categorizer, options)
         if options.to:
             categorizer.save(options.to)
+        write_figures(figures, options.report)
     print(json.dumps(figures, indent=1))
-    write_figures(figures, options.report)
 
 
 def run(categorizer, options):

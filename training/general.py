@@ -86,7 +86,7 @@ def main(arguments=None):
         work = options.work / (f"{config.name}-{given.manifest['name']}" if given else config.name)
         run = General(config, options.data, work, options.weights, given)
         figures = run.bundle(options.config.read_text("utf-8"), options.to)
-    write_figures(figures, options.report)
+        write_figures(figures, options.report)
 
 
 class General:

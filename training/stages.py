@@ -38,7 +38,8 @@ def train(examples, validation, n_classes, config, work, seed=0, before=None):
     Returns
     -------
     keras.Model
-        As `build`, in float32, with the weights of the best epoch of the last stage.
+        As `build`, in float32, with the weights of the best epoch of the last stage, or half-way from its start to
+        them (`average_with_start`); the log's figures are always those of the epochs.
 
     Raises
     ------

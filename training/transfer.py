@@ -68,9 +68,9 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     with mistakes_in_one_line():
         results = transfer(options.config, options.data, options.work, options.weights)
+        write_figures(results, options.to)
     for row in results:
         print("{start:24} {trained:7} {examples:>5}  {top1:.3f} ± {error:.3f} {megabytes:6} MB {ms:6} ms".format(**row))
-    write_figures(results, options.to)
     if options.figure:
         from training.transfer_figure import draw
 
