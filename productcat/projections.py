@@ -173,7 +173,7 @@ class CategoryProjections:
     @property
     def reads_vectors(self):
         """Which of a listing's vectors, "photos" and "title", count beside what the classes make of it. → set of str"""
-        return {kind for kind, each in self.prototypes.items() if self._scale(kind) and each.examples.any()}
+        return {kind for kind, each in self.prototypes.items() if self._settings(kind)[0] and each.examples.any()}
 
     def divergences(self, distributions):
         """KL(listing‖projection) in nats, shape (n_listings, n_categories)."""
@@ -198,14 +198,13 @@ class CategoryProjections:
         lift = np.log1p((1.0 - self.floor) / self.floor * self.matrix.shape[1] * self.matrix)
         evidence = np.log(np.maximum(products(distributions, lift), TINY))  # of KL_none − KL_c: the entropy cancels
         for kind, rows in (vectors or {}).items():
-            settings = [getattr(self.few_shot, PREFIXES[kind] + name) for name in ("scale", "neutral", "settling")]
-            if settings[0] and self.prototypes[kind].examples.any():
-                evidence = evidence + self.prototypes[kind].likeness(rows, *settings)
+            if kind in self.reads_vectors:
+                evidence = evidence + self.prototypes[kind].likeness(rows, *self._settings(kind))
         return softmax(evidence / self.temperature)
 
-    def _scale(self, kind):
-        """Of the similarities of one kind; 0: its prototypes are left out."""
-        return getattr(self.few_shot, f"{PREFIXES[kind]}scale")
+    def _settings(self, kind):
+        """Scale, neutral and settling of the prototypes of one kind; scale 0: they are left out."""
+        return [getattr(self.few_shot, PREFIXES[kind] + name) for name in ("scale", "neutral", "settling")]
 
     def with_category(self, name, category):
         """A copy with one more category, or with a known one defined anew. category : Category"""
