@@ -16,6 +16,7 @@ from productcat.reliability import top_k
 from training.categorizer import calibrated, fit_ensemble
 from training.datasets import DataConfig, checksum, load_dataset
 from training.metrics import summary
+from training.weights import WEIGHTS
 
 DATA = DataConfig("fashion-product-images-small.tar.xz")
 TIMED = 200
@@ -134,7 +135,7 @@ def sizes(rivals, ours):
 
 def _unopened(file, bundle):
     """Whether a file is for training, or for categories that are made of examples."""
-    return "features" in file.relative_to(bundle.path).parts or file == bundle.part("image") / "weights.safetensors"
+    return "features" in file.relative_to(bundle.path).parts or file == bundle.part("image") / WEIGHTS
 
 
 def gain(ours, theirs, labels):
