@@ -147,12 +147,14 @@ def few_shot():
 
 def calibration_gain():
     """Confidences before and after a calibration."""
-    found, rows = stored(CALIBRATION), []
-    for name, words in SETS.items():
-        for shots, each in found[name].items():
-            kinds = [f"{kind}_{moment}" for kind in ("calibration_error", "top1") for moment in ("before", "after")]
-            rows.append([f"{words}: {examples(shots)}", *(with_error(each, kind) for kind in kinds)])
-    return table(["", "calibration error before", "after", "top-1 before", "after"], rows)
+    kinds = ["calibration_error_before", "calibration_error_after", "of_chance", "top1_before", "top1_after"]
+    rows = []
+    for bundle, found in stored(CALIBRATION).items():
+        for name, words in (("clothing", SETS["clothing, test"]), ("olx-five", SETS["olx-five"])):
+            for shots, each in found[name].items():
+                values = [share(each[kind]) if kind == "of_chance" else with_error(each, kind) for kind in kinds]
+                rows.append([f"{bundle}, {words}: {examples(shots)}", *values])
+    return table(["", "calibration error before", "after", "by chance", "top-1 before", "after"], rows)
 
 
 def examples(shots):

@@ -13,8 +13,15 @@ from productcat.display import KINDS
 from productcat.ensemble import Sight
 from productcat.errors import ListingError
 from productcat.labels import KnownLabels
-from productcat.reliability import Reliability, check_precision, coverage_at_precision, losses, rule_at_precision
-from productcat.temperatures import Views, fit
+from productcat.reliability import (
+    Reliability,
+    check_precision,
+    coverage_at_precision,
+    losses,
+    rule_at_precision,
+    top_k,
+)
+from productcat.temperatures import Views, favour, fit
 
 FEWEST = 10
 """Listings that it takes to calibrate, and to choose the threshold of a kind of evidence."""
@@ -60,12 +67,12 @@ class Calibration:
 
 
 def calibrate(categorizer, listings, labels, precision=None):
-    """Fit temperatures, the share of the photos and the projections' floor to labelled listings.
+    """Fit temperatures, the share of the photos, the projections' floor and their offsets to labelled listings.
 
     Changes the categorizer: `ensemble`, `projections` and, with a precision, `rules`. Models and categories stay as
     they are. The listings should be like those to come, not chosen for being easy, and none that the models learnt
-    from. The result does not depend on their order. Where what is fitted does not help on listings that it was not
-    fitted on, the present settings stay, so that a few listings with odd labels do no harm.
+    from. The result does not depend on their order. Where the offsets, or all that is fitted, do not help on listings
+    that they were not fitted on, the present ones stay, so that a few listings with odd labels do no harm.
 
     Parameters
     ----------
@@ -96,11 +103,11 @@ def calibrate(categorizer, listings, labels, precision=None):
     sight, numbers = _in_order(found.sight, found.numbers)
     views = Views.of(sight, numbers)
     present = categorizer.ensemble, categorizer.projections
-    folds, helps = _cross_fitted(views, present)
-    fitted = fit(views, *present) if helps else present
+    folds, way = _cross_fitted(views, present)
+    fitted = way(views, *present)
     rules, notes = _rules(views, fitted, categorizer, precision)
     after = _cross_validated(views, folds, categorizer, precision)
-    notes += _doubts(len(numbers), after, precision, helps)
+    notes += _doubts(len(numbers), after, precision, way is not _stay)
     calibration = Calibration(
         len(numbers),
         {kind: int((views.kinds == kind).sum()) for kind in KINDS},
@@ -189,19 +196,38 @@ def _rules(views, settings, categorizer, precision):
     return rules, notes
 
 
-def _cross_fitted(views, present):
-    """For each fold the settings fitted on the others, and whether they are better on it than the present ones.
+def _stay(_views, ensemble, projections):
+    return ensemble, projections
 
-    Where they are not, the present ones stand for all.
+
+def _fit_and_favour(views, ensemble, projections):
+    ensemble, projections = fit(views, ensemble, projections)
+    return ensemble, favour(views, ensemble, projections)
+
+
+WAYS = (_stay, fit, _fit_and_favour)
+"""To find settings, from the least that is changed to the most."""
+
+
+def _cross_fitted(views, present):
+    """For each fold the settings fitted on the others, by the best of WAYS, and that way.
+
+    It is the one with the least loss on the listings left out, among those that get no fewer of them right than what is
+    there: a better loss is no reason to rank a listing's own category second.
     """
-    fitted, gain = [], 0.0
-    for fold in range(FOLDS):
-        held = views.listings % FOLDS == fold
-        fitted.append(fit(views.where(~held), *present))
-        judged = views.where(held)
-        before, after = (losses(judged.confidences(*each), judged.labels) for each in (present, fitted[-1]))
-        gain += judged.weights @ (before - after)
-    return (fitted, True) if gain > 0 else ([present] * FOLDS, False)
+    folds = [views.listings % FOLDS == fold for fold in range(FOLDS)]
+    fitted = {way: [way(views.where(~held), *present) for held in folds] for way in WAYS}
+
+    judged = {way: np.zeros(2) for way in WAYS}  # right answers, loss
+    for way, found in fitted.items():
+        for held, settings in zip(folds, found, strict=True):
+            left_out = views.where(held)
+            confidences = left_out.confidences(*settings)
+            right = top_k(confidences, left_out.labels, 1)
+            judged[way] += left_out.weights @ np.column_stack([right, losses(confidences, left_out.labels)])
+    good = [way for way in WAYS if judged[way][0] >= judged[_stay][0]]
+    best = min(good, key=lambda way: judged[way][1])
+    return fitted[best], best
 
 
 def _cross_validated(views, folds, categorizer, precision):

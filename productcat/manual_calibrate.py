@@ -14,9 +14,10 @@ in a column label, category or articleType, or the one that --label names; other
 folder <label>/<name>.jpg will do. Take listings as they come, not easy ones, and none that the models learnt from. A
 label that is no category, a photo that cannot be read and a listing without evidence are named and left out.
 
-Models and categories stay as they are. Fitted are the temperatures, the share of the photos and the projections' floor.
-With --precision a category is assigned from the lowest confidence on at which this share of the assigned is right;
-without it the decision rules stay. The table compares before and after; after, each listing is judged by what was
-fitted on others, so the figures are those to expect of listings to come.
+Models and categories stay as they are. Fitted are the temperatures, the share of the photos, the projections' floor and
+how much each category is favoured, by how often it comes. With --precision a category is assigned from the lowest
+confidence on at which this share of the assigned is right; without it the decision rules stay. The table compares
+before and after; after, each listing is judged by what was fitted on others, so the figures are those to expect of
+listings to come.
 
 {EXIT_CODES}"""

@@ -73,10 +73,13 @@ class Category:
     projection : ndarray of shape (n_classes,), sums to 1
     prototypes : dict, "photos" | "title" → Prototype
         Without the kinds of which no example has any.
+    offset : float
+        As `CategoryProjections` has them; 0 until a calibration says otherwise.
     """
 
     projection: np.ndarray
     prototypes: dict[str, Prototype] = field(default_factory=dict)
+    offset: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -135,9 +138,14 @@ class CategoryProjections:
         Below 1 sharpens the confidences, above 1 flattens them. Fitted on validation listings.
     prototypes : dict, "photos" | "title" → Prototypes, optional
     few_shot : FewShot
+    offsets : ndarray of shape (n_categories,), optional
+        Added to the logarithms of the confidences before they are normalised: by how much a category is more, or less
+        frequent here than its evidence tells. Fitted by a calibration; 0 without one.
     """
 
-    def __init__(self, categories, matrix, floor=1e-3, temperature=1.0, prototypes=None, few_shot=FewShot()):
+    def __init__(
+        self, categories, matrix, floor=1e-3, temperature=1.0, prototypes=None, few_shot=FewShot(), offsets=None
+    ):
         self.categories = list(categories)
         self.matrix = np.asarray(matrix, np.float64)
         self.floor = floor
@@ -145,6 +153,7 @@ class CategoryProjections:
         none = Prototypes.of([None] * len(self.categories))
         self.prototypes = {kind: (prototypes or {}).get(kind, none) for kind in PREFIXES}
         self.few_shot = few_shot
+        self.offsets = np.zeros(len(self.categories)) if offsets is None else np.asarray(offsets, np.float64)
 
     @classmethod
     def of_classes(cls, classes, **settings):
@@ -160,7 +169,8 @@ class CategoryProjections:
         known = categories.values()
         matrix = np.array([each.projection for each in known])
         prototypes = {kind: Prototypes.of([each.prototypes.get(kind) for each in known]) for kind in PREFIXES}
-        return cls(categories, matrix, like.floor, like.temperature, prototypes, like.few_shot)
+        offsets = [each.offset for each in known]
+        return cls(categories, matrix, like.floor, like.temperature, prototypes, like.few_shot, offsets)
 
     @property
     def examples(self):
@@ -185,7 +195,8 @@ class CategoryProjections:
         A category's evidence is how far its divergence lies below that of a category sharing nothing with the
         listing, KL_none − KL_c, where KL_none = −H(p) + log(n_classes / floor). Confidence is the evidence to the
         power 1 / temperature, normalised. So the order is that of the divergences, and where the categories are the
-        classes and the temperature is 1, confidence is the listing's distribution itself: mapping loses nothing.
+        classes and the temperature is 1, confidence is the listing's distribution itself: mapping loses nothing. A
+        calibration may shift it by the offsets.
 
         Where a category has a prototype and the listing has a vector of that kind, the evidence of the category is
         multiplied by exp(scale · n / (n + settling) · (similarity − neutral)), n being the number of examples. Where
@@ -200,7 +211,7 @@ class CategoryProjections:
         for kind, rows in (vectors or {}).items():
             if kind in self.reads_vectors:
                 evidence = evidence + self.prototypes[kind].likeness(rows, *self._settings(kind))
-        return softmax(evidence / self.temperature)
+        return softmax(evidence / self.temperature + self.offsets)
 
     def _settings(self, kind):
         """Scale, neutral and settling of the prototypes of one kind; scale 0: they are left out."""
@@ -223,7 +234,7 @@ class CategoryProjections:
             for kind, each in self.prototypes.items()
             if each.present[number]
         }
-        return Category(self.matrix[number], prototypes)
+        return Category(self.matrix[number], prototypes, float(self.offsets[number]))
 
     def save(self, folder):
         """Write the categories into the "projections" part of a bundle."""
@@ -235,6 +246,7 @@ class CategoryProjections:
             "floor": self.floor,
             "temperature": self.temperature,
             "few_shot": asdict(self.few_shot),
+            "offsets": self.offsets.tolist(),
         }
         tensors = {"projections": self.matrix}
         for kind, prefix in PREFIXES.items():
@@ -246,7 +258,7 @@ class CategoryProjections:
 
     @classmethod
     def load(cls, folder):
-        """The categories in the "projections" part of a bundle; older ones have no prototypes."""
+        """The categories in the "projections" part of a bundle; older ones have no prototypes and no offsets."""
         from safetensors.numpy import load_file
 
         settings = json.loads((folder / SETTINGS).read_text("utf-8"))
@@ -263,4 +275,5 @@ class CategoryProjections:
             settings["temperature"],
             prototypes,
             FewShot(**{name: each for name, each in settings.get("few_shot", {}).items() if name in KNOWN}),
+            settings.get("offsets"),
         )

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from productcat import Categorizer
@@ -18,12 +19,18 @@ def test_confidences_are_measured_before_and_after_on_both_sets(shop_folders, ti
     arguments = [f"{tmp_path / 'doubtful'}", "--data", f"{shop_folders}", "--work", f"{tmp_path / 'work'}"]
     calibration_gain.main([*arguments, "--to", f"{tmp_path / 'figures.json'}"])
     figures = json.loads((tmp_path / "figures.json").read_text())
-    assert set(figures) == {"clothing, test", "olx-five"}
-    for each in figures.values():
+    (sets,) = figures.values()
+    assert set(sets) == {"clothing", "olx-five"}
+    for each in sets.values():
         assert set(each) == {"0", "5"}
         assert all(0 <= value <= 1 for found in each.values() for value in found.values())
         assert each["5"]["top1_after"] > 0.8
         assert each["5"]["calibration_error_after"] < each["5"]["calibration_error_before"]
+
+
+def test_perfect_confidences_have_an_error_by_chance_that_shrinks_with_the_listings():
+    few, many = (calibration_gain.of_chance(np.full((n, 2), 0.5), np.random.default_rng(1)) for n in (20, 2000))
+    assert 0.0 < many < 0.02 < few
 
 
 def test_a_data_set_that_is_not_there_is_named(tiny_bundle, tmp_path):

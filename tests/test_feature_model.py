@@ -33,6 +33,24 @@ def features_part(tmp_path_factory):
     return folder
 
 
+def test_a_bundle_without_features_is_refused_before_any_training(tiny_bundle, image_part, title_part, tmp_path):
+    from training.assemble import assemble
+    from training.config import load_config
+    from training.pipeline import Pipeline
+
+    opened, bare = Bundle.open(tiny_bundle), tmp_path / "image"
+    shutil.copytree(image_part, bare)
+    settings = json.loads((bare / "settings.json").read_text("utf-8")) | {"levels": []}
+    (bare / "settings.json").write_text(json.dumps(settings), "utf-8")
+    parts = {"image": bare, "title": title_part, "features": None}
+    assemble(tmp_path / "bare", opened.manifest, opened.read_json("classes.json"), parts)
+    text = f'name = "x"\nfeatures = "{tmp_path / "bare"}"\n[data]\nsource = "x.csv"\n'
+    (tmp_path / "x.toml").write_text(text, "utf-8")
+    config = load_config(tmp_path / "x.toml")
+    with pytest.raises(ValueError, match="its image model gives no features; name another bundle"):
+        Pipeline(config, text, tmp_path, tmp_path / "work")
+
+
 @pytest.fixture
 def with_features(tiny_bundle, image_part, title_part, features_part, tmp_path):
     """The path of the shop's bundle with that part."""

@@ -241,6 +241,19 @@ def test_a_stage_may_end_half_way_between_its_start_and_its_best_epoch(training,
         else:
             taken = value != best[path]  # the columns of the two classes that the first stage knew
             assert taken.reshape(-1, N_CLASSES).any(axis=0).sum() == 2
+    assert [each["epoch"] for each in log(tmp_path)][-2:] == [last.epochs, "mean"]
+    killed = tmp_path / "killed"
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after_checkpoint(training, patch, "all", 2, 0, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(training, killed, stages=(first, replace(last, average_with_start=True)))
+    run(training, killed, stages=(first, replace(last, average_with_start=True)))
+    assert_same_weights(tmp_path, killed)
+    assert log(killed)[-1]["validation_top1"] == log(tmp_path)[-1]["validation_top1"]
+
+
+def test_a_first_stage_has_no_start_to_end_half_way_from(training):
+    last = settings().stages[-1]
     with pytest.raises(ValueError, match="'all' has average_with_start"):
         settings(stages=(replace(last, average_with_start=True),))
 

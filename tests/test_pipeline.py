@@ -263,7 +263,7 @@ name = "two stages"
 augment = "none"
 stages = [
     { name = "top", epochs = 1, learning_rate = 1e-3, top_classes = 4 },
-    { name = "all", epochs = 1, learning_rate = 1e-3 },
+    { name = "all", epochs = 1, learning_rate = 1e-3, average_with_start = true },
 ]
 """
 
@@ -280,6 +280,9 @@ def test_two_variants_are_compared_and_a_second_comparison_trains_nothing(tmp_pa
         figures = json.loads((tmp_path / "to.json").read_text())
         assert list(figures) == ["as it is", "two stages"]
         assert list(figures["as it is"]) == ["validation_top1", "validation_top5", "validation_mean_class_top1"]
+    logs = [path.read_text().splitlines() for path in tmp_path.glob("*/image-*/log.jsonl")]
+    (mean,) = (entry for lines in logs if (entry := json.loads(lines[-1]))["epoch"] == "mean")
+    assert figures["two stages"].items() <= mean.items()  # not those of the epoch before the mean
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`python -m training.calibration_gain BUNDLE`: what `productcat calibrate` makes of confidences, with 200 listings.
+"""`python -m training.calibration_gain BUNDLE...`: what `productcat calibrate` makes of confidences, with 200 listings.
 
 A marketplace's categories are put in the place of the bundle's, known from their names or from a few examples. Then the
 bundle is calibrated on labelled listings, and judged on others.
@@ -17,10 +17,11 @@ from training.datasets import DataConfig, load_dataset
 from training.metrics import over_draws, top_k
 
 SETS = {
-    "clothing, test": (DataConfig(source="clothing-dataset-small.tar", table=""), True),
+    "clothing": (DataConfig(source="clothing-dataset-small.tar", table=""), True),
     "olx-five": (DataConfig(source="olx-five.tar", table=""), False),
 }
-"""Marketplaces, and whether their data bring a split: then `test` is judged, else what is drawn for nothing else."""
+"""Marketplaces, and whether their data bring a split: then `train` is drawn from, and the others are judged, else what
+is not drawn."""
 
 DESCRIPTIONS = {"longsleeve": "shirt with long sleeves", "outwear": "jacket, coat"}
 """More words for names of categories that are no words."""
@@ -32,31 +33,36 @@ LABELLED = 200
 """Listings that a bundle is calibrated on."""
 
 DRAWS = 5
+CHANCES = 50
+"""Sets of labels drawn to see what calibration error chance alone makes."""
 
 
 def main(arguments=None):
     """The command. A user's mistake is one line on standard error and exit code 1."""
     description, parents = __doc__.split("\n")[0], [FOLDER_OPTIONS, FIGURES_OPTION]
     parser = argparse.ArgumentParser("python -m training.calibration_gain", description=description, parents=parents)
-    parser.add_argument("bundle", help="a bundle with an image model, or the name of a shipped one")
+    parser.add_argument("bundles", nargs="+", help="bundles with an image model, or names of shipped ones")
     parser.add_argument("--seed", type=int, default=20)
     options = parser.parse_args(arguments)
     with mistakes_in_one_line():
-        figures = {name: measure(*each, options) for name, each in SETS.items()}
+        figures = {
+            bundle: {name: measure(bundle, *each, options) for name, each in SETS.items()} for bundle in options.bundles
+        }
         write_figures(figures, options.to)
     print(json.dumps(figures, indent=1))
 
 
-def measure(config, split, options):
+def measure(bundle, config, split, options):
     """One marketplace. split: its data bring one. → dict, examples a category → means over draws, with their errors"""
     dataset, figures = load_dataset(config, options.data, options.work, options.seed), {}
     everything = np.arange(len(dataset.listings))
-    drawable, judged = (dataset.rows("train"), dataset.rows("test")) if split else (everything, everything)
-    seen = Categorizer.load(options.bundle).look([dataset.listings[row] for row in judged])
+    drawable = dataset.rows("train") if split else everything
+    judged = np.setdiff1d(everything, drawable) if split else everything
+    seen = Categorizer.load(bundle).look([dataset.listings[row] for row in judged])
     for shots in SHOTS:
         rngs = [np.random.default_rng([options.seed, shots, number]) for number in range(DRAWS)]
         drawn = [draw(dataset, rng.permutation(drawable), shots) for rng in rngs]
-        figures[str(shots)] = over_draws([measured(options.bundle, dataset, judged, seen, *each) for each in drawn])
+        figures[str(shots)] = over_draws([measured(bundle, dataset, judged, seen, *each) for each in drawn])
     return figures
 
 
@@ -69,7 +75,10 @@ def draw(dataset, pool, shots):
 
 
 def measured(bundle, dataset, judged, seen, examples, labelled):
-    """One draw: calibration error and top-1, before and after. seen : Sight of the rows `judged` → dict"""
+    """One draw: calibration error and top-1, before and after. seen : Sight of the rows `judged` → dict
+
+    "of_chance": the calibration error that perfect confidences would have on as many listings.
+    """
     good = ~np.isin(judged, np.concatenate([labelled, *examples.values()]))
     truth, names, found = dataset.labels[judged[good]], list(examples), {}
     categorizer = Categorizer.load(bundle)
@@ -82,7 +91,16 @@ def measured(bundle, dataset, judged, seen, examples, labelled):
         confidences = categorizer.confidences(seen.rows(good))
         found[f"calibration_error_{moment}"] = calibration_error(confidences, truth)
         found[f"top1_{moment}"] = float(top_k(confidences, truth, 1).mean())
-    return found
+    return found | {"of_chance": of_chance(confidences, np.random.default_rng(0))}
+
+
+def of_chance(confidences, rng):
+    """Mean calibration error where labels come true just as often as the confidences, shape (n, n_names), say."""
+    found = []
+    for _ in range(CHANCES):
+        labels = (confidences.cumsum(axis=1) < rng.random((len(confidences), 1))).sum(axis=1)
+        found.append(calibration_error(confidences, np.minimum(labels, confidences.shape[1] - 1)))
+    return float(np.mean(found))
 
 
 if __name__ == "__main__":

@@ -57,7 +57,8 @@ def compare(path, data, work, weights=None):
         folder = pipeline.trained()
         log = json.loads((folder / "done.json").read_text("utf-8"))["log"]
         last = [entry for entry in log if entry["stage"] == config.image.stages[-1].name]
-        best = max(last, key=lambda entry: entry["validation_top1"])
+        mean = [entry for entry in last if entry["epoch"] == "mean"]
+        best = max(mean or last, key=lambda entry: entry["validation_top1"])  # of what the stage ends with
         results[name] = {column: best[column] for column in COLUMNS}
     return results
 

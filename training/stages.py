@@ -39,7 +39,7 @@ def train(examples, validation, n_classes, config, work, seed=0, before=None):
     -------
     keras.Model
         As `build`, in float32, with the weights of the best epoch of the last stage, or half-way from its start to
-        them (`average_with_start`); the log's figures are always those of the epochs.
+        them (`average_with_start`). The log has the figures of each epoch, and those of such a mean as epoch "mean".
 
     Raises
     ------
@@ -88,7 +88,11 @@ class StageRun:
         while self.state["epoch"] < self.stage.epochs and not self.out_of_patience():
             self.run_epoch(data, weights)
             self.end_epoch(validation)
-        save_tensors(self.work / f"{self.stage.name}.safetensors", self.result(before))
+        result = self.result(before)
+        if self.stage.average_with_start:
+            assign(self.whole.weights, result)
+            self.note(self.judged(validation, "mean"))
+        save_tensors(self.work / f"{self.stage.name}.safetensors", result)
         self.checkpoint.unlink(missing_ok=True)
         self.best.unlink()
 
@@ -170,24 +174,31 @@ class StageRun:
                 yield ahead.popleft().result()
 
     def end_epoch(self, validation):
-        photos, rows, labels = validation
-        started = time.monotonic()
-        distributions = softmax(predict_logits(self.model, photos, rows))
-        top1 = float(top_k(distributions, labels, 1).mean())
-        entry = {
-            "stage": self.stage.name,
-            "epoch": self.state["epoch"] + 1,
-            "validation_top1": top1,
-            "validation_top5": float(top_k(distributions, labels, 5).mean()),
-            "validation_mean_class_top1": mean_class_top_k(distributions, labels, 1),
-        }
-        entry["validation_seconds"] = round(time.monotonic() - started, 1)
-        print(json.dumps(entry), flush=True)
-        if top1 > self.state["best_top1"]:
-            self.state |= {"best_top1": top1, "best_epoch": self.state["epoch"]}
+        entry = self.judged(validation, self.state["epoch"] + 1)
+        if entry["validation_top1"] > self.state["best_top1"]:
+            self.state |= {"best_top1": entry["validation_top1"], "best_epoch": self.state["epoch"]}
             save_tensors(self.best, values_of(self.model.weights))
         self.state |= {"epoch": self.state["epoch"] + 1, "step": 0}
         self.save_checkpoint()
+        self.note(entry)
+
+    def judged(self, validation, epoch):
+        """What the model gets right of the validation photos, as an entry of the log. → dict"""
+        photos, rows, labels = validation
+        started = time.monotonic()
+        distributions = softmax(predict_logits(self.model, photos, rows))
+        return {
+            "stage": self.stage.name,
+            "epoch": epoch,
+            "validation_top1": float(top_k(distributions, labels, 1).mean()),
+            "validation_top5": float(top_k(distributions, labels, 5).mean()),
+            "validation_mean_class_top1": mean_class_top_k(distributions, labels, 1),
+            "validation_seconds": round(time.monotonic() - started, 1),
+        }
+
+    def note(self, entry):
+        """Print an entry, and add it to the log."""
+        print(json.dumps(entry), flush=True)
         with (self.work / "log.jsonl").open("a") as log:
             log.write(json.dumps(entry) + "\n")
 
