@@ -1,7 +1,8 @@
 """`python -m training.calibration_gain BUNDLE...`: what `productcat calibrate` makes of confidences, with 200 listings.
 
 A marketplace's categories are put in the place of the bundle's, known from their names or from a few examples. Then the
-bundle is calibrated on labelled listings, and judged on others.
+bundle is calibrated on labelled listings, and judged on others. Its models never learnt from either; what few examples
+count (`training.few_shot`), six numbers, was fitted to some of the clothing.
 """
 
 import argparse
@@ -17,11 +18,10 @@ from training.datasets import DataConfig, load_dataset
 from training.metrics import over_draws, top_k
 
 SETS = {
-    "clothing": (DataConfig(source="clothing-dataset-small.tar", table=""), True),
-    "olx-five": (DataConfig(source="olx-five.tar", table=""), False),
+    "clothing": DataConfig(source="clothing-dataset-small.tar", table=""),
+    "olx-five": DataConfig(source="olx-five.tar", table=""),
 }
-"""Marketplaces, and whether their data bring a split: then `train` is drawn from, and the others are judged, else what
-is not drawn."""
+"""Marketplaces. In each draw a half of the listings is drawn from, and the other half is judged."""
 
 DESCRIPTIONS = {"longsleeve": "shirt with long sleeves", "outwear": "jacket, coat"}
 """More words for names of categories that are no words."""
@@ -46,41 +46,38 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     with mistakes_in_one_line():
         figures = {
-            bundle: {name: measure(bundle, *each, options) for name, each in SETS.items()} for bundle in options.bundles
+            bundle: {name: measure(bundle, each, options) for name, each in SETS.items()} for bundle in options.bundles
         }
         write_figures(figures, options.to)
     print(json.dumps(figures, indent=1))
 
 
-def measure(bundle, config, split, options):
-    """One marketplace. split: its data bring one. → dict, examples a category → means over draws, with their errors"""
+def measure(bundle, config, options):
+    """One marketplace. → dict, examples a category → means over draws, with their errors"""
     dataset, figures = load_dataset(config, options.data, options.work, options.seed), {}
-    everything = np.arange(len(dataset.listings))
-    drawable = dataset.rows("train") if split else everything
-    judged = np.setdiff1d(everything, drawable) if split else everything
-    seen = Categorizer.load(bundle).look([dataset.listings[row] for row in judged])
+    seen = Categorizer.load(bundle).look(dataset.listings)
     for shots in SHOTS:
         rngs = [np.random.default_rng([options.seed, shots, number]) for number in range(DRAWS)]
-        drawn = [draw(dataset, rng.permutation(drawable), shots) for rng in rngs]
-        figures[str(shots)] = over_draws([measured(bundle, dataset, judged, seen, *each) for each in drawn])
+        drawn = [draw(dataset, rng.permutation(len(dataset.listings)), shots) for rng in rngs]
+        figures[str(shots)] = over_draws([measured(bundle, dataset, seen, *each) for each in drawn])
     return figures
 
 
-def draw(dataset, pool, shots):
-    """→ (dict, category → its examples, as rows; ndarray, rows of the labelled listings)"""
+def draw(dataset, order, shots):
+    """→ (dict, category → its examples, as rows; ndarray, rows of the labelled listings; ndarray, rows to judge)"""
+    pool, judged = np.array_split(order, 2)
     names = [each["name"] for each in dataset.classes]
     examples = {name: pool[dataset.labels[pool] == number][:shots] for number, name in enumerate(names)}
     left = pool[~np.isin(pool, np.concatenate(list(examples.values())))]
-    return examples, left[:LABELLED]
+    return examples, left[:LABELLED], judged
 
 
-def measured(bundle, dataset, judged, seen, examples, labelled):
-    """One draw: calibration error and top-1, before and after. seen : Sight of the rows `judged` → dict
+def measured(bundle, dataset, seen, examples, labelled, judged):
+    """One draw: calibration error and top-1, before and after. seen : Sight of all listings → dict
 
     "of_chance": the calibration error that perfect confidences would have on as many listings.
     """
-    good = ~np.isin(judged, np.concatenate([labelled, *examples.values()]))
-    truth, names, found = dataset.labels[judged[good]], list(examples), {}
+    truth, names, found = dataset.labels[judged], list(examples), {}
     categorizer = Categorizer.load(bundle)
     shown = {name: [dataset.listings[row] for row in rows] for name, rows in examples.items()}
     categorizer.replace_categories(shown, DESCRIPTIONS)
@@ -88,7 +85,7 @@ def measured(bundle, dataset, judged, seen, examples, labelled):
         if moment == "after":
             known = [names[number] for number in dataset.labels[labelled]]
             calibrate(categorizer, [dataset.listings[row] for row in labelled], known)
-        confidences = categorizer.confidences(seen.rows(good))
+        confidences = categorizer.confidences(seen.rows(judged))
         found[f"calibration_error_{moment}"] = calibration_error(confidences, truth)
         found[f"top1_{moment}"] = float(top_k(confidences, truth, 1).mean())
     return found | {"of_chance": of_chance(confidences, np.random.default_rng(0))}
