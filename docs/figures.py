@@ -22,6 +22,7 @@ FIGURES = {
     "fashion-hardest": categories.fashion_hardest,
     "fashion-parts": categories.fashion_parts,
     "few-shot": categories.few_shot,
+    "added-classes": categories.added_classes,
     "calibration-gain": categories.calibration_gain,
     "rivals-categories": categories.rivals,
     "duplicates": duplicates.duplicates,

@@ -6,6 +6,7 @@ from figure_text import NO_RUN, ROOT, amount, paragraph, percent, rivals_of, sha
 
 FASHION = "productcat/bundles/fashion/manifest.json"
 FEW_SHOT = {name: f"training/results/few_shot_{name}.json" for name in ("fashion", "general")}
+ADDED_CLASSES = "training/results/added_classes.json"
 CALIBRATION = "training/results/calibration.json"
 PER_CLASS = "training/results/fashion_per_class.csv"
 KINDS = {"photos": "photos only", "title": "title only", "both": "both"}
@@ -143,6 +144,19 @@ def few_shot():
                 kinds = [with_error(each, kind) for kind in ("top1", "calibration_error")]
                 rows.append([f"{bundle}, {words}: {examples(shots)}", kinds[0], plain, kinds[1]])
     return table(["", "top-1", "nearest class mean, top-1", "calibration error"], rows)
+
+
+def added_classes():
+    """A model of the most frequent classes, to which the others are added."""
+    found = stored(ADDED_CLASSES)
+    rows = [
+        [f"{examples(shots)} each", *(with_error(each, kind) for kind in ("added", "nearest_mean_added", "known"))]
+        for shots, each in found.items()
+        if shots.isdigit()
+    ]
+    many = [f"trained on all, {found['known'] + found['added']} classes", share(found["trained_on_all"]), "–", "–"]
+    kinds = [f"the {found['added']} added", "nearest class mean", f"the {found['known']} known"]
+    return table(["mean top-1 over classes", *kinds], [*rows, many])
 
 
 def calibration_gain():

@@ -107,7 +107,9 @@ def calibrate(categorizer, listings, labels, precision=None):
     fitted = way(views, *present)
     rules, notes = _rules(views, fitted, categorizer, precision)
     after = _cross_validated(views, folds, categorizer, precision)
-    notes += _doubts(len(numbers), after, precision, way is not _stay)
+    if precision is not None:
+        notes += _doubts_of_precision(len(numbers), after, precision, told=bool(notes))
+    notes += _doubts(len(numbers), way is not _stay)
     calibration = Calibration(
         len(numbers),
         {kind: int((views.kinds == kind).sum()) for kind in KINDS},
@@ -251,8 +253,8 @@ def _thresholds(views, rules):
     return np.array([rules[kind].assign_at for kind in views.kinds])
 
 
-def _doubts(n_listings, after, precision, helps):
-    """Notes on what did not come out as hoped, or may not."""
+def _doubts(n_listings, helps):
+    """Notes on what did not come out as hoped."""
     notes = []
     if n_listings < GOOD:
         notes.append(f"{n_listings} listings give rough settings and thresholds; label more, some hundred are good")
@@ -260,7 +262,18 @@ def _doubts(n_listings, after, precision, helps):
         notes.append(
             "fitted temperatures are no better on listings that they were not fitted on; the present ones stay"
         )
-    if precision is not None and after.precision is not None and after.precision < precision:
+    return notes
+
+
+def _doubts_of_precision(n_listings, after, precision, told):
+    """Notes on what may not be as precise as was asked. told: `_rules` has notes already"""
+    notes = []
+    if precision < 1 and n_listings * (1 - precision) < 1:
+        enough = np.ceil(1 / (1 - precision))
+        notes.append(f"{n_listings} listings do not tell {precision:.4g} of them from all; label {enough:.0f} or more")
+    if not after.coverage and not told:
+        notes.append("without a fifth of the listings they are too few to choose a threshold; label more to judge it")
+    if after.precision is not None and after.precision < precision:
         notes.append(
             f"of listings that the fit has not seen {after.precision:.4g} of the assigned are right, not "
             f"{precision:.4g}; label more listings, or ask for more than you need"

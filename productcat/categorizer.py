@@ -12,7 +12,7 @@ from productcat.decision import DecisionRule
 from productcat.ensemble import USES, Sight, combined, kinds_of
 from productcat.errors import BundleError, ListingError
 from productcat.image_model import DISTRIBUTION, ImageModel
-from productcat.listing import Listing
+from productcat.listing import Listing, only
 from productcat.photo_sets import photo_means
 from productcat.projections import PREFIXES, Category, CategoryProjections, Prototype
 from productcat.title_model import TitleModel
@@ -20,6 +20,9 @@ from productcat.title_words import WordBags
 
 BATCH = 64
 """Listings handled at a time: an iterable may be longer than memory."""
+
+NAMED = 20
+"""Categories that are no classes and that a manifest names, at most."""
 
 
 class Categorizer:
@@ -211,7 +214,10 @@ class Categorizer:
 
         alone = {kind: asdict(self.rules[kind]) for kind in ("photos", "title")}
         rules = {"decision_rule": asdict(self.rule), "decision_rules_alone": alone}
-        write_bundle(path, {**self.bundle.manifest, "ensemble": self.ensemble, **rules}, fill)
+        added = [name for name in self.categories if name not in set(self.classes)]
+        categories = {"number": len(self.categories), "that are no classes": added[:NAMED]}
+        known = self.bundle.manifest
+        write_bundle(path, {**known, "ensemble": self.ensemble, "categories": categories, **rules}, fill)
 
     def _category(self, name, examples, description):
         """What is known of a category. → Category"""
@@ -243,7 +249,7 @@ class Categorizer:
         """Batches of (listings, Sight, problems of each listing). vectors: kinds of those that are wanted."""
         if use not in USES:
             raise ValueError(f"use={use!r}: expected one of {', '.join(USES)}")
-        listings = iter(listings)
+        listings = only(Listing, listings)
         while batch := list(islice(listings, BATCH)):
             problems = [[] for _ in batch]
             photos, features = self._from_photos(batch, problems, use != "title", "photos" in vectors)

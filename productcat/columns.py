@@ -1,5 +1,6 @@
 """What a table's columns and rows are called: Columns, Row, BadRow."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import ClassVar
@@ -7,6 +8,8 @@ from typing import ClassVar
 from productcat.errors import ListingError
 
 ROLES = ("id", "title", "photos", "label")
+PICTURES = "photo", "image", "picture", "img"
+"""A column whose name has one of these in it is likely to be of photos."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,14 @@ class Columns:
                 raise ListingError(f"{name}: no column {' or '.join(self.names(role))!r}; {_way_out(header)}{extra}")
         if "title" not in found and "photos" not in found and not self.photo_pattern:
             raise ListingError(f"{name}: no column 'title' and none 'photos'; {_way_out(header)}")
+        if "photos" not in found and not self.photo_pattern:
+            for column in (each.strip() for each in header if any(word in each.lower() for word in PICTURES)):
+                warnings.warn(
+                    f"{name}: column {column!r} is not read, since none is called {' or '.join(self.names('photos'))}; "
+                    f"if it has photos, rename it, or name it in Columns (--columns photos={column})",
+                    UserWarning,
+                    stacklevel=2,
+                )
         return found
 
 

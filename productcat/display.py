@@ -73,9 +73,13 @@ def _lines(values, indent=""):
             yield f"{indent}{key}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
 
 
-def level_name(level):
-    """What people are told of a level of the image model: "top" for "embedding_top"."""
-    return level.removeprefix("embedding_").replace("_", " ")
+def level_names(levels):
+    """What people are told of the levels of an image model, lowest first. → list of str
+
+    Of two, the lower one tells of scenes and surfaces and the higher one of objects; of others their layers are named.
+    """
+    names = [level.removeprefix("embedding_").replace("_", " ") for level in levels]
+    return ["background", "object"] if len(names) == 2 else names
 
 
 def match_lines(score, threshold, matches, left, right):
@@ -92,7 +96,7 @@ def match_lines(score, threshold, matches, left, right):
     where = "reaches" if score >= threshold else "is below"
     lines = [f"{said} with {100 * score:.1f} %, which {where} the threshold of {100 * threshold:.1f} %", ""]
     levels = list(matches[0].levels)
-    rows = [["photo", "photo", *map(level_name, levels), "copy"]]
+    rows = [["photo", "photo", *level_names(levels), "copy"]]
     for match in matches:
         numbers = [f"{value:.2f}" for value in (*match.levels.values(), match.copy)]
         rows.append([left[match.left], right[match.right], *numbers])

@@ -14,6 +14,7 @@ import numpy as np
 from productcat.bundle import SHIPPED, Bundle
 from productcat.errors import BundleError
 from productcat.image_model import ImageModel
+from productcat.listing import Listing, only
 from productcat.photo_evidence import SIDE, PhotoSets, correlations, evidence, nearest_pairs, thumbnails, unframed
 from productcat.photo_matches import PhotoMatch, PhotoMatches
 from productcat.photo_sets import decoded
@@ -137,7 +138,7 @@ class DuplicateDetector:
         list of Embedding
         """
         found, batch = [], []
-        for each in listings:
+        for each in only((Listing, Embedding), listings):
             if isinstance(each, Embedding):
                 found.extend([*self._embed(batch), each])
                 batch = []

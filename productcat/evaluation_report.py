@@ -43,9 +43,9 @@ METHOD = """<details><summary>How to read these figures</summary>
 <p>The smaller numbers are bootstrap intervals: of {rounds:,} draws of as many listings as there are, {percent} lie
 inside. They tell of chance, not of listings chosen for being easy. Where not one of n listings is wrong, the interval
 has no width; up to 3/n may still be wrong. A listing without evidence, neither a photo that can be read nor a known
-word, counts as wrong and is never assigned. F1 counts categories that were answered and never meant with 0. The
-expected calibration error is the mean distance between confidence and share of right answers, in 15 bins (Naeini et al.
-2015).</p></details>
+word, counts as wrong and is never assigned; only the calibration error and the log-likelihood leave it out. F1 counts
+categories that were answered and never meant with 0. The expected calibration error is the mean distance between
+confidence and share of right answers, in 15 bins (Naeini et al. 2015).</p></details>
 """
 
 

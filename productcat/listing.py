@@ -11,6 +11,18 @@ SHOWN = 8
 """Photos of a listing that a notebook shows."""
 
 
+def only(kinds, listings):
+    """The listings as an iterator that refuses what is none. kinds: class or tuple of classes that will do."""
+    if isinstance(listings, (kinds, str, dict)):
+        raise ListingError(f"one {type(listings).__name__} is no sequence of listings; write [listing]")
+    for each in listings:
+        if not isinstance(each, kinds):
+            raise ListingError(
+                f"{each!r:.60} is {type(each).__name__}, expected Listing; write Listing(title=..., photos=[...])"
+            )
+        yield each
+
+
 @dataclass(frozen=True)
 class Listing:
     """One listing. The title or the photos, or both, may be missing.

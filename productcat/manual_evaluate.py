@@ -28,8 +28,9 @@ PAIRS = f"""Measure how well duplicates are told, on labelled pairs, and write f
   productcat duplicates evaluate pairs.csv --listings listings.csv --to strict-report --threshold 0.9 --no-adapt
 
 PAIRS is CSV with the columns left, right and label: the ids of two listings, and 1 or yes for the same item, 0 or no
-for different items. What productcat duplicates find writes is such a file, once somebody adds the labels. LISTINGS are
-as for find, and the detector first learns what all of them have in common, as find does, unless --no-adapt is given.
+for different items. What productcat duplicates find writes is such a file, once somebody adds the labels; give find a
+low --threshold, since what it leaves out cannot be missed here. LISTINGS are as for find, and the detector first learns
+what all of them have in common, as find does, unless --no-adapt is given.
 
 In the new folder, metrics.json holds the figures, and report.html shows precision and recall at every threshold, what
 is found at the bundle's own, and the worst pairs with their photos. A pair of a listing that is not in LISTINGS is left

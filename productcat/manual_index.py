@@ -32,7 +32,7 @@ One listing, by its photos:
   productcat index search catalogue front.jpg -k 3 --json
 
 \b
-Many: each duplicate becomes a line left,right,score, the best of a listing first, or with --json an object:
+Many: each of the nearest becomes a line left,right,score, duplicate or not, best first, or with --json an object:
   productcat index search catalogue --from new.csv -k 1 --threshold 0.9
   cat new.jsonl | productcat index search catalogue --from - --json
 

@@ -4,6 +4,7 @@ After Mitchell et al. 2019, "Model Cards for Model Reporting".
 """
 
 SECTIONS = {
+    "Categories": "categories",
     "Trained from": "trained_from",
     "Figures": "metrics",
     "Decision rule": "decision_rule",
@@ -12,6 +13,9 @@ SECTIONS = {
     "Duplicates": "duplicates",
 }
 """Titles of sections, and what of the manifest they show."""
+
+NOTES = {"categories": ["All figures are of the classes that were learnt, whatever the categories are now.", ""]}
+"""What is said of a section before its figures."""
 
 TEXTS = "config", "learnt_with"
 """Whole configurations, which the card does not repeat."""
@@ -27,8 +31,8 @@ def model_card(manifest):
     lines += [manifest["description"].strip(), ""] if manifest.get("description") else []
     for title, key in SECTIONS.items():
         if manifest.get(key):
-            lines += [f"## {title}", "", *_shown(manifest[key], "###")]
-    return "\n".join([*lines, *_retraining(manifest), *_use(name)])
+            lines += [f"## {title}", "", *NOTES.get(key, ()), *_shown(manifest[key], "###")]
+    return "\n".join([*lines, *_retraining(manifest), *USE])
 
 
 def _shown(values, heading):
@@ -89,11 +93,11 @@ def _retraining(manifest):
     ]
 
 
-def _use(name):
-    return [
-        "## Use",
-        "",
-        f'Load with `productcat.Categorizer.load("{name}")` or its path. '
-        "The files are sealed: `productcat bundle verify` compares them with the checksums in `manifest.json`.",
-        "",
-    ]
+USE = [
+    "## Use",
+    "",
+    "Load with `productcat.Categorizer.load` and the path of this directory. "
+    "The files are sealed: `productcat bundle verify` compares them with the checksums in `manifest.json`.",
+    "",
+]
+"""The last section."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from productcat.display import level_name
+from productcat.display import level_names
 from productcat.photos import name_of, thumbnail_or_reason
 from productcat.rich_display import SIDE, bars, card, figure, note
 
@@ -64,7 +64,7 @@ def _figures(photos, wanted):
 
 
 def _row(match, left, right):
-    levels = [(level_name(level), value) for level, value in match.levels.items()]
+    levels = zip(level_names(match.levels), match.levels.values(), strict=True)
     drawn = bars((name, value, f"{value:.2f}") for name, value in (*levels, ("copy", match.copy)))
     sides = [side or note(f"photo {number + 1}") for side, number in ((left, match.left), (right, match.right))]
     return f'<div class="match">{sides[0]}{drawn}{sides[1]}</div>'

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html import escape
 
-from productcat.display import level_name
+from productcat.display import level_names
 from productcat.page import SIDE, head
 from productcat.photos import name_of, thumbnail_or_reason
 from productcat.report_style import STYLE
@@ -198,7 +198,7 @@ def _listing(id, shown):
 
 
 def _match(match, left, right):
-    rows = [*((level_name(level), value) for level, value in match.levels.items()), ("copy", match.copy)]
+    rows = [*zip(level_names(match.levels), match.levels.values(), strict=True), ("copy", match.copy)]
     return f"""<div class="match">
 {_figure(left.photos.get(match.left))}
 {bars((name, value, f"{value:.2f}") for name, value in rows)}

@@ -239,3 +239,32 @@ def test_no_listings_give_no_rows(categorizer):
     assert categorizer.class_distributions([]).shape == (0, 3)
     assert categorizer.predict_proba([]).shape == (0, 3)
     assert categorizer.predict([]) == []
+
+
+@pytest.mark.parametrize(
+    ("listings", "message"),
+    [
+        (Listing("a", "a bag"), "one Listing is no sequence of listings; write [listing]"),
+        ("a bag", "one str is no sequence of listings"),
+        ({"title": "a bag"}, "one dict is no sequence of listings"),
+        (
+            [Listing("a", "a bag"), "a belt"],
+            "'a belt' is str, expected Listing; write Listing(title=...",
+        ),
+    ],
+)
+def test_what_is_no_sequence_of_listings_is_refused(categorizer, listings, message):
+    with pytest.raises(ListingError) as refused:
+        categorizer.predict(listings)
+    assert message in str(refused.value)
+
+
+def test_a_saved_bundle_says_which_of_its_categories_are_no_classes(categorizer, shop_listings, tmp_path):
+    categorizer.add_category("Scarves", shop_listings[0][:2])
+    categorizer.remove_category(shop.CLASSES[0])
+    categorizer.save(tmp_path / "saved")
+    manifest = Categorizer.load(tmp_path / "saved").bundle.manifest
+    assert manifest["categories"] == {"number": 3, "that are no classes": ["Scarves"]}
+    card = (tmp_path / "saved" / "README.md").read_text("utf-8")
+    assert "Scarves" in card
+    assert "All figures are of the classes that were learnt" in card

@@ -8,7 +8,8 @@ import shop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from productcat import BundleError, DuplicateDetector, DuplicatePair, Listing
+from productcat import BundleError, DuplicateDetector, DuplicatePair, Listing, ListingError
+from productcat.display import level_names
 from productcat.photo_evidence import correlations, thumbnails
 from productcat.photos import read_photo
 
@@ -183,3 +184,15 @@ def test_saving_a_categorizer_keeps_the_duplicates_part(duplicates_bundle, embed
         np.testing.assert_array_equal(
             again.score(embeddings[:12], embeddings[12:]), detector.score(embeddings[:12], embeddings[12:])
         )
+
+
+@pytest.mark.parametrize("listings", ["photo.jpg", Listing("a"), ["photo.jpg"], [b"a photo"]])
+def test_what_is_no_listing_is_refused_by_name(detector, listings):
+    for ask in (detector.embed, detector.find, lambda each: detector.score(each, each)):
+        with pytest.raises(ListingError, match=r"is no sequence of listings|expected Listing; write Listing\("):
+            ask(listings)
+
+
+def test_two_levels_are_called_background_and_object_and_others_by_their_layers():
+    assert level_names(["embedding_conv4_block6_out", "embedding_conv5_block3_out"]) == ["background", "object"]
+    assert level_names(["embedding_conv4_block6_out"]) == ["conv4 block6 out"]

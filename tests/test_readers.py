@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -291,3 +292,14 @@ def test_reading_is_lazy(write):
     path = write("id,title\n" + "".join(f"{number},a\n" for number in range(100_000)))
     assert next(iter(read_listings(path))).id == "0"
     assert count_rows(path) == 100_000
+
+
+def test_a_column_that_looks_like_photos_and_is_not_read_is_named(tmp_path):
+    (tmp_path / "a.csv").write_text("id,title,Picture_file\n1,a bag,1.jpg\n", "utf-8")
+    with pytest.warns(UserWarning, match=r"column 'Picture_file' is not read.*--columns photos=Picture_file"):
+        (listing,) = read_listings(tmp_path / "a.csv")
+    assert listing.photos == ()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (named,) = read_listings(tmp_path / "a.csv", Columns(photos="Picture_file"))
+    assert [photo.name for photo in named.photos] == ["1.jpg"]
