@@ -108,10 +108,12 @@ def bundles():
     for manifest in sorted((ROOT / "productcat/bundles").glob("*/manifest.json")):
         folder = manifest.parent
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        borrowed = json.loads(manifest.read_text("utf-8")).get("borrowed", {})
         settings = json.loads((folder / "image/settings.json").read_text("utf-8"))
         n_classes = len(json.loads((folder / "classes.json").read_text("utf-8")))
         height, width = settings["photo_size"]
         parts = ", ".join(sorted(each.name for each in folder.iterdir() if each.is_dir()))
+        parts += "".join(f"; {part}: `{lender}`" for part, lender in borrowed.items())
         size = f"{size / 1e6:.1f} MB"
         arithmetic = f"{settings['arithmetic']}, {against_float(json.loads(manifest.read_text('utf-8'))['export'])}"
         rows.append([f"`{folder.name}`", parts, f"{n_classes:,}", f"{height}×{width}", arithmetic, size])

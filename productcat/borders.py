@@ -49,9 +49,10 @@ def _unfilled(photo):
     widths = [width if colour.min() >= WHITE else 0 for width, colour in _margins(photo)]
     top, left, bottom, right = widths
     height, width = photo.shape[:2]
-    if (top and bottom) and not (left and right):
+    filled_above, filled_aside = (top and bottom), (left and right)
+    if filled_above and not filled_aside and top + bottom < height:  # else all of it is white but for some specks
         return photo[top : height - bottom]
-    if (left and right) and not (top and bottom):
+    if filled_aside and not filled_above and left + right < width:
         return photo[:, left : width - right]
     return photo
 

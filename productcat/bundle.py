@@ -57,12 +57,18 @@ class Bundle:
         """One line for each file that is missing or does not have its checksum; empty for a sound bundle."""
         found = []
         for name, checksum in sorted(self.manifest["sha256"].items()):
-            file = self.path / name
+            file = self.file(name)
             if not file.is_file():
                 found.append(f"{name} is missing")
             elif sha256(file) != checksum:
                 found.append(f"{name} was changed (its sha256 is not the one in {MANIFEST})")
         return found
+
+    def file(self, name):
+        """Where a file of the manifest lies: here, or in the shipped bundle from which its part is borrowed."""
+        part, _, rest = name.partition("/")
+        borrowed = self.manifest.get("borrowed", {})
+        return SHIPPED / borrowed[part] / rest if part in borrowed else self.path / name
 
     def copy_files(self, folder):
         """Copy every file that the manifest names into `folder`, checked again. What else lies in the bundle's
@@ -70,7 +76,7 @@ class Bundle:
         for name, checksum in self.manifest["sha256"].items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self.path / name, target)
+            shutil.copyfile(self.file(name), target)
             if sha256(target) != checksum:
                 raise BundleError(f"bundle {self.path}: {name} was changed since it was opened; get the bundle again")
 
@@ -80,10 +86,13 @@ class Bundle:
 
     def part(self, name):
         """The directory of one part, such as "image". Raises BundleError when the bundle lacks it."""
-        folder = self.path / name
         if not self.has(name):
             raise BundleError(f"bundle {self.path}: no {name!r} part in it; use a bundle trained with one")
-        return folder
+        return self.file(f"{name}/")
+
+    def features_part(self):
+        """The directory of the image model whose features are compared: the part "features", or else "image"."""
+        return self.part("features" if self.has("features") else "image")
 
     def read_json(self, name):
         """The content of one JSON file of the bundle."""
@@ -125,7 +134,7 @@ def read_manifest(path):
         raise BundleError(
             f"bundle {path}: {MANIFEST} was changed (its seal does not fit); get the bundle again or train it anew"
         )
-    for name in manifest["sha256"]:
+    for name in (*manifest["sha256"], *manifest.get("borrowed", {}).values()):
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise BundleError(f"bundle {path}: {MANIFEST} names a file outside it, {name}; do not trust this bundle")
     return manifest
@@ -145,7 +154,8 @@ def write_bundle(path, manifest, fill):
     path : str | os.PathLike
         A directory that does not exist.
     manifest : dict
-        "format", "created", "sha256" and "seal" are set here, whatever it holds there.
+        "format", "created", "sha256" and "seal" are set here, whatever it holds there. "borrowed" names parts that
+        `fill` may leave out: part → a shipped bundle and its part, such as "general/image", whose files they are.
     fill : callable
         Called with an empty directory, writes every part into it.
 
@@ -181,9 +191,13 @@ def _seal(folder, manifest):
     own = {"format": FORMAT, "created": datetime.now(UTC).isoformat(timespec="seconds")}
     # As JSON knows it, so that the seal is the same when it is read: text keys, lists.
     sealed = json.loads(json.dumps(own | manifest | own))
+    borrowed = {part: each for part, each in sealed.pop("borrowed", {}).items() if not (folder / part).exists()}
+    sealed |= {"borrowed": borrowed} if borrowed else {}
     (folder / CARD).write_text(model_card(sealed), "utf-8")
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file != folder / MANIFEST)
     sealed["sha256"] = {file.relative_to(folder).as_posix(): sha256(file) for file in files}
+    for part, lender in borrowed.items():
+        sealed["sha256"] |= {f"{part}/{file.name}": sha256(file) for file in sorted((SHIPPED / lender).iterdir())}
     sealed["seal"] = seal(sealed)
     for file in files:
         file.chmod(0o644)  # safetensors writes files that only their owner may read

@@ -192,7 +192,7 @@ def show(
     path: Path = None, as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as it is.")] = False
 ):
     """What `manual.SHOW` says."""
-    from productcat.bundle import find, read_manifest
+    from productcat.bundle import Bundle, find, read_manifest
     from productcat.display import bundle_lines
 
     folder = find(path)
@@ -200,7 +200,7 @@ def show(
     if as_json:
         print(json.dumps(manifest, indent=1, ensure_ascii=False))
         return
-    print("\n".join(bundle_lines(folder, manifest)))
+    print("\n".join(bundle_lines(Bundle(folder, manifest))))
 
 
 @bundle_app.command(help=manual.VERIFY)

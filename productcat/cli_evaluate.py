@@ -180,7 +180,7 @@ def _scored(bundle, threshold, table, pairs, side, adapt):
     """Load a detector and score pairs. → (the bundle's name, PairEvaluation)"""
     from productcat import pair_evaluation
     from productcat.bundle import find
-    from productcat.duplicates import DEFAULT, DuplicateDetector
+    from productcat.duplicates import DuplicateDetector
     from productcat.progress import Progress
 
     total = table.count()
@@ -190,7 +190,7 @@ def _scored(bundle, threshold, table, pairs, side, adapt):
     with Progress("looking at photos", total, "listings") as progress:
         listings = progress.each(table.read(side.add))
         found = pair_evaluation.evaluate_pairs(detector, listings, pairs, adapt)
-    return _name(find(DEFAULT if bundle is None else bundle)), found
+    return _name(find(bundle)), found
 
 
 def _pair_notes(found, problems, side):

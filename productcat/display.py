@@ -45,18 +45,12 @@ def _bar(share, encoding):
     return (eighths[8] * whole + eighths[rest].strip()).ljust(BAR_WIDTH)
 
 
-def bundle_lines(folder, manifest):
-    """A bundle's manifest as indented lines, its files with their sizes last.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-    manifest : dict
-    """
-    settings = {key: value for key, value in manifest.items() if key != "sha256"}
-    lines = [f"path: {folder}", *_lines(settings), "files:"]
-    for name in sorted(manifest.get("sha256", {})):
-        file = folder / name
+def bundle_lines(bundle):
+    """A bundle's manifest as indented lines, its files with their sizes last. bundle : productcat.bundle.Bundle"""
+    settings = {key: value for key, value in bundle.manifest.items() if key != "sha256"}
+    lines = [f"path: {bundle.path}", *_lines(settings), "files:"]
+    for name in sorted(bundle.manifest.get("sha256", {})):
+        file = bundle.file(name)
         lines.append(
             f"  {file.stat().st_size / 1e6:9.3f} MB  {name}" if file.is_file() else f"  {'missing':>12}  {name}"
         )

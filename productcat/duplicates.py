@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from productcat.bundle import SHIPPED, Bundle
+from productcat.bundle import DEFAULT, Bundle
 from productcat.errors import BundleError
 from productcat.image_model import ImageModel
 from productcat.listing import Listing, only
@@ -22,7 +22,6 @@ from productcat.rich_display import bars, card, headline, percent
 from productcat.set_metric import SetMetric
 from productcat.whitening import unit
 
-DEFAULT = "general"
 BATCH = 64
 """Listings embedded at a time: an iterable may be longer than memory."""
 
@@ -87,19 +86,20 @@ class DuplicateDetector:
 
     @classmethod
     def load(cls, bundle=None):
-        """Open a bundle with a duplicates part: a path, the name of a shipped one, or None for "general".
+        """Open a bundle with a duplicates part: a path, the name of a shipped one, or None for the default.
+
+        The detector sees photos through the bundle's part "features" or, without it, through its image model.
 
         Raises
         ------
         BundleError
             The bundle is missing, damaged, of another format, or has no such part.
         """
-        # The default is never a directory that happens to lie where the program is run.
-        opened = Bundle.open(SHIPPED / DEFAULT if bundle is None else bundle)
+        opened = Bundle.open(bundle)
         if not opened.has("duplicates"):
             raise BundleError(f"bundle {opened.path}: no 'duplicates' part in it; use one with it, such as {DEFAULT}")
         metric = SetMetric.load(opened.part("duplicates"))
-        return cls(ImageModel.load(opened.part("image")), metric, metric.threshold)
+        return cls(ImageModel.load(opened.features_part()), metric, metric.threshold)
 
     def adapt(self, listings):
         """A detector that knows a catalogue: what its listings have in common, such as one studio, is no evidence.

@@ -73,3 +73,11 @@ def test_a_border_goes_however_wide_its_sides_are(colour, widths):
 def test_a_photo_of_one_colour_is_left_whole():
     whole = framed(np.zeros((20, 20, 3), np.uint8), (255, 255, 255), 10)
     assert without_border(whole).size
+
+
+@given(st.sampled_from([(4, 13), (10, 6), (24, 24)]), st.integers(200, 249), st.integers(0, 3))
+def test_a_white_photo_with_a_grey_corner_is_left_whole(size, grey, turns):
+    photo = np.full((*size, 3), 255, np.uint8)
+    photo[0, 0] = grey  # hardly another colour, and yet one of its sides no longer counts as filled up
+    photo = np.rot90(photo, turns)
+    assert without_frame(photo).shape == photo.shape

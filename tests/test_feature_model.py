@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import shop
 
-from productcat import Categorizer, Listing
+from productcat import Categorizer, DuplicateDetector, Listing
 from productcat.bundle import Bundle
 from productcat.projections import FewShot
 
@@ -87,6 +87,19 @@ def test_the_classes_are_those_of_the_other_model(with_features, tiny_bundle, sh
     for use in ("photos", "both"):
         np.testing.assert_array_equal(*(each.class_distributions(shop_listings[0], use) for each in (with_it, without)))
     np.testing.assert_array_equal(*(each.predict_proba(shop_listings[0]) for each in (with_it, without)))
+
+
+def test_duplicates_are_told_by_its_features(
+    duplicates_bundle, image_part, features_part, shop_metric, shop_listings, tmp_path
+):
+    from training.assemble import assemble
+
+    classes = [{"name": name, "parents": {}} for name in ("one", "two")]
+    manifest, parts = Bundle.open(duplicates_bundle).manifest, {"image": features_part, "features": image_part}
+    assemble(tmp_path / "both", manifest, classes, parts, duplicates=shop_metric)
+    listings = shop_listings[0][:6]
+    found, expected = (DuplicateDetector.load(each) for each in (tmp_path / "both", duplicates_bundle))
+    np.testing.assert_array_equal(*(each.score_matrix(listings, listings) for each in (found, expected)))
 
 
 def test_an_unreadable_photo_is_named_once(with_features):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from productcat import Categorizer, Listing
+from productcat import Categorizer, DuplicateDetector, Listing
 from productcat.bundle import Bundle
 from productcat.projections import FewShot
 
@@ -51,10 +51,10 @@ def checksums(bundle):
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory, tiny_bundle):
+def config(tmp_path_factory, duplicates_bundle):
     """The file of TEXT, with the features of another bundle."""
     path = tmp_path_factory.mktemp("config") / "quick.toml"
-    path.write_text(f'features = "{tiny_bundle}"\n{TEXT}', "utf-8")
+    path.write_text(f'features = "{duplicates_bundle}"\n{TEXT}', "utf-8")
     return path
 
 
@@ -103,6 +103,8 @@ def test_prototypes_are_made_of_the_features_of_the_bundle_that_is_named(trained
     assert not (bundle.part("features") / "weights.safetensors").exists()
     assert Categorizer.load(bundle.path).projections.prototypes["photos"].vectors.shape == (14, 16)
     assert bundle.manifest["trained_from"]["features"].startswith("shop, ")
+    assert "duplicates" in bundle.manifest
+    DuplicateDetector.load(bundle.path)  # the metric comes along with the features that it was learnt on
 
 
 def test_the_manifest_tells_how_the_bundle_was_made_and_what_it_reaches(trained, config):

@@ -149,7 +149,7 @@ class General:
     def image(self):
         """Export the network. → folder of the bundle's image part, what was measured"""
         if self.given:
-            return self.given.part("image"), {}
+            return self.given.features_part(), {}
         folder, done = self.work / "image", self.work / "image.json"
         if not done.exists():
             folder.mkdir(exist_ok=True)

@@ -16,6 +16,7 @@ from productcat.bundle import Bundle, sha256
 from productcat.categorizer import Categorizer
 from productcat.image_model import GRAPH, ImageModel
 from productcat.projections import CategoryProjections
+from productcat.set_metric import SetMetric
 from productcat.title_model import TitleModel
 from training import datasets, evaluate, image_model, metrics, stages, title_model
 from training.assemble import assemble
@@ -97,7 +98,12 @@ class Pipeline:
         manifest = self.manifest(image, title, report)
         figures, per_class = self.evaluation_step(parts, projections, manifest)
         manifest["metrics"] = {"validation": report["validation"], "test": figures}
-        assemble(to, manifest, self.dataset.classes, parts, projections)
+        # A metric between photo sets is of the features that it was learnt on, and comes along with them.
+        comes_along = features and self.features.has("duplicates") and not self.features.has("features")
+        metric = SetMetric.load(self.features.part("duplicates")) if comes_along else None
+        if metric:
+            manifest["duplicates"] = self.features.manifest.get("duplicates", {})
+        assemble(to, manifest, self.dataset.classes, parts, projections, metric)
         return figures, per_class
 
     def step(self, folder, make):

@@ -1,0 +1,64 @@
+"""`python -m training.borrow BUNDLE LENDER`: a bundle without the parts that a shipped one has, too, for shipping both.
+
+A wheel then holds each file once. The checksums of what is borrowed stay in the manifest, so a lender that changes is
+noticed; `Categorizer.save` writes a bundle that is whole by itself.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from productcat.bundle import CARD, SHIPPED, Bundle, write_bundle
+from training.commands import mistakes_in_one_line
+
+
+def main(arguments=None):
+    """The command. A user's mistake is one line on standard error and exit code 1."""
+    parser = argparse.ArgumentParser("python -m training.borrow", description=__doc__.split("\n")[0])
+    parser.add_argument("bundle", help="the path of a bundle")
+    parser.add_argument("lender", help="the name of a shipped bundle")
+    parser.add_argument("--to", type=Path, required=True, help="the bundle that borrows: a new directory")
+    options = parser.parse_args(arguments)
+    with mistakes_in_one_line():
+        for part, source in borrow(Bundle.open(options.bundle), options.lender, options.to).items():
+            print(f"{part}: that of {source}")
+
+
+def borrow(bundle, lender, to):
+    """Write the bundle without what it borrows. → dict, part → a shipped bundle and its part
+
+    Raises
+    ------
+    ValueError
+        No part of the shipped bundle has the same files.
+    """
+    theirs = parts_of(Bundle.open(SHIPPED / lender))
+    own = parts_of(bundle)
+    borrowed = {
+        part: f"{lender}/{name}" for part, files in own.items() for name, each in theirs.items() if each == files
+    }
+    if not borrowed:
+        raise ValueError(f"{bundle.path}: no part of it is one of the shipped bundle {lender}; name another lender")
+
+    def fill(folder):
+        for name in bundle.manifest["sha256"]:
+            if name.partition("/")[0] not in borrowed and name != CARD:
+                (folder / name).parent.mkdir(exist_ok=True)
+                shutil.copyfile(bundle.file(name), folder / name)
+
+    write_bundle(to, bundle.manifest | {"borrowed": borrowed}, fill)
+    return borrowed
+
+
+def parts_of(bundle):
+    """The files of each part. → dict, part → dict, file → checksum"""
+    parts = {}
+    for name, checksum in bundle.manifest["sha256"].items():
+        part, _, file = name.partition("/")
+        if file:
+            parts.setdefault(part, {})[file] = checksum
+    return parts
+
+
+if __name__ == "__main__":
+    main()
