@@ -17,8 +17,8 @@ SECTIONS = {
 NOTES = {"categories": ["All figures are of the classes that were learnt, whatever the categories are now.", ""]}
 """What is said of a section before its figures."""
 
-TEXTS = "config", "learnt_with"
-"""Whole configurations, which the card does not repeat."""
+TEXTS = "config", "learnt_with", "description"
+"""Whole configurations, which the card does not repeat, and what it puts before the figures."""
 
 COUNTED = "training_mix"
 """A number for each class, too many to read."""
@@ -31,7 +31,14 @@ def model_card(manifest):
     lines += [manifest["description"].strip(), ""] if manifest.get("description") else []
     for title, key in SECTIONS.items():
         if manifest.get(key):
-            lines += [f"## {title}", "", *NOTES.get(key, ()), *_shown(manifest[key], "###")]
+            text = manifest[key].get("description", "").strip()
+            lines += [
+                f"## {title}",
+                "",
+                *NOTES.get(key, ()),
+                *([text, ""] if text else ()),
+                *_shown(manifest[key], "###"),
+            ]
     return "\n".join([*lines, *_retraining(manifest), *USE])
 
 

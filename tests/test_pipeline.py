@@ -103,7 +103,7 @@ def test_prototypes_are_made_of_the_features_of_the_bundle_that_is_named(trained
     assert not (bundle.part("features") / "weights.safetensors").exists()
     assert Categorizer.load(bundle.path).projections.prototypes["photos"].vectors.shape == (14, 16)
     assert bundle.manifest["trained_from"]["features"].startswith("shop, ")
-    assert "duplicates" in bundle.manifest
+    assert bundle.manifest["duplicates"]["description"] == Bundle.open(tiny_bundle).manifest.get("description", "")
     DuplicateDetector.load(bundle.path)  # the metric comes along with the features that it was learnt on
 
 

@@ -102,7 +102,8 @@ class Pipeline:
         comes_along = features and self.features.has("duplicates") and not self.features.has("features")
         metric = SetMetric.load(self.features.part("duplicates")) if comes_along else None
         if metric:
-            manifest["duplicates"] = self.features.manifest.get("duplicates", {})
+            told = {"description": self.features.manifest.get("description", "")}
+            manifest["duplicates"] = told | self.features.manifest.get("duplicates", {})
         assemble(to, manifest, self.dataset.classes, parts, projections, metric)
         return figures, per_class
 
