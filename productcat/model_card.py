@@ -31,14 +31,9 @@ def model_card(manifest):
     lines += [manifest["description"].strip(), ""] if manifest.get("description") else []
     for title, key in SECTIONS.items():
         if manifest.get(key):
-            text = manifest[key].get("description", "").strip()
-            lines += [
-                f"## {title}",
-                "",
-                *NOTES.get(key, ()),
-                *([text, ""] if text else ()),
-                *_shown(manifest[key], "###"),
-            ]
+            lines += [f"## {title}", "", *NOTES.get(key, ())]
+            lines += [manifest[key]["description"].strip(), ""] if manifest[key].get("description") else []
+            lines += _shown(manifest[key], "###")
     return "\n".join([*lines, *_retraining(manifest), *USE])
 
 
