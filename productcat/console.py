@@ -87,7 +87,10 @@ def command(function):
     @functools.wraps(function)
     def wrapped(*arguments, **options):
         try:
-            code = function(*arguments, **options)
+            with warnings.catch_warnings():
+                # One line, without the place in the code that the warnings module adds.
+                warnings.showwarning = lambda message, *_, **__: complain(f"{message}")
+                code = function(*arguments, **options)
             sys.stdout.flush()
         except BrokenPipeError:
             code = _forget_output()

@@ -195,7 +195,7 @@ def test_a_bundle_without_a_duplicates_part_is_refused_by_name(run, tiny_bundle)
     for arguments in ("find listings.csv", "compare front.jpg --with back.jpg"):
         code, _, errors = run(*arguments.split(), "--bundle", str(tiny_bundle))
         assert code == console.UNUSABLE
-        assert "no 'duplicates' part in it; use one with it, such as general" in one_line(errors)
+        assert "no 'duplicates' part in it; use one with it, such as fashion" in one_line(errors)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
