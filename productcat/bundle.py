@@ -96,7 +96,7 @@ class Bundle:
 
     def read_json(self, name):
         """The content of one JSON file of the bundle."""
-        return json.loads((self.path / name).read_text("utf-8"))
+        return json.loads(self.file(name).read_text("utf-8"))
 
 
 def find(bundle):

@@ -47,6 +47,7 @@ def test_what_both_have_is_left_out_and_read_from_the_lender(lean, whole, shippe
     assert opened.manifest["borrowed"] == {"features": "general/image"}
     assert opened.part("features") == opened.features_part() == shipped / "general" / "image"
     assert opened.part("image") == lean / "image"
+    assert opened.read_json("features/settings") == {}
     mine, theirs = (read_manifest(each)["sha256"] for each in (lean, whole))
     assert mine | {"README.md": ""} == theirs | {"README.md": ""}
 
