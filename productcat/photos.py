@@ -110,8 +110,7 @@ def _decoded(photo, side, finish):
             f"{name}: too many pixels, the limit is {MAX_PIXELS / 1e6:.0f} megapixels; scale it down first"
         ) from None
     except FileNotFoundError:
-        way_out = "photos are not downloaded, get it first" if re.search(r"https?:/", str(name)) else "check the path"
-        raise ListingError(f"{name}: no such file; {way_out}") from None
+        raise ListingError(f"{name}: no such file; {_way_to(str(name))}") from None
     except (OSError, SyntaxError, ValueError) as error:
         if getattr(error, "errno", None):
             raise ListingError(f"{name}: cannot be opened ({error.strerror}); check the path") from None
@@ -131,6 +130,15 @@ def fit(image, size):
     frame = Image.new("RGB", (width, height), WHITE)
     frame.paste(image, ((width - inner[0]) // 2, (height - inner[1]) // 2))
     return np.asarray(frame)
+
+
+def _way_to(name):
+    """What to do where a photo is not there."""
+    if re.search(r"https?:/", name):
+        return "photos are not downloaded, get it first"
+    if re.search(r"\w[;,]\s*\S", name):
+        return 'check the path, and write "|" between the photos of a cell'
+    return "check the path"
 
 
 def _open_source(photo):

@@ -248,6 +248,9 @@ def test_other_formats_are_refused_even_under_a_jpegs_name(tmp_path, format):
 
 def test_a_missing_file_a_directory_and_an_impossible_name_are_refused_by_name(tmp_path):
     assert refusal(tmp_path / "gone.jpg") == f"{tmp_path / 'gone.jpg'}: no such file; check the path"
+    assert refusal("front.jpg;back.jpg").endswith(
+        'no such file; check the path, and write "|" between the photos of a cell'
+    )
     assert refusal(tmp_path) == f"{tmp_path}: cannot be opened (Is a directory); check the path"
     assert refusal("x" * 5000).endswith(": cannot be opened (File name too long); check the path")
     assert "x\0y" in refusal("x\0y")
