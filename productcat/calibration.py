@@ -104,12 +104,12 @@ def calibrate(categorizer, listings, labels, precision=None):
     views = Views.of(sight, numbers)
     present = categorizer.ensemble, categorizer.projections
     folds, way = _cross_fitted(views, present)
-    fitted = way(views, *present)
+    fitted = _tried(views, present)[way]
     rules, notes = _rules(views, fitted, categorizer, precision)
     after = _cross_validated(views, folds, categorizer, precision)
     if precision is not None:
         notes += _doubts_of_precision(len(numbers), after, precision, told=bool(notes))
-    notes += _doubts(len(numbers), way is not _stay)
+    notes += _doubts(len(numbers), helps=way > 0)
     calibration = Calibration(
         len(numbers),
         {kind: int((views.kinds == kind).sum()) for kind in KINDS},
@@ -198,38 +198,30 @@ def _rules(views, settings, categorizer, precision):
     return rules, notes
 
 
-def _stay(_views, ensemble, projections):
-    return ensemble, projections
-
-
-def _fit_and_favour(views, ensemble, projections):
-    ensemble, projections = fit(views, ensemble, projections)
-    return ensemble, favour(views, ensemble, projections)
-
-
-WAYS = (_stay, fit, _fit_and_favour)
-"""To find settings, from the least that is changed to the most."""
+def _tried(views, present):
+    """Settings to choose from, from the least that is changed to the most: present, fitted, with offsets besides."""
+    ensemble, projections = fit(views, *present)
+    return present, (ensemble, projections), (ensemble, favour(views, ensemble, projections))
 
 
 def _cross_fitted(views, present):
-    """For each fold the settings fitted on the others, by the best of WAYS, and that way.
+    """For each fold the settings fitted on the others, by the best way, and its place in `_tried`.
 
     It is the one with the least loss on the listings left out, among those that get no fewer of them right than what is
     there: a better loss is no reason to rank a listing's own category second.
     """
     folds = [views.listings % FOLDS == fold for fold in range(FOLDS)]
-    fitted = {way: [way(views.where(~held), *present) for held in folds] for way in WAYS}
-
-    judged = {way: np.zeros(2) for way in WAYS}  # right answers, loss
-    for way, found in fitted.items():
-        for held, settings in zip(folds, found, strict=True):
-            left_out = views.where(held)
+    tried = [_tried(views.where(~held), present) for held in folds]
+    judged = np.zeros((len(tried[0]), 2))  # right answers, loss
+    for held, found in zip(folds, tried, strict=True):
+        left_out = views.where(held)
+        for way, settings in enumerate(found):
             confidences = left_out.confidences(*settings)
             right = top_k(confidences, left_out.labels, 1)
             judged[way] += left_out.weights @ np.column_stack([right, losses(confidences, left_out.labels)])
-    good = [way for way in WAYS if judged[way][0] >= judged[_stay][0]]
-    best = min(good, key=lambda way: judged[way][1])
-    return fitted[best], best
+    good = np.flatnonzero(judged[:, 0] >= judged[0, 0])
+    best = int(min(good, key=lambda way: judged[way, 1]))
+    return [found[best] for found in tried], best
 
 
 def _cross_validated(views, folds, categorizer, precision):
