@@ -82,7 +82,13 @@ class Bundle:
 
     def has(self, name):
         """Whether there is a part of that name, such as "title"; a directory without a file of the manifest is none."""
-        return any(file.startswith(f"{name}/") for file in self.manifest["sha256"])
+        return bool(self.files(name))
+
+    def files(self, part):
+        """The files of a part by their names in it. → dict, name → checksum"""
+        within = f"{part}/"
+        known = self.manifest["sha256"].items()
+        return {name.removeprefix(within): checksum for name, checksum in known if name.startswith(within)}
 
     def part(self, name):
         """The directory of one part, such as "image". Raises BundleError when the bundle lacks it."""
@@ -197,7 +203,9 @@ def _seal(folder, manifest):
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file != folder / MANIFEST)
     sealed["sha256"] = {file.relative_to(folder).as_posix(): sha256(file) for file in files}
     for part, lender in borrowed.items():
-        sealed["sha256"] |= {f"{part}/{file.name}": sha256(file) for file in sorted((SHIPPED / lender).iterdir())}
+        place, _, theirs = lender.partition("/")
+        lent = Bundle(SHIPPED / place, read_manifest(SHIPPED / place)).files(theirs)
+        sealed["sha256"] |= {f"{part}/{name}": checksum for name, checksum in lent.items()}
     sealed["seal"] = seal(sealed)
     for file in files:
         file.chmod(0o644)  # safetensors writes files that only their owner may read

@@ -5,6 +5,7 @@ noticed; `Categorizer.save` writes a bundle that is whole by itself.
 """
 
 import argparse
+import itertools
 import shutil
 from pathlib import Path
 
@@ -32,11 +33,9 @@ def borrow(bundle, lender, to):
     ValueError
         No part of the shipped bundle has the same files.
     """
-    theirs = parts_of(Bundle.open(SHIPPED / lender))
-    own = parts_of(bundle)
-    borrowed = {
-        part: f"{lender}/{name}" for part, files in own.items() for name, each in theirs.items() if each == files
-    }
+    other = Bundle.open(SHIPPED / lender)
+    pairs = itertools.product(parts_of(bundle), parts_of(other))
+    borrowed = {part: f"{lender}/{theirs}" for part, theirs in pairs if bundle.files(part) == other.files(theirs)}
     if not borrowed:
         raise ValueError(f"{bundle.path}: no part of it is one of the shipped bundle {lender}; name another lender")
 
@@ -51,13 +50,8 @@ def borrow(bundle, lender, to):
 
 
 def parts_of(bundle):
-    """The files of each part. → dict, part → dict, file → checksum"""
-    parts = {}
-    for name, checksum in bundle.manifest["sha256"].items():
-        part, _, file = name.partition("/")
-        if file:
-            parts.setdefault(part, {})[file] = checksum
-    return parts
+    """The names of a bundle's parts. → list of str, sorted"""
+    return sorted({name.partition("/")[0] for name in bundle.manifest["sha256"] if "/" in name})
 
 
 if __name__ == "__main__":
