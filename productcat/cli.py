@@ -176,7 +176,7 @@ def _sum_up(decisions, troubled, side):
     parts += [f"{troubled} with problems, named beside their predictions"] if troubled else []
     parts += [f"{counted(side.count, 'bad row')}, {side.place}"] if side.count else []
     bad = bool(troubled or side.count)
-    if bad or sys.stderr.isatty():
+    if bad or not decisions or sys.stderr.isatty():
         complain("; ".join(parts))
     return SOME_BAD if bad else FINE
 

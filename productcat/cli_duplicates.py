@@ -15,8 +15,8 @@ from productcat.console import (
     SOME_BAD,
     UNUSABLE,
     BadOption,
+    BundleOption,
     ColumnsOption,
-    DetectorOption,
     FormatOption,
     UsageError,
     command,
@@ -48,7 +48,7 @@ def find(
     most: Annotated[int, typer.Option("--most", help="Pairs in the report, at most.", min=1)] = 200,
     threshold: ThresholdOption = None,
     adapt: Annotated[bool, typer.Option("--adapt/--no-adapt", help="Learn what these listings have in common.")] = True,
-    bundle: DetectorOption = None,
+    bundle: BundleOption = None,
     bad: BadOption = None,
     columns: ColumnsOption = None,
     format: FormatOption = None,
@@ -115,7 +115,7 @@ def compare(
     others: Annotated[list[str] | None, typer.Option("--with", metavar="B...", help="Photos of the other.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
     threshold: ThresholdOption = None,
-    bundle: DetectorOption = None,
+    bundle: BundleOption = None,
 ):
     """What `manual_duplicates.COMPARE` says."""
     if not others:

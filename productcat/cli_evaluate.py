@@ -13,7 +13,6 @@ from productcat.console import (
     SOME_BAD,
     BundleOption,
     ColumnsOption,
-    DetectorOption,
     FormatOption,
     UsageError,
     command,
@@ -137,7 +136,7 @@ def evaluate_pairs(
         float | None, typer.Option("--threshold", help="The score to be marked. [default: the bundle's own]")
     ] = None,
     adapt: Annotated[bool, typer.Option("--adapt/--no-adapt", help="Learn what the listings have in common.")] = True,
-    bundle: DetectorOption = None,
+    bundle: BundleOption = None,
     columns: ColumnsOption = None,
     format: FormatOption = None,
 ):

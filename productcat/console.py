@@ -18,10 +18,6 @@ BundleOption = Annotated[
     str | None,
     typer.Option("--bundle", envvar="PRODUCTCAT_BUNDLE", help="A bundle's path or name. [default: fashion]"),
 ]
-DetectorOption = Annotated[
-    str | None,
-    typer.Option("--bundle", envvar="PRODUCTCAT_BUNDLE", help="A bundle's path or name. [default: general]"),
-]
 ColumnsOption = Annotated[
     str | None,
     typer.Option("--columns", help="Columns, as role=name, ...; roles: id, title, photos, label, photo_pattern."),

@@ -123,6 +123,12 @@ def test_many_listings_give_a_line_each_in_order(run, workplace):
     assert not (workplace / "out.jsonl.bad.jsonl").exists()
 
 
+def test_a_table_without_rows_is_said_to_have_no_listing(run, workplace):
+    (workplace / "listings.csv").write_text("id,title,photos\n")
+    assert run("predict", "--from", "listings.csv", "--to", "out.jsonl") == (0, "", "productcat: 0 listings\n")
+    assert (workplace / "out.jsonl").read_bytes() == b""
+
+
 def test_argument_file_and_standard_input_agree(workplace):
     command = [*PROGRAM, "predict", "--from"]
     file = subprocess.run([*command, "listings.csv"], env=environment(), capture_output=True, check=True)
