@@ -17,12 +17,13 @@ LIBRARIES = (
 )
 
 
-def arguments(description, rounds):
-    """A parser with the options of every benchmark."""
+def arguments(description, rounds, bundle=True):
+    """A parser with the options of every benchmark. bundle: whether one is looked at."""
     parser = argparse.ArgumentParser(
         description=description.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--bundle", default="fashion", help="path of a bundle, or the name of a shipped one")
+    if bundle:
+        parser.add_argument("--bundle", default="fashion", help="path of a bundle, or the name of a shipped one")
     parser.add_argument("--rounds", type=int, default=rounds, help="measurements of each rival, after one to warm up")
     parser.add_argument("--to", type=Path, help="also write the figures to this JSON file")
     return parser

@@ -23,8 +23,8 @@ FIGURES = {
     "macro_f1": "F1, mean over the categories",
     "assigned": "assigned by the decision rules",
     "precision": "right among the assigned",
-    "expected_calibration_error": "expected calibration error",
-    "negative_log_likelihood": "negative log-likelihood, nats",
+    "expected_calibration_error": "expected calibration error, where there is evidence",
+    "negative_log_likelihood": "negative log-likelihood, nats, where there is evidence",
 }
 NOT_SHARES = ("expected_calibration_error", "negative_log_likelihood")
 
