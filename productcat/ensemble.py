@@ -68,13 +68,13 @@ def combine(photos, title, settings):
         "average": "log" or "plain"; "weights": {"photos", "title"}; "temperatures": {"both"}; "informed": bool.
     """
     weights = settings["weights"]["photos"], settings["weights"]["title"]
-    together = average([photos, title], weights, settings["average"])
+    together = np.where(np.isnan(photos), title, photos)  # right where there is only one
     complete = ~(np.isnan(photos).any(axis=1) | np.isnan(title).any(axis=1))
     parts, temperature = [photos[complete], title[complete]], settings["temperatures"]["both"]
     if settings.get("informed"):
         together[complete] = _informed(parts, np.array(weights) / sum(weights), settings["average"], temperature)
     else:
-        together[complete] = sharpen(together[complete], temperature)
+        together[complete] = sharpen(average(parts, weights, settings["average"]), temperature)
     return together
 
 
