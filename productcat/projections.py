@@ -24,7 +24,7 @@ PREFIXES = {"photos": "", "title": "title_"}
 class FewShot:
     """What few examples count. Fitted by `training/few_shot.py`.
 
-    scale: of the similarity of a listing's features and a category's prototype, in the logarithm of the evidence;
+    scale: of the similarity of a listing's features and a category's prototype, in the logarithm of the score;
     0: the prototypes are left out. neutral: the similarity that speaks neither for nor against a category.
     settling: a prototype of so many examples counts half, as the mean of a category shrinks that is known from examples
     (Ioffe 2006, "Probabilistic linear discriminant analysis"). name_counts: the name of a category counts in its
@@ -110,7 +110,7 @@ class Prototypes:
         return self.vectors.any(axis=1)
 
     def likeness(self, vectors, scale, neutral, settling):
-        """What prototypes say of listings, in the logarithm of the evidence; 0 where there is none.
+        """What prototypes say of listings, in the logarithm of the score; 0 where there is none.
 
         vectors : ndarray of shape (n_listings, n_features) → (n_listings, n_categories)
         """
@@ -140,7 +140,7 @@ class CategoryProjections:
     few_shot : FewShot
     offsets : ndarray of shape (n_categories,), optional
         Added to the logarithms of the confidences before they are normalised: by how much a category is more, or less
-        frequent here than its evidence tells. Fitted by a calibration; 0 without one.
+        frequent here than its score tells. Fitted by a calibration; 0 without one.
     """
 
     def __init__(
@@ -192,13 +192,13 @@ class CategoryProjections:
     def confidences(self, distributions, vectors=None):
         """Probabilities of the categories, shape (n_listings, n_categories), rows sum to 1.
 
-        A category's evidence is how far its divergence lies below that of a category sharing nothing with the
-        listing, KL_none − KL_c, where KL_none = −H(p) + log(n_classes / floor). Confidence is the evidence to the
+        A category's score is how far its divergence lies below that of a category sharing nothing with the
+        listing, KL_none − KL_c, where KL_none = −H(p) + log(n_classes / floor). Confidence is the score to the
         power 1 / temperature, normalised. So the order is that of the divergences, and where the categories are the
         classes and the temperature is 1, confidence is the listing's distribution itself: mapping loses nothing. A
         calibration may shift it by the offsets.
 
-        Where a category has a prototype and the listing has a vector of that kind, the evidence of the category is
+        Where a category has a prototype and the listing has a vector of that kind, the score of the category is
         multiplied by exp(scale · n / (n + settling) · (similarity − neutral)), n being the number of examples. Where
         classes are categories, too, the similarity to the nearest of them is what is neutral, if that is more.
 
@@ -207,11 +207,11 @@ class CategoryProjections:
         """
         # log(floored projection) + log(n_classes / floor), and by log1p exactly 0 where the projection is at its floor
         lift = np.log1p((1.0 - self.floor) / self.floor * self.matrix.shape[1] * self.matrix)
-        evidence = np.log(np.maximum(products(distributions, lift), TINY))  # of KL_none − KL_c: the entropy cancels
+        scores = np.log(np.maximum(products(distributions, lift), TINY))  # of KL_none − KL_c: the entropy cancels
         for kind, rows in (vectors or {}).items():
             if kind in self.reads_vectors:
-                evidence = evidence + self.prototypes[kind].likeness(rows, *self._settings(kind))
-        return softmax(evidence / self.temperature + self.offsets)
+                scores = scores + self.prototypes[kind].likeness(rows, *self._settings(kind))
+        return softmax(scores / self.temperature + self.offsets)
 
     def _settings(self, kind):
         """Scale, neutral and settling of the prototypes of one kind; scale 0: they are left out."""

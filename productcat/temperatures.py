@@ -116,16 +116,16 @@ def favour(views, ensemble, projections):
     than the confidences, for ten thousand categories, too.
     """
     present, sure = projections.offsets, OFFSET_SPREAD**-2
-    evidence = np.log(np.maximum(views.confidences(ensemble, projections), LEAST)) - present
+    scores = np.log(np.maximum(views.confidences(ensemble, projections), LEAST)) - present
     labelled = np.bincount(views.labels, views.weights, len(present))
 
     def loss(offsets):
-        distances = losses(softmax(evidence + offsets), views.labels)
+        distances = losses(softmax(scores + offsets), views.labels)
         return views.weights @ distances + 0.5 * sure * np.sum((offsets - present) ** 2)
 
     offsets, value = present, loss(present)
     for _ in range(STEPS):
-        expected = views.weights @ softmax(evidence + offsets)
+        expected = views.weights @ softmax(scores + offsets)
         slope = expected - labelled + sure * (offsets - present)
         direction = -slope / (expected + sure)
         if -slope @ direction < ENOUGH:
