@@ -139,7 +139,9 @@ def _agree(old, new):
     """Whether two predictions of a listing come from the same bundle and evidence."""
     if not old.candidates or not new.candidates:
         return old.candidates == new.candidates
-    best = old.candidates[0]
+    best, now = old.candidates[0], new.candidates[0]
+    if (now.category, round(now.confidence, DECIMALS)) == (best.category, best.confidence):
+        return old.decision == new.decision  # else the rule is another
     return any(
         each.category == best.category and abs(each.confidence - best.confidence) < SAME_WITHIN
         for each in new.candidates

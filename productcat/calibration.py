@@ -13,6 +13,7 @@ from productcat.display import KINDS
 from productcat.ensemble import Sight
 from productcat.errors import ListingError
 from productcat.labels import KnownLabels
+from productcat.listing import Listing, only
 from productcat.reliability import (
     Reliability,
     check_precision,
@@ -142,7 +143,7 @@ def _look(categorizer, listings, labels):
     ids, numbers = [], []
 
     def usable():
-        for listing, number in known.pairs(listings, labels):
+        for listing, number in known.pairs(only(Listing, listings), labels):
             ids.append(listing.id)
             numbers.append(number)
             yield listing
@@ -219,7 +220,7 @@ def _cross_fitted(views, present):
             confidences = left_out.confidences(*settings)
             right = top_k(confidences, left_out.labels, 1)
             judged[way] += left_out.weights @ np.column_stack([right, losses(confidences, left_out.labels)])
-    good = np.flatnonzero(judged[:, 0] >= judged[0, 0])
+    good = np.flatnonzero(judged[:, 0] >= judged[0, 0] - 1e-9)  # sums of thirds
     best = int(min(good, key=lambda way: judged[way, 1]))
     return [found[best] for found in tried], best
 

@@ -198,6 +198,7 @@ class Categorizer:
         found = {name: self._category(name, examples, said.get(name, "")) for name, examples in categories.items()}
         self.projections = CategoryProjections.of(found, self.projections)
         self.projections.temperature = self.projections.few_shot.temperature
+        self.bundle.manifest.pop("calibration", None)  # it was of the categories that are gone
 
     def save(self, path):
         """Write this categorizer as a new bundle; the parts that it does not own, such as duplicates, are copied.
@@ -214,7 +215,8 @@ class Categorizer:
 
         alone = {kind: asdict(self.rules[kind]) for kind in ("photos", "title")}
         rules = {"decision_rule": asdict(self.rule), "decision_rules_alone": alone}
-        added = [name for name in self.categories if name not in set(self.classes)]
+        classes = set(self.classes)
+        added = [name for name in self.categories if name not in classes]
         categories = {"number": len(self.categories), "that are no classes": added[:NAMED]}
         known = self.bundle.manifest
         write_bundle(path, {**known, "ensemble": self.ensemble, "categories": categories, **rules}, fill)
@@ -223,7 +225,7 @@ class Categorizer:
         """What is known of a category. → Category"""
         if not isinstance(name, str) or not name.strip():
             raise ListingError(f"category {name!r}: a category needs a name")
-        sight = self.look(examples := list(examples))
+        sight = self.look(examples := list(only(Listing, examples)))
         known = _evident(combined(sight, self.ensemble))
         named = self._named(f"{name} {description}".strip())
         if examples and not len(known):

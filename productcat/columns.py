@@ -17,7 +17,8 @@ class Columns:
     """Where a table keeps what a listing needs: names of columns (CSV, Parquet) or of keys (JSON Lines).
 
     Each is one name, or a tuple of names of which the first one present is taken; capitals do not matter in tables. A
-    column that you name must be there. Of the defaults a table needs `id`, and one of `title` and `photos`.
+    column that you name must be there; a key that no row of JSON Lines has is a warning. Of the defaults a table needs
+    `id`, and one of `title` and `photos`.
 
     `photo_pattern` is the path of the one photo of each listing, such as "pictures/{id}.png", where no column names
     photos. By default "images/{id}.jpg" is tried and taken where there is such a file: the published fashion layout.

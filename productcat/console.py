@@ -5,6 +5,7 @@ import os
 import sys
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -151,11 +152,13 @@ def told_to(side):
     """Tell a side file of warnings about listings, as they come. → list of them"""
     problems = []
 
-    def show(message, *_, **__):
+    def show(message, category, filename, *_, **__):
         line = f"{message}".removeprefix("listing '': ")
-        if f"{message}".startswith("listing "):  # Pillow warns too
+        if f"{message}".startswith("listing "):
             problems.append(line)
             side.add_problem(line)
+        elif category is UserWarning and Path(filename).parent == Path(__file__).parent:  # Pillow warns too
+            complain(message)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")

@@ -11,13 +11,14 @@ standard input at the current one. The format is found out from the content, not
 is known by its name.
 """
 
+import os
 import warnings
 from pathlib import Path
 
 from productcat.columns import BadRow, Columns
 from productcat.errors import ListingError
 from productcat.listing import Listing
-from productcat.tables import detect, folder_rows, is_unicode, parquet_file, rows
+from productcat.tables import STREAMED, detect, folder_rows, is_unicode, parquet_file, rows
 
 SEPARATOR = "|"
 PUBLISHED_PATTERN = "images/{id}.jpg"
@@ -80,6 +81,8 @@ def _read(path, columns, on_bad, format, labelled=False):
     if path != "-":
         path = Path(path)
         format = detect(path, format)
+    elif format not in (None, *STREAMED):
+        raise ListingError(f"standard input: format {format!r}: expected one of {', '.join(STREAMED)}")
 
     def warn(bad):
         warnings.warn(f"{path}, row {bad.number}: {bad.reason}", UserWarning, stacklevel=2)
@@ -123,7 +126,7 @@ def _photo_finder(path, columns, format):
         if columns.photo_pattern:
             return [place(columns.photo_pattern.replace("{id}", id))]
         published = place(PUBLISHED_PATTERN.replace("{id}", id))
-        return [published] if published.is_file() else []
+        return [published] if os.path.isfile(published) else []  # of an endless id, too, without an error
 
     return find
 
@@ -139,7 +142,7 @@ def text_of(role, value, numbers=True):
     if value is None or value != value:
         return ""
     if numbers and isinstance(value, int | float) and not isinstance(value, bool):
-        value = f"{value:.0f}" if float(value).is_integer() else str(value)
+        value = f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
     if not isinstance(value, str):
         raise ListingError(f"the {role} is {type(value).__name__} ({value!r:.40}), expected text")
     if "\0" in value:

@@ -8,15 +8,19 @@ import json
 import os
 import re
 import sys
+import warnings
 from collections import deque
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
-from productcat.columns import ROLES, BadRow, Row
+from productcat.columns import ROLES, BadRow, Columns, Row
 from productcat.errors import ListingError
 
-FORMATS = ("csv", "jsonl", "parquet", "lst", "folders")
+STREAMED = ("csv", "jsonl", "lst")
+"""Formats that standard input may have."""
+
+FORMATS = (*STREAMED, "parquet", "folders")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 ROWS_AT_ONCE = 256
 
@@ -103,15 +107,15 @@ def _text_rows(path, columns, format):
             if line.strip("\ufeff \t\r\n"):
                 break
         lines = chain(blank, stream)
-        first = blank[-1] if blank else ""
+        first, name = blank[-1] if blank else "", "standard input" if path == "-" else path
         if format == "lst":
             yield from lst_rows(lines)
         elif (format or _text_format(first)) == "jsonl":
             if first.lstrip("\ufeff \t").startswith("["):
                 raise ListingError(f"{path}: a JSON array; write JSON Lines, one object a line")
-            yield from json_rows(lines, columns)
+            yield from json_rows(lines, columns, name)
         else:
-            yield from csv_rows(lines, first, columns, "standard input" if path == "-" else path)
+            yield from csv_rows(lines, first, columns, name)
 
 
 @contextmanager
@@ -186,8 +190,9 @@ def _header(record, name):
     return record
 
 
-def json_rows(lines, columns):
-    """Rows of JSON Lines."""
+def json_rows(lines, columns, name):
+    """Rows of JSON Lines. A key that `columns` names and no row has is a warning, after the last row."""
+    missing = {role for role in ROLES if getattr(columns, role) != getattr(Columns, role)}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -200,7 +205,11 @@ def json_rows(lines, columns):
             yield BadRow(number, f"a JSON {type(found).__name__}, expected one object a line", line)
             continue
         keys = {role: [key for key in columns.names(role) if key in found] for role in ROLES}
+        missing -= {role for role, names in keys.items() if names}
         yield Row(number, {role: found[names[0]] for role, names in keys.items() if names}, line)
+    for role in sorted(missing):
+        key = " or ".join(columns.names(role))
+        warnings.warn(f"{name}: no row has the key {key!r}, which was named for the {role}", UserWarning, stacklevel=2)
 
 
 def lst_rows(lines):

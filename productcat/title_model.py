@@ -183,7 +183,9 @@ class TitleModel:
         for number, title in enumerate(titles):
             words, before = split_words(title), len(rows)
             for word in words:
-                row = known.get(word, self._without_ending(word))
+                row = known.get(word)
+                if row is None:
+                    row = self._without_ending(word)
                 if row is None:
                     if word not in places:
                         places[word] = self._guess(word, unknown)

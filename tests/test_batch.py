@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,6 +89,13 @@ def test_going_on_with_other_listings_is_refused_and_the_file_left_alone(categor
     with pytest.raises(ListingError, match=message):
         write(categorizer, change(listings), whole, resume=True)
     assert whole.read_bytes() == before
+
+
+def test_going_on_with_another_rule_is_refused(categorizer, listings, whole):
+    other = copy(categorizer)
+    other.rules = {kind: replace(rule, assign_at=1.0) for kind, rule in categorizer.rules.items()}
+    with pytest.raises(ListingError, match="made with another bundle or other photos"):
+        write(other, listings, whole, resume=True)
 
 
 def test_going_on_with_a_file_that_holds_no_predictions_is_refused_and_it_is_left_alone(

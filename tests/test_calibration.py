@@ -338,6 +338,18 @@ def test_calibrating_again_changes_little(categorizer, doubtful):
     assert np.abs(categorizer.predict_proba(doubtful[0]) - before).max() < 0.1
 
 
+def test_what_is_no_listing_is_refused(categorizer):
+    with pytest.raises(ListingError, match="'a belt' is str, expected Listing"):
+        calibrate(categorizer, ["a belt"], ["Belts"])
+
+
+def test_the_record_of_a_calibration_goes_with_the_categories_that_it_was_made_on(categorizer, doubtful):
+    calibrate(categorizer, *doubtful)
+    assert "calibration" in categorizer.bundle.manifest
+    categorizer.replace_categories({"Belts": (), "Handbags": ()})
+    assert "calibration" not in categorizer.bundle.manifest
+
+
 def test_unknown_labels_and_listings_without_evidence_are_named_counted_and_left_out(categorizer, doubtful, tmp_path):
     listings, labels = doubtful
     (tmp_path / "broken.jpg").write_text("no photo")

@@ -254,9 +254,10 @@ def test_no_listings_give_no_rows(categorizer):
     ],
 )
 def test_what_is_no_sequence_of_listings_is_refused(categorizer, listings, message):
-    with pytest.raises(ListingError) as refused:
-        categorizer.predict(listings)
-    assert message in str(refused.value)
+    for use in (categorizer.predict, lambda listings: categorizer.add_category("Hats", listings)):
+        with pytest.raises(ListingError) as refused:
+            use(listings)
+        assert message in str(refused.value)
 
 
 def test_a_saved_bundle_says_which_of_its_categories_are_no_classes(categorizer, shop_listings, tmp_path):

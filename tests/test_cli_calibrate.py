@@ -56,6 +56,14 @@ def run(workplace, capfd):
     return runner(capfd, "calibrate")
 
 
+@pytest.mark.filterwarnings("always:.*is not read:UserWarning")
+def test_a_column_that_may_have_photos_and_is_not_read_is_one_line(run, workplace):
+    text = (workplace / "labelled.csv").read_text()
+    (workplace / "labelled.csv").write_text(text.replace("photos", "picture", 1))
+    _, _, errors = run("labelled.csv", "--to", TARGET)
+    assert errors.count("column 'picture' is not read, since none is called photos or photo") == 1
+
+
 def test_a_new_bundle_is_written_and_before_and_after_are_shown(run, workplace, tiny_bundle):
     code, output, errors = run("labelled.csv", "--to", TARGET)
     assert (code, lines_of(errors)) == (console.FINE, [f"{TARGET}: calibrated on {N_LISTINGS} listings"])

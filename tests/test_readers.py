@@ -270,6 +270,32 @@ def test_a_file_that_cannot_be_used_at_all_is_one_error(write, content, settings
         read(write(content), **settings)
 
 
+def test_large_numbers_are_ids_digit_by_digit(write):
+    ids = [str(2**60 + 1), str(2**60 + 3), "9" * 400]
+    listings, bad = read(write("".join(f'{{"id": {id}, "title": "belt"}}\n' for id in ids)))
+    assert ([each.id for each in listings], bad) == (ids, [])
+
+
+def test_an_id_too_long_for_a_file_has_no_photo_beside_the_table(write, tmp_path):
+    (tmp_path / "images").mkdir()
+    assert read(write(f"id,title\n{'7' * 5000},belt\n")) == ([Listing("7" * 5000, "belt")], [])
+
+
+def test_a_named_key_that_no_row_of_json_lines_has_is_said_after_the_last(write):
+    path = write('{"id": "1", "title": "belt"}\n{"id": "2"}\n')
+    with pytest.warns(
+        UserWarning, match=r"listings.csv: no row has the key 'headline', which was named for the title$"
+    ):
+        assert [each.title for each in read(path, columns=Columns(title="headline"))[0]] == ["", ""]
+    assert read(path, columns=Columns(title=("headline", "title")))[0][0].title == "belt"
+
+
+@pytest.mark.parametrize("format", ["parquet", "folders", "xlsx"])
+def test_a_format_that_standard_input_cannot_have_is_refused(format):
+    with pytest.raises(ListingError, match=rf"standard input: format '{format}': expected one of csv, jsonl, lst"):
+        read_listings("-", format=format)
+
+
 def test_a_missing_file_is_told_at_once(tmp_path):
     with pytest.raises(ListingError, match=r"nothing.csv: no such file; check the path"):
         read_listings(tmp_path / "nothing.csv")
