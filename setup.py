@@ -56,7 +56,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["productcat", "productcat.*", "training", "training.*"]),
-    package_data={"productcat": ["bundles/**/*"], "training": ["configs/*.toml", "README.md"]},
+    package_data={"productcat": ["bundles/**/*"], "training": ["configs/*.toml", "*.json", "README.md"]},
     include_package_data=False,
     install_requires=[
         "numpy>=2.0,<3",

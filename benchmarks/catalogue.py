@@ -9,6 +9,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from timing import write_figures
+
 
 def main():
     """Measure, print, write JSON."""
@@ -20,10 +22,8 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         figures = measure(options, options.work or Path(temporary))
-    text = json.dumps(figures, indent=1)
-    print(text)
-    if options.to:
-        options.to.write_text(text + "\n", "utf-8")
+    print(json.dumps(figures, indent=1))
+    write_figures(figures, options.to)
 
 
 def measure(options, work):
@@ -45,7 +45,7 @@ def measure(options, work):
         "listings": len(listings),
         "embed_seconds": round(embedded - started, 1),
         "find_seconds": round(found - embedded, 1),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6),
         "pairs_found": len(pairs),
         "threshold": detector.threshold,
         "identical_groups": len(groups),

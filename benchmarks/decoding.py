@@ -10,7 +10,7 @@ CALLS = 5
 
 
 def phone_photo():
-    """The bytes of a JPEG with gradients, blurred shapes and sensor noise, as large as a phone's (about 4 MB)."""
+    """The bytes of a JPEG with gradients, blurred shapes and sensor noise, as large as a phone's."""
     import numpy as np
     from PIL import Image, ImageFilter
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from timing import cores, write_figures
+from usearch.index import Index
 
 from productcat import photo_store
 from productcat.duplicates import DuplicateDetector, Embedding
@@ -185,8 +186,6 @@ def add_and_find(index, maker):
 
 def rival(vectors, owners, queries, folder):
     """usearch with the same vectors. → figures"""
-    from usearch.index import Index
-
     file, threads = folder / "usearch", cores()
     index = Index(ndim=vectors.shape[1], metric="cos", dtype="f16", expansion_search=2 * NEAREST)
     started = time.perf_counter()

@@ -32,11 +32,11 @@ NAMES = {
 
 def measure(options):
     """Fit the rivals, put the test listings through all. → dict, as it is stored"""
-    dataset = load_dataset(DATA, options.data, options.work)
-    ours = Categorizer.load(options.bundle)
-    if ours.classes != [each["name"] for each in dataset.classes]:
-        raise ValueError(f"the classes of bundle {options.bundle or 'fashion'} are not those of {DATA.source}")
-    mark = checksum(DATA, options.data)
+    ours, mark = Categorizer.load(options.bundle), checksum(DATA, options.data)
+    made = ours.bundle.manifest.get("trained_from", {})
+    if made.get("data_sha256") != mark:
+        raise ValueError(f"bundle {options.bundle or 'fashion'} was not made from this {DATA.source}, with its splits")
+    dataset = load_dataset(DATA, options.data, options.work, made["seed"])
     rivals = Rivals(dataset, Network(options.weights, options.work), options.work / f"rivals-{mark[:10]}")
     labels, listings = dataset.labels[dataset.rows("test")], [dataset.listings[row] for row in dataset.rows("test")]
     seen = {f"productcat, {use}": ours.class_distributions(listings, use) for use in NAMES}

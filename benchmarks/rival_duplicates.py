@@ -81,7 +81,7 @@ def photo_table(items, bundle, work):
         look_at(listings, [item.domain for item in items], model, "photos of items")[0].save(path)
     table = PhotoTable.load(path)
     if len(table.items) != sum(len(item.photos) for item in items):
-        raise ValueError(f"{path}: {len(table.items)} photos, some cannot be read; the rivals need every photo")
+        raise ValueError(f"{path}: {len(table.items)} photos, not those of {len(items)} items; remove it")
     return table
 
 

@@ -90,7 +90,7 @@ def fit(views, ensemble, projections):
     ----------
     views : Views
     ensemble : dict
-        What `productcat.categorizer.combine` reads; the fit starts from its values and stays near them.
+        What `productcat.ensemble.combine` reads; the fit starts from its values and stays near them.
     projections : CategoryProjections
 
     Returns

@@ -206,6 +206,15 @@ def test_the_checksum_of_class_folders_changes_with_their_photos(tmp_path):
     assert checksum(config, tmp_path) != before
 
 
+def test_the_checksum_of_a_table_by_itself_changes_with_the_photos_that_it_names(tmp_path):
+    list_file(tmp_path)
+    config = DataConfig("train.lst")
+    listings = load(tmp_path, config, decode=False).listings
+    before = checksum(config, tmp_path, listings)
+    (tmp_path / "photos/3.jpg").write_bytes(b"another photo")
+    assert checksum(config, tmp_path, listings) != before
+
+
 def test_the_checksum_of_a_tar_is_that_of_its_content(tmp_path):
     (tmp_path / "a.tar").write_bytes(b"one")
     before = checksum(DataConfig("a.tar"), tmp_path)

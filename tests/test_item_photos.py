@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from productcat.errors import ListingError
 from training.item_photos import Item, describe_items, domain_folds, halves, item_folds, read_items
+
+PHOTO = shop.encode(np.zeros((9, 9, 3), np.uint8), "PNG")
 
 
 def item(domain, name, n_photos):
@@ -18,12 +21,12 @@ def item(domain, name, n_photos):
 
 
 def market(folder):
-    """Three items of two domains that can be halved, and two that cannot; the content of photos does not matter."""
+    """Three items of two domains that can be halved, and two that cannot."""
     files = ["cars/7/01.jpg", "cars/7/00.jpg", "cars/7/02.jpg", "cars/12/00.jpg", "cars/12/01.JPEG", "bags/3/a.png"]
     files += ["bags/3/b.webp", "bags/3/price.txt", "bags/3/._b.jpg", "bags/4/00.jpg", "bags/5/note.txt"]
     for file in files:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_bytes(b"")
+        (folder / file).write_bytes(PHOTO)
     return folder
 
 
@@ -45,6 +48,17 @@ def test_items_are_sorted_and_those_that_cannot_be_halved_are_left_out_and_named
         "item bags/4: 1 photos, too few to divide",
         "item bags/5: 0 photos, too few to divide",
     ]
+
+
+def test_photos_that_cannot_be_read_are_left_out_and_named(tmp_path):
+    (market(tmp_path) / "cars/7/01.jpg").write_bytes(PHOTO[:40])
+    (tmp_path / "cars/12/00.jpg").write_text("no photo")
+    items, left_out = read_items(tmp_path, tmp_path)
+    names = {f"{each.domain}/{each.name}": [photo.name for photo in each.photos] for each in items}
+    assert names == {"bags/3": ["a.png", "b.webp"], "cars/7": ["00.jpg", "02.jpg"]}
+    assert left_out[0].startswith(f"{tmp_path / 'cars/12/00.jpg'}: not a JPEG, PNG or WebP photo")
+    assert left_out[1].startswith(f"{tmp_path / 'cars/7/01.jpg'}: ")
+    assert left_out[-1] == "item cars/12: 1 photos, too few to divide"
 
 
 def test_a_tar_gives_the_items_of_its_folder(tmp_path):

@@ -92,6 +92,7 @@ def test_every_table_becomes_settings(written):
         ("seed = 7", 'seed = "7"', "seed = '7': expected int, not str"),
         ("epochs = 1", "epochs = 1.5", "epochs = 1.5: expected int, not float"),
         ("weight_decay = 1", "weight_decay = true", "weight_decay = True: expected float, not bool"),
+        ('average = "log"', 'average = "mean"', "average is 'mean': expected one of log, plain, best"),
         ('[ensemble]\naverage = "log"', "", None),
         ("[decision]", "[decision", "not TOML"),
     ],

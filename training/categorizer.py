@@ -9,6 +9,8 @@ from productcat.distributions import sharpen
 from productcat.ensemble import combine
 from productcat.reliability import negative_log_likelihood, rule_at_precision
 
+AVERAGES = ("log", "plain", "best")
+
 
 @dataclass(frozen=True)
 class EnsembleConfig:
@@ -21,6 +23,10 @@ class EnsembleConfig:
     average: str = "best"
     equal_weights: bool = False
 
+    def __post_init__(self):
+        if self.average not in AVERAGES:
+            raise ValueError(f"average is {self.average!r}: expected one of {', '.join(AVERAGES)}")
+
 
 @dataclass(frozen=True)
 class DecisionConfig:
@@ -28,6 +34,7 @@ class DecisionConfig:
 
     precision: assign from the lowest confidence at which this share of the validation listings is right. Photos
     alone, the title alone and both have a threshold each.
+    shortlist_at, shortlist_size: the least confidence of what a seller is shown, and the most categories.
     photos_precision: of what is assigned by photos alone, which seldom reach that of titles; 0: as `precision`.
     assign_at: a confidence to assign from, in the place of a precision; 0: none.
     """
@@ -56,7 +63,7 @@ def fit_ensemble(photos, title, labels, config=EnsembleConfig()):
     Returns
     -------
     settings : dict
-        "average", "weights", "temperatures", as `productcat.categorizer.combine` reads them.
+        "average", "weights", "temperatures", as `productcat.ensemble.combine` reads them.
     comparison : dict
         Negative log-likelihood of each kind of average that was tried; empty where there is nothing to average.
 
@@ -118,7 +125,7 @@ def _fit_weights(photos, title, labels, kind, temperatures, equal):
 
 
 def _settings(kind, share, temperatures, both):
-    """What `productcat.categorizer.combine` reads. share: the weight of the photos. both: a temperature."""
+    """What `productcat.ensemble.combine` reads. share: the weight of the photos. both: a temperature."""
     return {
         "average": kind,
         "informed": True,

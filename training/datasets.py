@@ -6,6 +6,7 @@ list files) and class folders; each as a folder or as a tar of it. What cannot b
 
 import hashlib
 import json
+import os
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -254,10 +255,13 @@ def _decode(wanted, size, path, dataset):
     return dict(sorted(unreadable.items()))
 
 
-def checksum(config, data):
+def checksum(config, data, listings=()):
     """sha256 of the data that a configuration names, so that changed data is noticed. → hexadecimal str
 
     A table, its splits and a tar count with their content; of a folder's other files the names and sizes count.
+
+    listings : iterable of Listing
+        What was read. Of a table by itself, the names and sizes of the photos that it names count, too.
     """
     source = data / config.source
     digest = hashlib.sha256()
@@ -269,6 +273,9 @@ def checksum(config, data):
         tables = [source / name for name in (config.table, config.splits) if name]
     else:
         tables = [source, *([source.parent / config.splits] if config.splits else [])]
+        photos = (photo for each in listings for photo in each.photos) if ".tar" not in source.name else ()
+        sizes = [(os.path.relpath(photo, data), os.path.getsize(photo)) for photo in photos if os.path.isfile(photo)]
+        digest.update(json.dumps(sizes).encode() if sizes else b"")
     for table in tables:
         digest.update(sha256(table).encode() if table.is_file() else b"none")
     return digest.hexdigest()

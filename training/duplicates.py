@@ -23,8 +23,8 @@ class MetricConfig:
     """Settings of the metric; the `[metric]` table of a training configuration.
 
     features: kept of each level; of a network's wider output the directions that vary most. dimensions: of the spaces.
-    precision: `threshold` is the lowest score at which this share of the pairs above it are duplicates, among all
-    pairs of held-out halves.
+    precision: `threshold` is the lowest score at which this share of the pairs above it are duplicates, among the most
+    similar pairs of held-out halves in known catalogues.
     """
 
     features: tuple[int, ...] = (1024, 512)

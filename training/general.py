@@ -24,12 +24,12 @@ from productcat.search_space import FORMAT
 from training.assemble import assemble
 from training.commands import FOLDER_OPTIONS, mistakes_in_one_line, write_figures
 from training.config import load_config
-from training.datasets import DataConfig, load_dataset
+from training.datasets import DataConfig, checksum, load_dataset
 from training.duplicate_protocol import Protocol, candidates, report
 from training.duplicates import MetricConfig, bases, calibrated, domains_of, metric_of, train_siamese
 from training.export import compare, export_float, quantize, run_all
 from training.image_model import ImageConfig, build
-from training.item_photos import describe_items, read_items
+from training.item_photos import describe_items, read_items, readable_of
 from training.photo_table import PhotoTable, look_at, with_copies
 from training.siamese import SiameseConfig
 from training.word_titles import WordsConfig, title_model
@@ -96,6 +96,8 @@ class General:
         self.config, self.data, self.work, self.weights, self.given = config, data, work, weights, given
         work.mkdir(parents=True, exist_ok=True)
         self.items, left_out = read_items(data / config.photos.items, work)
+        sources = [DataConfig(config.photos.items, table="", splits=""), *config.photos.copied]
+        self.photos_mark = _mark([asdict(config.photos), config.seed, *(checksum(each, data) for each in sources)])
         for line in describe_items(self.items, left_out):
             print(line, flush=True)
         self.sets = {
@@ -105,7 +107,10 @@ class General:
     def bundle(self, text, to):
         """Write the bundle. → figures of the protocol, for each method"""
         image, exported = self.image()
-        table = self.table(ImageModel.load(image))
+        model, wanted = ImageModel.load(image), self.config.metric.features
+        if len(model.levels) != len(wanted):
+            raise ValueError(f"the image model gives {len(model.levels)} levels, [metric] features has {len(wanted)}")
+        table = self.table(model)
         figures, seen, same = self.measure(table)
         metric = self.metric(table, seen, same)
         means = {part: {name: each["figures"]["mean"] for name, each in rows.items()} for part, rows in figures.items()}
@@ -150,7 +155,8 @@ class General:
         """Export the network. → folder of the bundle's image part, what was measured"""
         if self.given:
             return self.given.features_part(), {}
-        folder, done = self.work / "image", self.work / "image.json"
+        folder = self.work / f"image-{_mark([self.network_mark(), self.photos_mark])}"
+        done = folder.with_suffix(".json")
         if not done.exists():
             folder.mkdir(exist_ok=True)
             model = untouched(self.config.image, self.weights)
@@ -166,9 +172,13 @@ class General:
             done.write_text(json.dumps(measured), "utf-8")
         return folder, json.loads(done.read_text("utf-8"))
 
+    def network_mark(self):
+        """Of the network and its weights."""
+        return _mark([asdict(self.config.image), sha256(self.weights)])
+
     def titles(self, names):
         """Compare words with the names of the classes. → folder of the bundle's title part"""
-        folder = self.work / f"title-{_mark(asdict(self.config.words))}"
+        folder = self.work / f"title-{_mark([asdict(self.config.words), self.network_mark()])}"
         if not (folder / "settings.json").exists():
             kernel = untouched(self.config.image, self.weights).get_layer("classifier").get_weights()[0]
             title_model(names, kernel, self.config.words).save(folder)
@@ -180,22 +190,22 @@ class General:
         for dataset in self.sets.values():
             paths += [photo for row in dataset.rows("train") for photo in dataset.listings[row].photos]
         share = CALIBRATION_PHOTOS // 2
-        chosen = [
-            *rng.permutation(len(paths))[:share],
-            *rng.permutation(sum(len(item.photos) for item in self.items))[:share],
-        ]
-        return np.stack([read_photo(paths[each], self.config.image.photo_size) for each in chosen])
+        of_items = sum(len(item.photos) for item in self.items)
+        chosen = [some for n in (len(paths), of_items) for some in readable_of(paths, rng.permutation(n), share)]
+        return np.stack([read_photo(each, self.config.image.photo_size) for each in chosen])
 
     def table(self, model):
         """All photos to learn from, as the network sees them. → PhotoTable"""
-        depends = [asdict(self.config.photos), self.config.seed, sha256(model.graph), FORMAT]
-        path = self.work / f"photos-{_mark(depends)}.npz"
+        path = self.work / f"photos-{_mark([self.photos_mark, sha256(model.graph), FORMAT])}.npz"
         if not path.exists():
             listings = [Listing(item.name, photos=item.photos) for item in self.items]
             table, problems = look_at(listings, [item.domain for item in self.items], model, "photos of items")
             for number, (name, dataset) in enumerate(self.sets.items()):
                 rng, rows = np.random.default_rng([self.config.seed, number]), dataset.rows("train")
-                chosen = [dataset.listings[row].photos[0] for row in rng.permutation(rows)[: self.config.photos.each]]
+                first = [
+                    dataset.listings[row].photos[0] for row in rng.permutation(rows) if dataset.listings[row].photos
+                ]
+                chosen = readable_of(first, range(len(first)), self.config.photos.each)
                 listings = with_copies(chosen, self.config.photos.copies, self.config.seed)
                 more, wrong = look_at(listings, [f"copies of {name}"] * len(listings), model, f"copies of {name}")
                 table, problems = table.joined(more), problems + wrong

@@ -28,6 +28,8 @@ BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 class Stage:
     """One run over the data.
 
+    epochs: times that all photos are seen. learning_rate: of AdamW, the highest; it rises over `warmup_steps` and falls
+    with a cosine to 0.
     top_classes: train on the photos of that many most frequent classes only; 0 means all classes.
     augment: in place of the image model's setting, where given. Last epochs with lighter changes bring what is
     trained on nearer to what will be seen (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
@@ -61,6 +63,11 @@ class ImageConfig:
     backbone with its 1000-way top.
     init_from: the path of a bundle, to start from its image model in the place of `weights`; the classes that both know
     keep their part of the classifier. The backbones must be the same, and the bundle must hold its weights.
+    stages: run one after the other, each from the weights of the one before.
+    batch_size: photos. checkpoint_steps: batches after which a run that is killed can go on.
+    augment: "none", "light" or "phone"; what each does is told in `training.augment`.
+    label_smoothing: the share of a label that is spread over all classes (Szegedy et al. 2016).
+    weight_decay: of AdamW (Loshchilov & Hutter 2019). warmup_steps: batches until the learning rate is at its highest.
     levels: backbone layers whose pooled outputs become embeddings; the last features are always there.
     loss_weight_power: a class of n photos weighs n**-power in the loss (0: all photos alike).
     oversample_below: a class holding less than this share of the photos is repeated, by

@@ -7,17 +7,23 @@ seed and on the domain and name of an item, not on its neighbours: with more ite
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from productcat.errors import ListingError
+from productcat.photos import read_photo
 from productcat.tables import SUFFIXES
 from training.archives import unpacked
 
 FEWEST_PHOTOS = 2
 """An item with fewer photos cannot be divided into halves."""
+
+SMALL = (8, 8)
+"""Height and width, in pixels, at which a photo is decoded soonest, to see whether it can be."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ def read_items(source, work):
     Parameters
     ----------
     source : pathlib.Path
-        Folder or tar of `<domain>/<item>/<nn>.jpg`. JPEG, PNG and WebP count as photos; they are not opened here.
+        Folder or tar of `<domain>/<item>/<nn>.jpg`. JPEG, PNG and WebP count as photos.
     work : pathlib.Path
         A tar is unpacked here.
 
@@ -47,7 +53,7 @@ def read_items(source, work):
     items : list of Item
         Sorted by domain and name.
     left_out : list of str
-        A line for each item left out, since it has too few photos.
+        A line for each photo that cannot be read, and each item left out, since it has too few photos.
 
     Raises
     ------
@@ -56,11 +62,30 @@ def read_items(source, work):
     """
     root = unpacked(source, work)
     found = [_item(folder) for domain in _folders(root) for folder in _folders(domain)]
+    photos = [photo for item in found for photo in item.photos]
+    with ThreadPoolExecutor() as pool:
+        problems = dict(zip(photos, pool.map(problem_of, photos), strict=True))
+    found = [replace(item, photos=tuple(photo for photo in item.photos if not problems[photo])) for item in found]
     items = [item for item in found if len(item.photos) >= FEWEST_PHOTOS]
     if not items:
         raise ListingError(f"{source}: no item with {FEWEST_PHOTOS} photos in it; expected <domain>/<item>/<nn>.jpg")
     few = [item for item in found if len(item.photos) < FEWEST_PHOTOS]
-    return items, [f"item {item.domain}/{item.name}: {len(item.photos)} photos, too few to divide" for item in few]
+    left_out = [f"item {item.domain}/{item.name}: {len(item.photos)} photos, too few to divide" for item in few]
+    return items, [*filter(None, problems.values()), *left_out]
+
+
+def problem_of(photo):
+    """What is wrong with the file of a photo; empty for one that can be read."""
+    try:
+        read_photo(photo, SMALL)
+    except ListingError as error:
+        return str(error)
+    return ""
+
+
+def readable_of(photos, order, number):
+    """The first photos, in an order of their places, that can be read; as many as are wanted or there are. → list"""
+    return list(islice((photos[place] for place in order if not problem_of(photos[place])), number))
 
 
 def _folders(path):

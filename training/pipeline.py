@@ -57,9 +57,9 @@ class Pipeline:
         self.features = Bundle.open(config.features) if config.features else None
         if self.features and not ImageModel.load(self.features.part("image")).levels:
             raise ValueError(f"{self.features.path}: its image model gives no features; name another bundle")
-        self.checksum = datasets.checksum(config.data, data)
         work.mkdir(parents=True, exist_ok=True)
         self.dataset = datasets.load_dataset(config.data, data, work, config.seed)
+        self.checksum = datasets.checksum(config.data, data, self.dataset.listings)
         # More titles change what the title model learns, and nothing that comes from the listings.
         self.read_from = dataclasses.replace(config.data, extra_titles=()), self.checksum
         decoded = self.folder("photos", *self.read_from, seeded=False)
@@ -252,6 +252,7 @@ class Pipeline:
                 **(origin if image else {}),
                 "seed": self.config.seed,
                 "listings": {split: len(self.dataset.rows(split)) for split in datasets.SPLITS},
+                "split": self.dataset.report["split"],
             },
             "training_mix": self.training_mix(),
             **{key: json.loads((part / "done.json").read_text("utf-8")) for key, part in measured.items() if part},

@@ -32,7 +32,8 @@ class TitleConfig:
     ngram_sizes: letters per n-gram, ascending; empty for none.
     known_share: share of an unknown word's shortest n-grams that must be known for it to be evidence.
     epochs, patience: of the supervised layer; it stops after `patience` epochs without a better validation loss.
-    batch_size: smaller where there are fewer than 32 batches. learning_rate: of AdamW, with cosine decay.
+    batch_size: smaller where there are fewer than 32 batches. learning_rate, weight_decay: of AdamW, with cosine
+    decay.
     dropout: share of the title vector's dimensions dropped. word_dropout: share of words dropped with their
     n-grams. word_hiding: share of words of which only the n-grams stay. phrase_dropout: share of phrases dropped.
     loss_weight_power: a class of n titles weighs n**-power in the loss. label_smoothing: of the loss.
