@@ -1,10 +1,9 @@
 """The figures of a bundle on labelled listings: overall, calibration, thresholds, and system D's per-class table."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from productcat.answers import Answers, per_label
+from productcat.ensemble import USES, combined, kinds_of
 from training import metrics
 
 FREQUENT = 20
@@ -31,7 +30,8 @@ def evaluate(categorizer, listings, labels, training_labels):
     per_class : list of dict
         One row a class that occurs: support, and top-1 and top-5 from photos, title and both.
     """
-    seen = seen_by(categorizer, listings)
+    sight = categorizer.look(listings, vectors=categorizer.projections.reads_vectors)
+    seen = seen_by(categorizer, sight)
     *alone, whole = seen
     figures = {use: metrics.summary(distributions, labels) for use, distributions in seen.items()}
     figures["listings"] = len(listings)
@@ -39,22 +39,20 @@ def evaluate(categorizer, listings, labels, training_labels):
     if "photos" in seen:
         figures["photos_per_class"] = per_stage(seen["photos"], labels, training_labels)
     figures["parents"] = {level: parent_top1(categorizer, seen[whole], labels, level) for level in categorizer.parents}
-    figures["decisions"] = decisions(categorizer, listings, labels)
+    figures["decisions"] = decisions(categorizer, sight, labels)
     if alone:
-        parts = {"photos": [replace(each, title="") for each in listings]}
-        parts["title"] = [replace(each, photos=()) for each in listings]
-        figures["decisions_alone"] = {use: decisions(categorizer, parts[use], labels) for use in alone}
+        figures["decisions_alone"] = {use: decisions(categorizer, sight.alone(use), labels) for use in alone}
         figures["title_rescue"] = title_rescue(seen, labels)
     return figures, per_class(categorizer.classes, seen, labels)
 
 
-def seen_by(categorizer, listings):
+def seen_by(categorizer, sight):
     """Distributions of listings from "photos", "title" and "both", or of the one kind of evidence that there is."""
-    seen = {use: categorizer.class_distributions(listings, use) for use in ("photos", "title")}
-    seen = {use: distributions for use, distributions in seen.items() if not np.isnan(distributions).all()}
-    if not seen:
-        raise ValueError(f"none of {len(listings)} listings has a photo or a title that the bundle knows")
-    return seen if len(seen) < 2 else {**seen, "both": categorizer.class_distributions(listings)}
+    seen = {use: combined(sight.alone(use), categorizer.ensemble) for use in USES}
+    known = [use for use in ("photos", "title") if not np.isnan(seen[use]).all()]
+    if not known:
+        raise ValueError(f"none of {len(sight.title)} listings has a photo or a title that the bundle knows")
+    return seen if len(known) == 2 else {known[0]: seen[known[0]]}
 
 
 def per_stage(distributions, labels, training_labels):
@@ -85,9 +83,10 @@ def parent_top1(categorizer, distributions, labels, level):
     return float(metrics.top_k(sums, truth, 1).mean())
 
 
-def decisions(categorizer, listings, labels):
+def decisions(categorizer, sight, labels):
     """What the bundle's rules do: how many listings get each decision, and how many of the assigned are right."""
-    made = categorizer.predict(listings)
+    judged = zip(categorizer.confidences(sight), kinds_of(sight), strict=True)
+    made = [categorizer.rules[kind].decide(categorizer.categories, row) for row, kind in judged]
     truth = [categorizer.classes[label] for label in labels]
     assigned = [each.category == true for each, true in zip(made, truth, strict=True) if each.decision == "assign"]
     kinds = ("assign", "shortlist", "abstain")
