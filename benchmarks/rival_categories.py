@@ -13,8 +13,9 @@ from timing import take_turns
 
 from productcat import Categorizer
 from productcat.reliability import top_k
+from training.archives import checksum
 from training.categorizer import calibrated, fit_ensemble
-from training.datasets import DataConfig, checksum, load_dataset
+from training.datasets import DataConfig, load_dataset
 from training.metrics import summary
 from training.weights import WEIGHTS
 

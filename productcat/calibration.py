@@ -263,7 +263,8 @@ def _doubts_of_precision(n_listings, after, precision, told):
     notes = []
     if precision < 1 and n_listings * (1 - precision) < 1:
         enough = np.ceil(1 / (1 - precision))
-        notes.append(f"{n_listings} listings do not tell {precision:.4g} of them from all; label {enough:.0f} or more")
+        few = f"{n_listings} listings are too few to tell a precision of {precision:.4g}"
+        notes.append(f"{few}; label at least {enough:.0f}")
     if not after.coverage and not told:
         notes.append("without a fifth of the listings they are too few to choose a threshold; label more to judge it")
     if after.precision is not None and after.precision < precision:

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
-from itertools import islice
+from itertools import filterfalse, islice
 
 import numpy as np
 
@@ -174,7 +174,7 @@ class Categorizer:
         Raises
         ------
         ListingError
-            No name, or neither examples nor name give any evidence.
+            No name, or neither examples nor name give any evidence; that a name says little is a warning.
         """
         self.projections = self.projections.with_category(name, self._category(name, examples, description))
 
@@ -215,11 +215,9 @@ class Categorizer:
 
         alone = {kind: asdict(self.rules[kind]) for kind in ("photos", "title")}
         rules = {"decision_rule": asdict(self.rule), "decision_rules_alone": alone}
-        classes = set(self.classes)
-        added = [name for name in self.categories if name not in classes]
+        added = [*filterfalse(set(self.classes).__contains__, self.categories)]
         categories = {"number": len(self.categories), "that are no classes": added[:NAMED]}
-        known = self.bundle.manifest
-        write_bundle(path, {**known, "ensemble": self.ensemble, "categories": categories, **rules}, fill)
+        write_bundle(path, self.bundle.manifest | {"ensemble": self.ensemble, "categories": categories, **rules}, fill)
 
     def _category(self, name, examples, description):
         """What is known of a category. → Category"""
@@ -227,12 +225,14 @@ class Categorizer:
             raise ListingError(f"category {name!r}: a category needs a name")
         sight = self.look(examples := list(only(Listing, examples)))
         known = _evident(combined(sight, self.ensemble))
-        named = self._named(f"{name} {description}".strip())
+        named = self._named(text := f"{name} {description}".strip())
         if examples and not len(known):
             raise ListingError(f"category {name!r}: none of its examples can be read; give {self._wanted()}")
         if not len(known) and not len(named):
             why = "the title model knows no word of its name" if self.title_model else "there is no title model here"
             raise ListingError(f"category {name!r}: {why}; give {self._wanted()}")
+        if not len(known) and self.title_model.guesses(text):
+            _warn([[f"category {name!r}: its name has no known word, its pieces say little; give {self._wanted()}"]])
         counts = self.projections.few_shot.name_counts if len(known) else 1.0
         weights = np.concatenate([np.ones(len(known)), np.full(len(named), counts)])
         projection = np.average(np.concatenate([known, named]), axis=0, weights=weights)

@@ -146,6 +146,9 @@ def evaluation_lines(figures):
     }
     overall = figures["overall"]
     lines = [f"{'':28}" + "".join(f"{KINDS[use]:>18}" for use in overall)]
+    if min(figures["evidence"].values()) < 1:  # what lacks it counts as wrong below
+        shares = (_figure(figures["evidence"][use], True) for use in overall)
+        lines.append(f"{'listings with such evidence':28}" + "".join(f"{each:>18}" for each in shares))
     for key, name in names.items():
         values = (_figure(each[key]["value"], key != "expected_calibration_error") for each in overall.values())
         lines.append(f"{name:28}" + "".join(f"{each:>18}" for each in values))

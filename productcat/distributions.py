@@ -103,3 +103,8 @@ def products(left, right):
 def entropy(distributions):
     """Shannon entropy of each row, in nats, shape (n,)."""
     return -(distributions * np.log(np.maximum(distributions, TINY))).sum(axis=1)
+
+
+def information_of(distributions):
+    """What distributions hold: 0 where all classes are alike, 1 where one is certain. → ndarray of shape (n,)"""
+    return np.clip(1 - entropy(distributions) / np.log(max(distributions.shape[1], 2)), 0.0, 1.0)

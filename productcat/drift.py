@@ -82,7 +82,8 @@ def drift(evaluation, figures):
     -------
     dict
         mix: of the classes that the models see and, where the categories are the classes, of the labels.
-        figures: rows of a table, those of the bundle's own test listings beside those here.
+        figures: rows of a table, those of the bundle's own test listings beside those here, of listings with such
+        evidence: titles that are missing are no sign that titles are of another kind.
         confidence: mean of the highest confidence, of the bundle's test listings and here.
     """
     tests = evaluation.manifest.get("metrics", {}).get("test", {}) if evaluation.categories_are_classes else {}
@@ -90,7 +91,7 @@ def drift(evaluation, figures):
         tests = {use: {name: tests[use][name] for name in ORDERS} for use in figures if use in tests}
     return {
         "mix": _mixes(evaluation),
-        "figures": _compared(tests, figures),
+        "figures": _compared(tests, figures, {use: each.known.mean() for use, each in evaluation.answers.items()}),
         "confidence": {
             use: {"test": tests.get("mean_confidence", {}).get(use), "here": mean}
             for use, each in evaluation.answers.items()
@@ -112,10 +113,13 @@ def _mixes(evaluation):
     return found
 
 
-def _compared(tests, figures):
+def _compared(tests, figures, known):
+    """known : dict, kind of evidence → share of the listings that have it"""
     rows = []
-    for use, here in figures.items():
+    for use, measured in figures.items():
         before = tests.get(use, {})
+        # Listings without evidence count as wrong in what was measured.
+        here = measured | {name: measured[name] / known[use] for name in ORDERS if name in measured and known[use]}
         rows += [
             {"evidence": use, "figure": name, "test": before[name], "here": here[name]}
             for name in COMPARED

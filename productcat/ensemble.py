@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from productcat.distributions import TINY, average, entropy, sharpen, softmax
+from productcat.distributions import TINY, average, information_of, sharpen, softmax
 
 USES = ("photos", "title", "both")
 """Kinds of evidence."""
@@ -80,7 +80,7 @@ def combine(photos, title, settings):
 
 def _informed(parts, weights, kind, temperature):
     """`combine` where there are both. parts : two arrays; weights : their shares, shape (2,) → as `parts`"""
-    information = np.stack([_information(each) for each in parts])
+    information = np.stack([information_of(each) for each in parts])
     if kind == "plain":
         shares = weights[:, None] * np.maximum(information, TINY)
         mixed = np.einsum("pn,pnk->nk", shares / shares.sum(axis=0), np.stack(parts))
@@ -88,11 +88,6 @@ def _informed(parts, weights, kind, temperature):
         return softmax(powers[:, None] * np.log(np.maximum(mixed, TINY)))
     powers = 1 + (weights[:, None] / temperature - 1) * information[::-1]  # each by what the other one says
     return softmax(np.einsum("pn,pnk->nk", powers, np.log(np.maximum(np.stack(parts), TINY))))
-
-
-def _information(distributions):
-    """What distributions hold: 0 where all classes are alike, 1 where one is certain. → ndarray of shape (n,)"""
-    return np.clip(1 - entropy(distributions) / np.log(max(distributions.shape[1], 2)), 0.0, 1.0)
 
 
 def combined(sight, settings):

@@ -42,6 +42,8 @@ def measure(evaluation, seed=0, rounds=ROUNDS):
     return _plain(
         {
             "bundle": evaluation.manifest.get("name"),
+            "bundle_created": evaluation.manifest.get("created"),
+            "bundle_seal": evaluation.manifest.get("seal"),
             "listings": len(evaluation.labels),
             "categories": len(evaluation.categories),
             "categories_present": len(np.unique(evaluation.labels)),

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from productcat.distributions import products
+from productcat.distributions import information_of, products
 from productcat.errors import BundleError, ListingError
 
 MAX_WORDS = 64
@@ -27,6 +27,9 @@ MAX_WORDS = 64
 
 MAX_CHARACTERS = 4_000
 """Characters of a title that count: the first ones."""
+
+SAYS_LITTLE = 0.25
+"""Information in [0, 1], as `information_of` has it, below which a guess is hardly one."""
 
 BATCH = 4_096
 """Titles worked on at once, which bounds the memory."""
@@ -147,6 +150,12 @@ class TitleModel:
         titles = list(titles)
         parts = [self._batch_vectors(titles[i : i + BATCH]) for i in range(0, len(titles), BATCH)]
         return np.concatenate(parts) if parts else np.empty((0, self._table.shape[1]), np.float32)
+
+    def guesses(self, title):
+        """Whether it knows no word of a title, with or without its ending, and what their pieces say is little."""
+        if any(word in self._rows or self._without_ending(word) is not None for word in split_words(title)):
+            return False
+        return bool(information_of(self.distributions([title]))[0] < SAYS_LITTLE)
 
     @cached_property
     def _rows(self):

@@ -283,7 +283,7 @@ def test_a_precision_that_no_threshold_reaches_assigns_nothing_and_says_so(categ
 def test_a_precision_that_so_few_listings_cannot_show_is_said(categorizer, doubtful):
     listings, labels = doubtful
     notes = calibrate(categorizer, listings, labels, precision=0.999).notes
-    assert "150 listings do not tell 0.999 of them from all; label 1000 or more" in notes
+    assert "150 listings are too few to tell a precision of 0.999; label at least 1000" in notes
 
 
 def test_a_kind_of_evidence_with_too_few_listings_assigns_nothing_and_says_so(categorizer, doubtful):

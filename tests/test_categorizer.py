@@ -123,6 +123,14 @@ def test_each_kind_of_evidence_is_judged_by_its_rule_saved_and_loaded_too(catego
     assert decisions == ["abstain", "abstain", "assign", "abstain"]
 
 
+def test_a_name_of_which_only_pieces_are_known_is_a_warning_where_they_say_little(categorizer, monkeypatch):
+    categorizer.add_category("Leather belts")
+    monkeypatch.setattr("productcat.title_model.SAYS_LITTLE", 1.1)
+    with pytest.warns(UserWarning, match="'Tshirtss': its name has no known word, its pieces say little"):
+        categorizer.add_category("Tshirtss")
+    categorizer.add_category("Tshirtss", description="leather belt")
+
+
 def test_categories_come_and_go_without_touching_the_divergences_of_others(categorizer, shop_listings):
     listings, names = shop_listings
     distributions = categorizer.class_distributions(listings)

@@ -14,8 +14,8 @@ from layouts import TABLE, add_line, class_folders, facts, list_file, load, publ
 
 from productcat import ListingError
 from productcat.bundle import sha256
-from training.archives import unpacked
-from training.datasets import DataConfig, checksum, class_parents, describe, extra_titles, load_dataset
+from training.archives import checksum, unpacked
+from training.datasets import DataConfig, class_parents, describe, extra_titles, load_dataset
 from training.splits import SPLITS
 
 

@@ -136,6 +136,8 @@ def test_the_mix_of_a_bundle_that_knows_its_training_listings_is_compared(catego
     assert told["mix"]["seen"]["differences"][0]["class"] == "Belts"
     assert told["confidence"]["both"]["test"] == 0.9
     assert [each["figure"] for each in told["figures"]] == ["top1", "expected_calibration_error"]
+    answered = found.answers["both"]  # a listing without evidence is no sign of another kind of listings
+    assert told["figures"][0]["here"] == pytest.approx(answered.right[answered.known].mean())
     assert "more than chance explains" in Page(page).text
 
 

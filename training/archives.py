@@ -1,6 +1,9 @@
-"""Data that come as a tar: unpacked once, whole or not at all."""
+"""Where data come from: a tar is unpacked once, whole or not at all; data that have changed are noticed."""
 
+import hashlib
+import json
 import lzma
+import os
 import shutil
 import tarfile
 import zlib
@@ -42,3 +45,29 @@ def unpacked(source, work):
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return folder
+
+
+def checksum(config, data, listings=()):
+    """sha256 of the data that a configuration names, so that changed data is noticed. → hexadecimal str
+
+    A table, its splits and a tar count with their content; of a folder's other files the names and sizes count.
+
+    listings : iterable of Listing
+        What was read. Of a table by itself, the names and sizes of the photos that it names count, too.
+    """
+    source = data / config.source
+    digest = hashlib.sha256()
+    if source.is_dir():
+        files = (file for file in source.rglob("*") if file.is_file())
+        digest.update(
+            json.dumps(sorted((str(file.relative_to(source)), file.stat().st_size) for file in files)).encode()
+        )
+        tables = [source / name for name in (config.table, config.splits) if name]
+    else:
+        tables = [source, *([source.parent / config.splits] if config.splits else [])]
+        photos = (photo for each in listings for photo in each.photos) if ".tar" not in source.name else ()
+        sizes = [(os.path.relpath(photo, data), os.path.getsize(photo)) for photo in photos if os.path.isfile(photo)]
+        digest.update(json.dumps(sizes).encode() if sizes else b"")
+    for table in tables:
+        digest.update(sha256(table).encode() if table.is_file() else b"none")
+    return digest.hexdigest()

@@ -4,9 +4,7 @@ Layouts: the published Kaggle one (`styles.csv` with an `images/` folder), table
 list files) and class folders; each as a folder or as a tar of it. What cannot be used is counted, named and left out.
 """
 
-import hashlib
 import json
-import os
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -14,7 +12,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from productcat.bundle import sha256
 from productcat.errors import ListingError
 from productcat.photos import read_photo
 from productcat.progress import Progress
@@ -253,32 +250,6 @@ def _decode(wanted, size, path, dataset):
             f'"" to train from titles alone; the first is {unreadable[0]}'
         )
     return dict(sorted(unreadable.items()))
-
-
-def checksum(config, data, listings=()):
-    """sha256 of the data that a configuration names, so that changed data is noticed. → hexadecimal str
-
-    A table, its splits and a tar count with their content; of a folder's other files the names and sizes count.
-
-    listings : iterable of Listing
-        What was read. Of a table by itself, the names and sizes of the photos that it names count, too.
-    """
-    source = data / config.source
-    digest = hashlib.sha256()
-    if source.is_dir():
-        files = (file for file in source.rglob("*") if file.is_file())
-        digest.update(
-            json.dumps(sorted((str(file.relative_to(source)), file.stat().st_size) for file in files)).encode()
-        )
-        tables = [source / name for name in (config.table, config.splits) if name]
-    else:
-        tables = [source, *([source.parent / config.splits] if config.splits else [])]
-        photos = (photo for each in listings for photo in each.photos) if ".tar" not in source.name else ()
-        sizes = [(os.path.relpath(photo, data), os.path.getsize(photo)) for photo in photos if os.path.isfile(photo)]
-        digest.update(json.dumps(sizes).encode() if sizes else b"")
-    for table in tables:
-        digest.update(sha256(table).encode() if table.is_file() else b"none")
-    return digest.hexdigest()
 
 
 def extra_titles(config, data):

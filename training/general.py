@@ -21,10 +21,11 @@ from productcat.listing import Listing
 from productcat.photo_evidence import ALIKE, SHARP
 from productcat.photos import read_photo
 from productcat.search_space import FORMAT
+from training.archives import checksum
 from training.assemble import assemble
 from training.commands import FOLDER_OPTIONS, mistakes_in_one_line, write_figures
 from training.config import load_config
-from training.datasets import DataConfig, checksum, load_dataset
+from training.datasets import DataConfig, load_dataset
 from training.duplicate_protocol import Protocol, candidates, report
 from training.duplicates import MetricConfig, bases, calibrated, domains_of, metric_of, train_siamese
 from training.export import compare, export_float, quantize, run_all

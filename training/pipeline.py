@@ -18,7 +18,7 @@ from productcat.image_model import GRAPH, ImageModel
 from productcat.projections import CategoryProjections
 from productcat.set_metric import SetMetric
 from productcat.title_model import TitleModel
-from training import datasets, evaluate, image_model, metrics, stages, title_model
+from training import archives, datasets, evaluate, image_model, metrics, stages, title_model
 from training.assemble import assemble
 from training.categorizer import calibrated, fit_ensemble, fit_rule
 from training.export import export, run_all
@@ -59,7 +59,7 @@ class Pipeline:
             raise ValueError(f"{self.features.path}: its image model gives no features; name another bundle")
         work.mkdir(parents=True, exist_ok=True)
         self.dataset = datasets.load_dataset(config.data, data, work, config.seed)
-        self.checksum = datasets.checksum(config.data, data, self.dataset.listings)
+        self.checksum = archives.checksum(config.data, data, self.dataset.listings)
         # More titles change what the title model learns, and nothing that comes from the listings.
         self.read_from = dataclasses.replace(config.data, extra_titles=()), self.checksum
         decoded = self.folder("photos", *self.read_from, seeded=False)
