@@ -17,10 +17,10 @@ from pathlib import Path
 from productcat.columns import ROLES, BadRow, Columns, Row
 from productcat.errors import ListingError
 
+FORMATS = ("csv", "jsonl", "parquet", "lst", "folders")
 STREAMED = ("csv", "jsonl", "lst")
-"""Formats that standard input may have."""
+"""Those that standard input may have."""
 
-FORMATS = (*STREAMED, "parquet", "folders")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 ROWS_AT_ONCE = 256
 

@@ -262,7 +262,7 @@ def test_a_row_without_a_label_is_a_bad_row_where_labels_are_wanted(write):
         ("", {}, "empty; expected a header line"),
         ("id,title\n".encode("utf-16"), {}, "not UTF-8 text"),
         ("[\n{}\n]\n", {}, "a JSON array; write JSON Lines, one object a line"),
-        ("id,title\n", {"format": "xlsx"}, "format 'xlsx': expected one of csv, jsonl, lst, parquet, folders"),
+        ("id,title\n", {"format": "xlsx"}, "format 'xlsx': expected one of csv, jsonl, parquet, lst, folders"),
     ],
 )
 def test_a_file_that_cannot_be_used_at_all_is_one_error(write, content, settings, message):
