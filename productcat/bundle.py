@@ -171,8 +171,7 @@ def write_bundle(path, manifest, fill):
         The directory exists, or cannot be written.
     """
     path = Path(path)
-    if os.path.lexists(path):
-        raise BundleError(f"{path}: exists already; a bundle is written to a new directory")
+    refuse_existing(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
@@ -190,6 +189,12 @@ def write_bundle(path, manifest, fill):
         raise BundleError(f"{path}: cannot be written ({error})") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def refuse_existing(path):
+    """Raise BundleError where something is there already, for those who would know it before long work."""
+    if os.path.lexists(path):
+        raise BundleError(f"{path}: exists already; a bundle is written to a new directory")
 
 
 def _seal(folder, manifest):

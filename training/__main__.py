@@ -4,9 +4,9 @@ import argparse
 import csv
 import json
 import os
-import sys
 from pathlib import Path
 
+from productcat.bundle import refuse_existing
 from training.commands import FOLDER_OPTIONS, WEIGHTS_OPTION, mistakes_in_one_line
 
 
@@ -18,8 +18,8 @@ def main(arguments=None):
     parser.add_argument("--to", type=Path, required=True, help="the bundle: a new directory")
     parser.add_argument("--table", type=Path, help="also write the table of the classes, on test, to this CSV file")
     options = parser.parse_args(arguments)
-    if os.path.lexists(options.to):
-        sys.exit(f"error: {options.to}: exists already; a bundle is written to a new directory")
+    with mistakes_in_one_line():
+        refuse_existing(options.to)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes would drown the progress
 
     from training.config import load_config

@@ -7,13 +7,13 @@ probable. Nothing is trained when a category is added.
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from productcat.bundle import refuse_existing
 from productcat.categorizer import Categorizer
 from productcat.ensemble import combined
 from productcat.listing import Listing
@@ -208,9 +208,9 @@ def main(arguments=None):
     parser.add_argument("--report", type=Path, help="write the figures to this JSON file")
     parser.add_argument("--seed", type=int, default=20)
     options = parser.parse_args(arguments)
-    if options.to and os.path.lexists(options.to):
-        sys.exit(f"error: {options.to}: exists already; a bundle is written to a new directory")
     with mistakes_in_one_line():
+        if options.to:
+            refuse_existing(options.to)
         categorizer = Categorizer.load(options.bundle)
         figures = run(categorizer, options)
         if options.to:

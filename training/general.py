@@ -6,7 +6,6 @@ Steps whose results are there are not done again: the exported network, the phot
 import argparse
 import hashlib
 import json
-import os
 import sys
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from productcat.bundle import Bundle, sha256, write_bundle
+from productcat.bundle import Bundle, refuse_existing, sha256, write_bundle
 from productcat.duplicates import NEIGHBOURS
 from productcat.image_model import GRAPH, SETTINGS, ImageModel
 from productcat.listing import Listing
@@ -79,9 +78,8 @@ def main(arguments=None):
     image.add_argument("--image-of", help="instead, learn on this bundle's image model; the metric is added to a copy")
     parser.add_argument("--report", type=Path, help="write the figures of the protocol to this JSON file")
     options = parser.parse_args(arguments)
-    if os.path.lexists(options.to):
-        sys.exit(f"error: {options.to}: exists already; a bundle is written to a new directory")
     with mistakes_in_one_line():
+        refuse_existing(options.to)
         config = load_config(options.config, GeneralConfig)
         given = Bundle.open(options.image_of) if options.image_of else None
         work = options.work / (f"{config.name}-{given.manifest['name']}" if given else config.name)
