@@ -114,9 +114,7 @@ class Categorizer:
     def look(self, listings, use="both", vectors=PREFIXES):
         """What the models see, before anything is made of it. vectors: kinds of those that are wanted. → Sight"""
         parts = [sight for _, sight, problems in self._seen(listings, use, vectors) if not _warn(problems)]
-        if not parts:
-            return Sight(*[np.empty((0, len(self.classes)))] * 2, {})
-        return Sight.joined(parts)
+        return Sight.joined(parts) if parts else Sight(*[np.empty((0, len(self.classes)))] * 2, {})
 
     def roll_up(self, distributions, level):
         """Sum the probabilities of the classes that share a parent.
@@ -167,14 +165,15 @@ class Categorizer:
         examples : iterable of Listing
             The projection is the mean of their distributions, the prototypes those of the features of their photos and
             of the words of their titles. The name counts as some examples more, where the title model knows its
-            words and the bundle says so. Without examples, the name and the description are all.
+            words and the bundle says so. Without examples, the name and the description are all; where they say
+            little, that is a warning, and the category gets less confidence, lest it take some from every listing.
         description : str
             More words beside the name.
 
         Raises
         ------
         ListingError
-            No name, or neither examples nor name give any evidence; that a name says little is a warning.
+            No name, or neither examples nor name give any evidence.
         """
         self.projections = self.projections.with_category(name, self._category(name, examples, description))
 
@@ -226,18 +225,18 @@ class Categorizer:
         sight = self.look(examples := list(only(Listing, examples)))
         known = _evident(combined(sight, self.ensemble))
         named = self._named(text := f"{name} {description}".strip())
-        if examples and not len(known):
-            raise ListingError(f"category {name!r}: none of its examples can be read; give {self._wanted()}")
-        if not len(known) and not len(named):
+        if not len(known) and (examples or not len(named)):
             why = "the title model knows no word of its name" if self.title_model else "there is no title model here"
+            why = "none of its examples can be read" if examples else why
             raise ListingError(f"category {name!r}: {why}; give {self._wanted()}")
-        if not len(known) and self.title_model.guesses(text):
+        trust = 1.0 if len(known) else self.title_model.trust(text)
+        if trust < 1.0:
             _warn([[f"category {name!r}: its name has no known word, its pieces say little; give {self._wanted()}"]])
-        counts = self.projections.few_shot.name_counts if len(known) else 1.0
-        weights = np.concatenate([np.ones(len(known)), np.full(len(named), counts)])
+        weights = [1.0] * len(known) + [self.projections.few_shot.name_counts if len(known) else 1.0] * len(named)
         projection = np.average(np.concatenate([known, named]), axis=0, weights=weights)
-        vectors = {kind: _evident(rows) for kind, rows in sight.vectors.items()}
-        return Category(projection, {kind: Prototype.of(rows) for kind, rows in vectors.items() if rows.size})
+        evident = {kind: _evident(rows) for kind, rows in sight.vectors.items()}
+        prototypes = {kind: Prototype.of(rows) for kind, rows in evident.items() if rows.size}
+        return Category(projection, prototypes, offset=float(np.log(trust)))
 
     def _named(self, text):
         """A category's name seen through the classes, shape (1, n_classes), or (0, n_classes) without a known word."""

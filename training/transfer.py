@@ -39,11 +39,13 @@ class Size:
     """examples: of each label; 0: all. repeats: so often is each seen an epoch.
 
     draws: so many times they are drawn, and the listings split anew where the data bring no split.
+    photo_size: (height, width) in place of that of `[image]`, where given.
     """
 
     examples: int
     draws: int = 1
     repeats: int = 1
+    photo_size: tuple[int, int] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ def main(arguments=None):
         results = transfer(options.config, options.data, options.work, options.weights)
         write_figures(results, options.to)
     for row in results:
-        print("{start:24} {trained:7} {examples:>5}  {top1:.3f} ± {error:.3f} {megabytes:6} MB {ms:6} ms".format(**row))
+        size = "{}×{}".format(*row["photo_size"])
+        line = "{start:24} {trained:7} {examples:>5} {size:>8}  {top1:.3f} ± {error:.3f} {megabytes:6} MB {ms:6} ms"
+        print(line.format(**row, size=size))
     if options.figure:
         from training.transfer_figure import draw
 
@@ -83,28 +87,36 @@ def transfer(path, data, work, weights=None):
     Returns
     -------
     list of dict
-        start, trained ("whole" or "frozen"), examples ("all" or a number), draws, listings (trained on in a draw), top1
-        on the test listings, mean over the draws, error, the standard error of that mean, megabytes of the network's
+        start, trained ("whole" or "frozen"), examples ("all" or a number), photo_size, draws, listings (trained on in a
+        draw), top1 on the test listings, mean over the draws, error, the standard error of that mean, megabytes of the network's
         weights in float32, and ms, milliseconds of the processor for a photo in Keras.
     """
     config, text = load_config(path, TransferConfig), path.read_text("utf-8")
     found = []
     for start in config.starts:
-        backbone = start.backbone or config.image.backbone
-        changes = {"backbone": backbone, "weights": start.weights, "init_from": start.init_from}
-        image = dataclasses.replace(config.image, **changes)
         given = weights if start.weights == "imagenet" and not start.init_from else None
-        draws = {size: [] for size in config.sizes}
-        for draw in range(max(size.draws for size in config.sizes)):
-            drawn_config = dataclasses.replace(config, image=image, seed=config.seed + draw)
-            pipeline = Pipeline(drawn_config, text, data, work / config.name, given)
-            for size in config.sizes:
-                if draw < size.draws:
-                    draws[size].append(measured(pipeline, size))
         for size in config.sizes:
+            settings = from_start(config, start, size)
+            draws = []
+            for draw in range(size.draws):
+                drawn_config = dataclasses.replace(settings, seed=config.seed + draw)
+                draws.append(measured(Pipeline(drawn_config, text, data, work / config.name, given), size))
             known = {"start": start.name, "examples": size.examples or "all", "draws": size.draws}
-            found += [{**known, "trained": trained, **summary(draws[size], trained)} for trained in ("whole", "frozen")]
+            known["photo_size"] = settings.image.photo_size
+            found += [{**known, "trained": trained, **summary(draws, trained)} for trained in ("whole", "frozen")]
     return found
+
+
+def from_start(config, start, size):
+    """The configuration of training from a `Start` on a `Size`."""
+    image = dataclasses.replace(
+        config.image,
+        backbone=start.backbone or config.image.backbone,
+        weights=start.weights,
+        init_from=start.init_from,
+        photo_size=size.photo_size or config.image.photo_size,
+    )
+    return dataclasses.replace(config, image=image)
 
 
 def summary(draws, trained):
