@@ -60,9 +60,18 @@ def _run(app, arguments):
         _forget_output()
         return complain(f"{error.filename or 'standard output'}: {error.strerror}", UNUSABLE)
     except Exception as error:
+        if _from_interrupt(error):
+            return complain("interrupted", INTERRUPTED)
         if not hasattr(error, "format_message"):  # what typer raises for wrong usage
             raise
         return complain(f"{error.format_message().rstrip('.')}; see --help", USAGE)
+
+
+def _from_interrupt(error):
+    """Whether Ctrl-C is behind an error: a compiled module that it hits on import says that it cannot be imported."""
+    while error and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def complain(message, code=None):

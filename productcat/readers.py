@@ -85,7 +85,7 @@ def _read(path, columns, on_bad, format, labelled=False):
         raise ListingError(f"standard input: format {format!r}: expected one of {', '.join(STREAMED)}")
 
     def warn(bad):
-        warnings.warn(f"{path}, row {bad.number}: {bad.reason}", UserWarning, stacklevel=2)
+        warnings.warn(f"{path}, row {bad.number}: {bad.reason}", UserWarning, stacklevel=4)
 
     return _pairs(path, columns, on_bad or warn, format, labelled)
 

@@ -356,6 +356,17 @@ def test_an_interrupted_run_says_how_to_go_on(workplace):
     assert one_line(errors) == "interrupted; go on with --resume"
 
 
+def test_an_interrupt_while_a_compiled_module_is_imported_is_no_traceback(run, monkeypatch):
+    def load(bundle):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as interrupt:
+            raise ImportError("initialization failed") from interrupt  # as ONNX Runtime does
+
+    monkeypatch.setattr("productcat.categorizer.Categorizer.load", load)
+    assert run("predict", "--title", "belt") == (console.INTERRUPTED, "", "productcat: interrupted\n")
+
+
 def test_an_emoji_survives_a_terminal_that_cannot_show_it(workplace):
     (workplace / "listings.csv").write_text("id,title\n👜,belt\n", "utf-8")
     command = [*PROGRAM, "predict", "--title", "belt 👜"]
