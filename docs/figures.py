@@ -12,6 +12,7 @@ from pathlib import Path
 import figures_categories as categories
 import figures_duplicates as duplicates
 import figures_speed as speed
+import figures_training as training
 
 ROOT = Path(__file__).parent.parent
 FIGURES = {
@@ -31,6 +32,8 @@ FIGURES = {
     "duplicates-domains": duplicates.duplicates_domains,
     "copies": duplicates.copies,
     "rivals-duplicates": duplicates.rivals,
+    "transfer": training.transfer,
+    "backbones": training.backbones,
     "speed": speed.speed,
     "timings": speed.timings,
     "catalogue": speed.catalogue,
@@ -60,8 +63,8 @@ def main():
 
 
 def documents():
-    """README.md and the pages of docs/. → list of pathlib.Path"""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    """README.md, training/README.md and the pages of docs/. → list of pathlib.Path"""
+    return [ROOT / "README.md", ROOT / "training/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def rendered(text):

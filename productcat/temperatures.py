@@ -21,11 +21,12 @@ from productcat.distributions import softmax
 from productcat.ensemble import USES, Sight, combined
 from productcat.reliability import LEAST, losses
 
-SPREAD = {"photos": 0.35, "title": 0.35, "both": 0.35, "share": 0.35, "temperature": 0.35, "floor": 1.0}
+SPREAD = {"photos": 0.35, "title": 0.35, "both": 0.35, "share": 0.35, "temperature": 1.0, "floor": 1.0}
 """How far each number may be expected to lie from its present value: standard deviations, of logarithms and log-odds.
 
-Wide enough for 200 listings to double a temperature, narrow enough for 30 not to spoil what is right already. A floor
-is known less well than a temperature: sensible ones lie orders of magnitude apart."""
+Wide enough for 200 listings to double a temperature, narrow enough for 30 not to spoil what is right already. The
+floor and the projections' temperature are known less well than the others: of categories that are made of names alone
+they may be several times what they are of classes."""
 
 OFFSET_SPREAD = 0.5
 """The same of an offset, in nats: a category with ten listings is moved about half-way to where they want it."""

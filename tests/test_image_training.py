@@ -315,6 +315,19 @@ def test_a_normalization_layer_trains_like_that_of_keras(training):
     np.testing.assert_allclose(ours(features), theirs(features), atol=1e-6)
 
 
+def test_a_short_run_ends_with_the_batch_statistics_of_its_photos(training, tmp_path):
+    import keras
+
+    from training import image_model
+
+    stages = (image_model.Stage("all", 1, 1e-4),)
+    backbone = run(training, tmp_path, stages=stages, augment="none").get_layer("backbone")
+    convolution = keras.Model(backbone.input, backbone.get_layer("low_convolution").output)
+    seen = np.asarray(convolution(data()[0] / 127.5 - 1.0)).mean(axis=(0, 1, 2))
+    remembered = np.asarray(backbone.get_layer("low_normalization").moving_mean)
+    np.testing.assert_allclose(remembered, seen, atol=0.2 * np.abs(seen).max())
+
+
 def test_mixed_precision_trains_and_ends_in_float32(training, tmp_path):
     import keras
 

@@ -12,7 +12,7 @@ def tiny_network(include_top, weights, input_shape):
     photos = features = Input(input_shape)
     for name, width in (("low", 8), ("high", 16)):
         features = layers.Conv2D(width, 3, strides=2, use_bias=False, name=f"{name}_convolution")(features)
-        features = layers.BatchNormalization(momentum=0.5, name=f"{name}_normalization")(features)
+        features = layers.BatchNormalization(name=f"{name}_normalization")(features)
         features = layers.ReLU(name=f"{name}_out")(features)
     return Model(photos, features)
 

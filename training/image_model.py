@@ -165,6 +165,17 @@ def freeze(model, train_from):
         layer.trainable = False
 
 
+def forget_within(model, steps):
+    """Let batch normalization's moving statistics be those of the last tenth of a run of so many steps.
+
+    Keras remembers a hundred steps. A short run would end with statistics that are half those of its start, and be
+    wrong about all photos that are not like the ones from then.
+    """
+    for layer in model.get_layer("backbone").layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = min(layer.momentum, max(0.5, 1 - 10 / steps))
+
+
 def restore(config, n_classes, path):
     """A float32 model with the weights of a finished stage."""
     keras.mixed_precision.set_global_policy("float32")

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from productcat.distributions import softmax
 from productcat.progress import Progress
 from training.augment import augment
-from training.image_model import LOGITS, build, freeze, policy, restore
+from training.image_model import LOGITS, build, forget_within, freeze, policy, restore
 from training.imbalance import loss_weights, repeat_factors
 from training.metrics import mean_class_top_k, top_k
 from training.weights import assign, load_weights, metadata_of, save_tensors, values_of
@@ -110,6 +110,7 @@ class StageRun:
         keras.mixed_precision.set_global_policy(policy(config.precision))
         self.whole = build(config, len(self.classes))
         freeze(self.whole, self.stage.train_from)
+        forget_within(self.whole, steps)
         model = keras.Model(self.whole.input, self.whole.output[LOGITS])
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0,
