@@ -35,7 +35,7 @@ COLUMNS = {
 def main():
     """Measure, print the tables, write JSON."""
     options = arguments()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     from productcat.errors import ProductcatError
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import figures_categories as categories
 import figures_duplicates as duplicates
 import figures_speed as speed
-import figures_training as training
 
 ROOT = Path(__file__).parent.parent
 FIGURES = {
@@ -32,8 +31,6 @@ FIGURES = {
     "duplicates-domains": duplicates.duplicates_domains,
     "copies": duplicates.copies,
     "rivals-duplicates": duplicates.rivals,
-    "transfer": training.transfer,
-    "backbones": training.backbones,
     "speed": speed.speed,
     "timings": speed.timings,
     "catalogue": speed.catalogue,

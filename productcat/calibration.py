@@ -23,6 +23,7 @@ from productcat.reliability import (
     top_k,
 )
 from productcat.temperatures import Views, favour, fit
+from productcat.wording import counted
 
 FEWEST = 10
 """Listings that it takes to calibrate, and to choose the threshold of a kind of evidence."""
@@ -164,9 +165,8 @@ def _refuse_few(n_usable, n_known, labels):
     left_out = {"have a label that is no category": labels.unknown.total(), "have no evidence": n_known - n_usable}
     why = [f"{count} {what}" for what, count in left_out.items() if count]
     more = f" ({', '.join(why)})" if why else ""
-    raise ListingError(
-        f"{n_usable} listings that can be used{more}, expected at least {FEWEST}; label more, some hundred are good"
-    )
+    usable = f"{counted(n_usable, 'listing')} that can be used{more}"
+    raise ListingError(f"{usable}, expected at least {FEWEST}; label more, some hundred are good")
 
 
 def _in_order(sight, numbers):

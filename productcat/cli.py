@@ -38,6 +38,9 @@ from productcat.console import (
 )
 from productcat.wording import counted
 
+TABLES = (".csv", ".jsonl", ".parquet", ".lst")
+"""What files of listings end in."""
+
 app = typer.Typer(
     help=manual.PROGRAM,
     rich_markup_mode=None,
@@ -98,6 +101,8 @@ def predict(
         refuse(for_many, "goes with --from")
         if not photos and title is None:
             raise UsageError("give a PHOTO, --title or --from")
+        tables = [each for each in photos or () if each.lower().endswith(TABLES)]
+        refuse(dict.fromkeys(tables, True), "is no photo; a file of listings goes with --from")
         return _one(bundle, photos or (), title or "", as_json)
     refuse(for_one, "does not go with --from")
     if target == "-":

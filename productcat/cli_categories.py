@@ -9,9 +9,12 @@ import typer
 from productcat import console, manual_categories
 from productcat.console import FINE, SOME_BAD, BundleOption, UsageError, command, complain
 from productcat.errors import ListingError
-from productcat.wording import perhaps
+from productcat.wording import counted, perhaps
 
 app = console.group(manual_categories.CATEGORIES)
+
+FILES = ".toml", ".csv"
+"""What files of categories end in."""
 
 ToOption = Annotated[str, typer.Option("--to", metavar="NEWBUNDLE", help="The new bundle, a directory to be made.")]
 
@@ -57,7 +60,7 @@ def add(
         console.refuse({"--description": description, "--title": titles}, "goes with --name")
         place, definitions = _only(sources), read_definitions(_only(sources))
     else:
-        files = [each for each in sources or () if Path(each).suffix.lower() in (".toml", ".csv")]
+        files = [each for each in sources or () if Path(each).suffix.lower() in FILES]
         console.refuse(dict.fromkeys(files, True), "is a file, which does not go with --name")
         with named("--name"):
             place, definitions = "--name", [define(name, description, sources or (), titles or ())]
@@ -83,6 +86,8 @@ def _only(sources):
         raise UsageError("give a FILE of categories, or one category with --name")
     if len(sources) > 1:
         raise UsageError("give one FILE of categories; photos go with --name")
+    if Path(sources[0]).suffix.lower() not in FILES:
+        raise UsageError(f"{sources[0]}: a FILE of categories ends in {' or '.join(FILES)}; a photo goes with --name")
     return sources[0]
 
 
@@ -148,6 +153,6 @@ def _write(bundle, target, change):
         categorizer = Categorizer.load(bundle)
         said = change(categorizer)
         categorizer.save(target)
-    parts = [f"{target}: {len(categorizer.categories)} categories, {said}"]
-    parts += [f"{len(problems)} problems with photos, named above"] if problems else []
+    parts = [f"{target}: {counted(len(categorizer.categories), 'category', 'categories')}, {said}"]
+    parts += [f"{counted(len(problems), 'problem')} with photos, named above"] if problems else []
     return complain("; ".join(parts), SOME_BAD if problems else FINE)

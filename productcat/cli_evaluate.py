@@ -54,7 +54,7 @@ def evaluate(
     from productcat.display import evaluation_lines
 
     print("\n".join(evaluation_lines(figures)))
-    return _sum_up(target, f"evaluated on {figures['listings']} listings", found, problems, side)
+    return _sum_up(target, f"evaluated on {counted(figures['listings'], 'listing')}", found, problems, side)
 
 
 def _refuse_early(target):
@@ -89,7 +89,7 @@ def _notes(found, problems, side):
     labels = list(found.unknown_labels.items())
     rest = sum(count for _, count in labels[NAMED:])
     without = int((~found.answers[found.whole].known).sum())
-    notes = [(side.count, "row", "without a label, or that are no listing")]
+    notes = [(side.count, "row", "that cannot be used: no label, or no listing")]
     notes += [(count, "listing", f"labelled {label!r}, which is no category") for label, count in labels[:NAMED]]
     notes += [(rest, "listing", f"with {len(labels) - NAMED:,} more labels that are no categories")]
     notes += [(len(problems), "photo", "that cannot be read")]
@@ -113,7 +113,12 @@ def _written(target, found, notes, source, bundle):
 def _write(target, figures, origin, chunks):
     from productcat.outputs import write_folder
 
-    made = {"productcat": __version__, "source": origin.source, "left_out": origin.notes}
+    made = {
+        "productcat": __version__,
+        "source": origin.source,
+        "left_out": origin.notes,
+        "bundle_folder": origin.bundle,
+    }
     metrics = json.dumps(made | figures, indent=1, ensure_ascii=False) + "\n"
     write_folder(target, {METRICS: [metrics.encode()], REPORT: chunks})
 
@@ -161,7 +166,7 @@ def evaluate_pairs(
     from productcat.display import pair_evaluation_lines
 
     print("\n".join(pair_evaluation_lines(figures)))
-    parts = [f"{Path(target) / REPORT}: evaluated on {figures['pairs']} pairs", *notes]
+    parts = [f"{Path(target) / REPORT}: evaluated on {counted(figures['pairs'], 'pair')}", *notes]
     return complain("; ".join(parts), SOME_BAD if notes else FINE)
 
 

@@ -79,11 +79,12 @@ def remove(
     if ids == [STREAM]:
         ids = [line.rstrip("\r\n") for line in sys.stdin]
     known = index.ids()
-    index.remove(each for each in ids if each in known)
+    there = [each for each in dict.fromkeys(ids) if each in known]
+    index.remove(there)
     missing = [each for each in ids if each not in known]
     for each in missing:
         complain(f"id {each!r}: not in the index")
-    return SOME_BAD if missing else FINE
+    return complain(f"{counted(len(there), 'listing')} removed", SOME_BAD if missing else FINE)
 
 
 @app.command(help=manual_index.SEARCH)

@@ -9,7 +9,7 @@ import typer
 from productcat import console
 from productcat.console import UsageError, complain
 from productcat.errors import ListingError
-from productcat.wording import counted, perhaps
+from productcat.wording import counted, either, perhaps
 
 NAMED = 20
 """So many labels that are no category are named each."""
@@ -36,10 +36,9 @@ def labelled_listings(source, columns, side, format):
     pairs = read_labelled(source, columns, lambda bad: add(bad), format)
     first = list(islice(pairs, 1))
     if not first and held and all(bad.reason.startswith("no label") for bad in held):
-        names = columns.names("label")
         raise ListingError(
-            f"{source}: none of its {len(held)} rows has a label, in a column {' or '.join(names)!r}; "
-            "name the column of the labels with --label"
+            f"{source}: none of its {len(held)} rows has a label, in a column {either(columns.names('label'))}; "
+            "name the column of the labels with --label, or put photos into folders that are named by their labels"
         )
     for bad in held:
         side.add(bad)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from productcat.errors import ListingError
+from productcat.wording import either
 
 ROLES = ("id", "title", "photos", "label")
 PICTURES = "photo", "image", "picture", "img"
@@ -20,8 +21,14 @@ class Columns:
     column that you name must be there; a key that no row of JSON Lines has is a warning. Of the defaults a table needs
     `id`, and one of `title` and `photos`.
 
-    `photo_pattern` is the path of the one photo of each listing, such as "pictures/{id}.png", where no column names
-    photos. By default "images/{id}.jpg" is tried and taken where there is such a file: the published fashion layout.
+    `photo_pattern` is the path of the one photo of each listing, such as "pictures/{id}.png", in place of a column.
+    Without it, and without a column of photos, "images/{id}.jpg" is tried and taken where there is such a file: the
+    published fashion layout.
+
+    Raises
+    ------
+    ValueError
+        The pattern lacks "{id}", or comes with a column of photos.
     """
 
     EXAMPLE: ClassVar[str] = "id,title,photos"
@@ -33,15 +40,23 @@ class Columns:
     label: str | tuple = ("label", "category", "articleType")
     photo_pattern: str = ""
 
+    def __post_init__(self):
+        if self.photo_pattern and "{id}" not in self.photo_pattern:
+            raise ValueError(f'photo_pattern={self.photo_pattern}: expected "{{id}}" in it, in place of the id')
+        if self.photo_pattern and self.photos != Columns.photos:
+            raise ValueError(f"photos={self.photos} and photo_pattern={self.photo_pattern}: give one of them")
+
     @classmethod
     def from_text(cls, text):
-        """Columns from "role=name, role=name", a column each. Raises ValueError, naming the part that is wrong."""
+        """Columns from "role=name, role=name", a column each. Raises ValueError, naming what is wrong."""
         roles = [each.name for each in fields(cls)]
         given = {}
         for part in filter(str.strip, text.split(",")):
             role, _, name = (each.strip() for each in part.partition("="))
             if role not in roles or not name:
                 raise ValueError(f"{part.strip()!r} is not role=name with one of the roles {', '.join(roles)}")
+            if role in given:
+                raise ValueError(f"{role} is given twice, as {given[role]} and {name}; choose one")
             given[role] = name
         return cls(**given)
 
@@ -58,10 +73,12 @@ class Columns:
         for role in ROLES:
             if role not in found and (role == "id" or getattr(self, role) != getattr(Columns, role)):
                 extra = ", or add one that numbers the listings" if role == "id" else ""
-                raise ListingError(f"{name}: no column {' or '.join(self.names(role))!r}; {_way_out(header)}{extra}")
+                raise ListingError(f"{name}: no column {either(self.names(role))}; {_way_out(header)}{extra}")
         if "title" not in found and "photos" not in found and not self.photo_pattern:
             raise ListingError(f"{name}: no column 'title' and none 'photos'; {_way_out(header)}")
-        if "photos" not in found and not self.photo_pattern:
+        if self.photo_pattern:
+            found.pop("photos", None)
+        elif "photos" not in found:
             for column in (each.strip() for each in header if any(word in each.lower() for word in PICTURES)):
                 warnings.warn(
                     f"{name}: column {column!r} is not read, since none is called {' or '.join(self.names('photos'))}; "

@@ -23,8 +23,23 @@ ColumnsOption = Annotated[
     str | None,
     typer.Option("--columns", help="Columns, as role=name, ...; roles: id, title, photos, label, photo_pattern."),
 ]
+
+
+def _known_format(format):
+    from productcat.tables import FORMATS
+
+    if format not in (None, *FORMATS):
+        raise UsageError(f"--format {format}: expected one of {', '.join(FORMATS)}")
+    return format
+
+
 FormatOption = Annotated[
-    str | None, typer.Option("--format", help="csv, jsonl, parquet, lst or folders. [default: seen from the content]")
+    str | None,
+    typer.Option(
+        "--format",
+        help="csv, jsonl, parquet, lst or folders. [default: seen from the content]",
+        callback=_known_format,
+    ),
 ]
 BadOption = Annotated[
     str | None, typer.Option("--bad", help="The side file. [default: <--to>.bad.jsonl; with --to -, standard error]")

@@ -2,13 +2,17 @@
 
 import json
 
-SHOWN, BAR_WIDTH = 5, 24
+from productcat.wording import counted
+
+SHOWN, LEAST_SHOWN, BAR_WIDTH = 5, 0.0005, 24
 KINDS = {"both": "photos and title", "photos": "photos alone", "title": "the title alone"}
 """Kinds of evidence in words."""
 
 
 def prediction_lines(categories, confidences, prediction, encoding="utf-8"):
-    """The decision in words, then the five best categories with bars, whatever it is; * marks those of the shortlist.
+    """The decision in words, then the best categories with bars, whatever it is; * marks those of the shortlist.
+
+    Five of them, or as many as the shortlist has; but for the best, none whose confidence would read 0.0 %.
 
     Parameters
     ----------
@@ -27,10 +31,14 @@ def prediction_lines(categories, confidences, prediction, encoding="utf-8"):
         "abstain": "Abstain: no category is likely enough, ask the seller",
     }
     lines = [said[prediction.decision], ""]
-    for number in (-confidences).argsort(kind="stable")[: max(SHOWN, len(shortlist))]:
+    best = (-confidences).argsort(kind="stable")[: max(SHOWN, len(shortlist))]
+    shown = max(len(shortlist), 1, int((confidences[best] >= LEAST_SHOWN).sum()))
+    for number in best[:shown]:
         category, confidence = categories[number], confidences[number]
         mark = "*" if category in shortlist else " "
         lines.append(f"{mark} {_bar(confidence, encoding)} {100 * confidence:5.1f} %  {category}")
+    if shown < len(best):
+        lines.append(f"  {'':{BAR_WIDTH}} < 0.1 %  {counted(len(categories) - shown, 'other')}")
     return lines
 
 
@@ -148,7 +156,7 @@ def evaluation_lines(figures):
     lines = [f"{'':28}" + "".join(f"{KINDS[use]:>18}" for use in overall)]
     if min(figures["evidence"].values()) < 1:  # what lacks it counts as wrong below
         shares = (_figure(figures["evidence"][use], True) for use in overall)
-        lines.append(f"{'listings with such evidence':28}" + "".join(f"{each:>18}" for each in shares))
+        lines.append(f"{'listings with an answer':28}" + "".join(f"{each:>18}" for each in shares))
     for key, name in names.items():
         values = (_figure(each[key]["value"], key != "expected_calibration_error") for each in overall.values())
         lines.append(f"{name:28}" + "".join(f"{each:>18}" for each in values))

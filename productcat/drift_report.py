@@ -62,7 +62,8 @@ def _figures(found):
         rows.append([f"mean confidence, {KINDS[use]}", (test, each["test"]), (share(each["here"]), each["here"])])
     why = (
         "<p>Beside these listings stand those that training set apart to test the bundle by. Figures that are much "
-        "worse here mean that these listings are of another kind, or labelled otherwise.</p>\n"
+        "worse here mean that these listings are of another kind, or labelled otherwise. Here, listings "
+        "without such evidence are left out; above they count as wrong.</p>\n"
         if found["figures"]
         else "<p>How the bundle did on the test listings of its training is <b>not known</b>, or cannot be compared, "
         "since its categories are not the classes that it was trained on.</p>\n"

@@ -152,7 +152,7 @@ def _evidence(figures, words):
     }
     rows = [[name, *(_figure(each[key], key) for each in overall.values())] for key, name in FIGURES.items()]
     if min(figures["evidence"].values()) < 1:
-        rows.insert(0, ["listings with such evidence", *((share(each), each) for each in figures["evidence"].values())])
+        rows.insert(0, ["listings with an answer", *((share(each), each) for each in figures["evidence"].values())])
     return f"""{_gains(figures, words)}<div class="pair">
 <div class="panel">{evaluation_plots.comparison(points)}</div>
 {table(["", *words.values()], rows)}</div>

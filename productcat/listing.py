@@ -52,6 +52,8 @@ class Listing:
             raise ListingError(
                 f"listing {self.id!r}: the title is {type(self.title).__name__}, expected str; use '' for no title"
             )
+        if self.photos is None:
+            raise ListingError(f"listing {self.id!r}: photos is None, expected a sequence; use () for no photo")
         one_photo = isinstance(self.photos, str | bytes | bytearray | memoryview | np.ndarray)
         if one_photo or not hasattr(self.photos, "__iter__"):
             raise ListingError(

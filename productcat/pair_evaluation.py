@@ -102,12 +102,13 @@ def evaluate_pairs(detector, listings, pairs, adapt=True):
     known = {each.id: each for each in embeddings if each.id in wanted}
     usable = [each for each in pairs if each.left in known and each.right in known]
     labels = np.array([each.same for each in usable], bool)
-    if labels.all() or not labels.any():
-        raise ListingError(
-            f"{labels.sum()} pairs of the same item and {(~labels).sum()} of different items can be used, expected at "
-            "least one of each; label more, and give the file that has their listings"
-        )
     missing = tuple(sorted(wanted - set(known)))
+    if labels.all() or not labels.any():
+        unknown = f" (no listing is called {missing[0]!r})" if missing else ""
+        raise ListingError(
+            f"{labels.sum()} pairs of the same item and {(~labels).sum()} of different items can be used{unknown}, "
+            "expected at least one of each; label more, and give the file that has their listings"
+        )
     scores = _scores(detector, usable, known)
     return PairEvaluation(detector, usable, scores, labels, known, missing, len(pairs) - len(usable), len(embeddings))
 

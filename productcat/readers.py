@@ -116,15 +116,15 @@ def _photo_finder(path, columns, format):
     folder = Path() if path == "-" else path if format == "folders" else path.parent
 
     def place(photo):
-        return photo if isinstance(photo, bytes) else folder / photo
+        return photo if isinstance(photo, bytes) or "://" in photo else folder / photo
 
     def find(id, value):
+        if columns.photo_pattern:
+            return [place(columns.photo_pattern.replace("{id}", id))] if id else []
         if value is not MISSING:
             return [place(photo) for photo in photos_of(value)]
         if not id:
             return []
-        if columns.photo_pattern:
-            return [place(columns.photo_pattern.replace("{id}", id))]
         published = place(PUBLISHED_PATTERN.replace("{id}", id))
         return [published] if os.path.isfile(published) else []  # of an endless id, too, without an error
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from productcat.columns import ROLES, BadRow, Columns, Row
 from productcat.errors import ListingError
+from productcat.wording import counted
 
 FORMATS = ("csv", "jsonl", "parquet", "lst", "folders")
 STREAMED = ("csv", "jsonl", "lst")
@@ -147,7 +148,8 @@ def csv_rows(lines, first, columns, name):
         elif len(record) != len(header):
             span = f" (lines {number} to {number + n_lines - 1})" if n_lines > 1 else ""
             way_out = f'put text with "{delimiter}" in it in quotes' if len(record) > len(header) else "fill up the row"
-            yield BadRow(number, f"{len(record)} fields instead of {len(header)}{span}; {way_out}", text)
+            fields = f"{counted(len(record), 'field')} instead of {len(header)}{span}"
+            yield BadRow(number, f"{fields}; {way_out}", text)
         else:
             yield Row(number, {role: record[place] for role, place in places.items()}, text)
     if header is None:
@@ -219,7 +221,7 @@ def lst_rows(lines):
             continue
         fields = line.rstrip("\r\n").split("\t")
         if len(fields) != 3:
-            reason = f"{len(fields)} fields instead of 3; write index, label and path, with tabs between"
+            reason = f"{counted(len(fields), 'field')} instead of 3; write index, label and path, with tabs between"
             yield BadRow(number, reason, line)
         elif not fields[2].strip():
             yield BadRow(number, "no path; write index, label and path, with tabs between", line)

@@ -8,6 +8,11 @@ def counted(number, noun, plural=None):
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def either(names):
+    """Names of which one is wanted: "'title' or 'name'"."""
+    return " or ".join(map(repr, names))
+
+
 def perhaps(name, known):
     """A question for the name that was meant, "" where none is alike."""
     alike = difflib.get_close_matches(name, known, 1)

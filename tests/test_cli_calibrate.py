@@ -154,8 +154,8 @@ def test_of_very_many_unknown_labels_the_first_are_named(run, workplace):
         (
             ["bare.csv", "--to", TARGET],
             console.UNUSABLE,
-            "bare.csv: none of its 30 rows has a label, in a column 'label or category or articleType'; "
-            "name the column of the labels with --label",
+            "bare.csv: none of its 30 rows has a label, in a column 'label' or 'category' or 'articleType'; "
+            "name the column of the labels with --label, or put photos into folders that are named by their labels",
         ),
         (["hats.csv", "--to", TARGET], console.UNUSABLE, "no label is a category of the bundle: the labels are 'Hats'"),
         (

@@ -116,7 +116,7 @@ def test_a_description_counts_where_the_name_says_nothing(run, workplace):
 
 def test_categories_are_removed_by_their_names(run):
     code, _, errors = run("remove", "Belts", "Handbags", "Belts", "--to", "new")
-    assert (code, one_line(errors)) == (0, "new: 1 categories, 2 removed")
+    assert (code, one_line(errors)) == (0, "new: 1 category, 2 removed")
     assert listed(run, "new") == ["Tshirts"]
 
 
@@ -247,8 +247,8 @@ def test_a_bad_file_is_an_error_that_names_the_place(tmp_path, name):
         (["add", "none.toml", "--to", "new"], console.UNUSABLE, "none.toml: no such file; check the path"),
         (
             ["add", "mat-1.jpg", "--to", "new"],
-            console.UNUSABLE,
-            "mat-1.jpg: a file of categories ends in .toml or .csv",
+            console.USAGE,
+            "mat-1.jpg: a FILE of categories ends in .toml or .csv; a photo goes with --name",
         ),
         (["add", "sports.csv"], console.USAGE, "Missing option '--to'; see --help"),
         (["add", "--to", "new"], console.USAGE, "give a FILE of categories, or one category with --name; see --help"),

@@ -109,7 +109,7 @@ def test_what_is_left_out_is_named_counted_and_in_the_report(run, workplace):
         "1 problem with photos, named above; 1 bad row, named above",
     ]
     assert metrics(workplace / "report")["left_out"] == [
-        "1 row without a label, or that are no listing",
+        "1 row that cannot be used: no label, or no listing",
         "2 listings labelled 'Belt', which is no category",
         "1 photo that cannot be read",
         "1 listing without evidence, taken for wrong",

@@ -36,12 +36,17 @@ def test_a_title_that_is_no_text_is_refused_by_the_listings_id(title):
 
 @pytest.mark.parametrize(
     "photo",
-    ["a.jpg", Path("a.jpg"), b"jpeg", bytearray(b"jpeg"), memoryview(b"jpeg"), np.zeros((2, 2, 3), np.uint8), None, 3],
+    ["a.jpg", Path("a.jpg"), b"jpeg", bytearray(b"jpeg"), memoryview(b"jpeg"), np.zeros((2, 2, 3), np.uint8), 3],
     ids=lambda photo: type(photo).__name__,
 )
 def test_one_photo_instead_of_a_sequence_is_refused_with_the_way_out(photo):
     with pytest.raises(ListingError, match=r"listing 'L7': photos is one .*write photos=\(photo,\)"):
         Listing(id="L7", photos=photo)
+
+
+def test_no_photos_are_an_empty_sequence():
+    with pytest.raises(ListingError, match=r"listing 'L7': photos is None, expected a sequence; use \(\) for no photo"):
+        Listing(id="L7", photos=None)
 
 
 def test_a_listing_error_is_a_productcat_error():

@@ -228,7 +228,7 @@ def test_an_unknown_setting_is_one_line(capsys, tmp_path):
 
 def test_a_missing_configuration_or_file_of_weights_is_one_line(capsys, tmp_path):
     to = "--data", ROOT / "data", "--to", tmp_path / "to", "--work", tmp_path / "work"
-    assert "No such file or directory: 'none.toml'" in mistake(capsys, "none.toml", *to)
+    assert "none.toml: No such file or directory" in mistake(capsys, "none.toml", *to)
     message = mistake(capsys, SAMPLES, *to, "--weights", "no.weights.h5")
     assert message == 'error: no.weights.h5: no such file of weights; give one, or weights = "imagenet" or "none"'
 

@@ -173,6 +173,19 @@ def test_columns_of_other_names_are_a_setting(write, tmp_path):
     assert Columns.from_text("id=sku, title=headline, photo_pattern=p/{id}.png") == columns
 
 
+def test_a_pattern_takes_the_place_of_a_column_of_photos(write, tmp_path):
+    path = write("id,title,photos\n7,Red boots,other.jpg\n,Bag,b.jpg\n")
+    listings = read(path, columns=Columns(photo_pattern="p/{id}.png"))[0]
+    assert [each.photos for each in listings] == [(tmp_path / "p/7.png",), ()]
+    with pytest.raises(ValueError, match=r"photos=image and photo_pattern=p/\{id\}.png: give one of them"):
+        Columns(photos="image", photo_pattern="p/{id}.png")
+
+
+def test_an_address_of_a_photo_is_named_as_it_is(write):
+    listings = read(write("id,photos\n7,https://example.com/a.jpg\n"))[0]
+    assert listings[0].photos == ("https://example.com/a.jpg",)
+
+
 @pytest.mark.parametrize("text", ["titel=name", "title", "title="])
 def test_a_wrong_text_for_columns_is_named(text):
     with pytest.raises(ValueError, match=f"'{text}' is not role=name with one of the roles id, title"):
@@ -183,7 +196,7 @@ def test_a_wrong_text_for_columns_is_named(text):
     ("content", "number", "reason"),
     [
         ("id,title\n1,a\n2,red, warm\n", 3, '3 fields instead of 2; put text with "," in it in quotes'),
-        ("id,title\n1,a\n2\n", 3, "1 fields instead of 2; fill up the row"),
+        ("id,title\n1,a\n2\n", 3, "1 field instead of 2; fill up the row"),
         ("id,title\n1,a\n1,b\n", 3, "the id '1' is that of row 2 too"),
         (b"id,title\n1,a\n2,\xff\n", 3, "the title is not UTF-8 text"),
         (b"id,title\n1,a\n2,b\0c\n", 3, "a NUL byte in the title"),
@@ -210,7 +223,7 @@ def test_a_bad_row_is_named_with_its_number_and_the_others_are_read(write, conte
     [
         (b"2\ta.jpg", "2 fields instead of 3; write index, label and path, with tabs between"),
         (b"2\t0\t1\ta.jpg", "4 fields instead of 3"),
-        (b"2 0 a.jpg", "1 fields instead of 3"),
+        (b"2 0 a.jpg", "1 field instead of 3"),
         (b"2\t0\t ", "no path; write index, label and path, with tabs between"),
         (b"1\t0\ta.jpg", "the id '1' is that of row 1 too"),
         (b"2\t \ta.jpg", "no label; label it or leave it out"),

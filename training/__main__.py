@@ -4,6 +4,7 @@ import argparse
 import csv
 import json
 import os
+import sys
 from pathlib import Path
 
 from productcat.bundle import refuse_existing
@@ -20,17 +21,18 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     with mistakes_in_one_line():
         refuse_existing(options.to)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes would drown the progress
+        text = options.config.read_text("utf-8")  # before TensorFlow, which takes a while
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes would drown the progress
 
     from training.config import load_config
     from training.pipeline import Pipeline
 
     with mistakes_in_one_line():
         config = load_config(options.config)
-        text, work = options.config.read_text("utf-8"), options.work / config.name
-        pipeline = Pipeline(config, text, options.data, work, options.weights)
+        pipeline = Pipeline(config, text, options.data, options.work / config.name, options.weights)
         figures, per_class = pipeline.run(options.to)
     print(json.dumps(figures, indent=1))
+    print(f"{options.to}: written", file=sys.stderr)
     if options.table:
         with options.table.open("w", newline="") as file:
             writer = csv.DictWriter(file, per_class[0])

@@ -31,7 +31,9 @@ def mistakes_in_one_line():
     """End the program with one line on standard error and exit code 1 where it fails by what the user gave it."""
     try:
         yield
-    except (ProductcatError, ValueError, OSError) as error:
+    except OSError as error:
+        sys.exit(f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}")
+    except (ProductcatError, ValueError) as error:
         sys.exit(f"error: {error}")
 
 

@@ -23,7 +23,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser("python -m training.compare", description=description, parents=parents)
     parser.add_argument("config", type=Path, help="a TOML file, such as training/configs/comparison.toml")
     options = parser.parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     with mistakes_in_one_line():
         results = compare(options.config, options.data, options.work, options.weights)

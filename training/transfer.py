@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes would drown the progress
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up notes would drown the progress
 
 import keras
 
@@ -88,8 +88,8 @@ def transfer(path, data, work, weights=None):
     -------
     list of dict
         start, trained ("whole" or "frozen"), examples ("all" or a number), photo_size, draws, listings (trained on in a
-        draw), top1 on the test listings, mean over the draws, error, the standard error of that mean, megabytes of the network's
-        weights in float32, and ms, milliseconds of the processor for a photo in Keras.
+        draw), top1 on the test listings, mean over the draws, error, the standard error of that mean, megabytes of the
+        network's weights in float32, and ms, milliseconds of the processor for a photo in Keras.
     """
     config, text = load_config(path, TransferConfig), path.read_text("utf-8")
     found = []

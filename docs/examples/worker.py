@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from itertools import islice
 
-from productcat import Categorizer, read_listings
+from productcat import Categorizer, ProductcatError, read_listings
 
 BATCH = 64
 categorizer = None
@@ -38,16 +38,25 @@ def predicted(listings, pool, ahead):
         yield from future.result()
 
 
+def tell(bad):
+    """Say which row is no listing, and why."""
+    print(f"row {bad.number}: {bad.reason}", file=sys.stderr)
+
+
 def main():
     """Read, predict, write."""
+    listings = read_listings(sys.argv[1], on_bad=tell)
     context = multiprocessing.get_context("spawn")  # a forked copy of an open network does not work
     cores, free = sorted(os.sched_getaffinity(0)), context.Queue()
     for core in cores:
         free.put(core)
     with ProcessPoolExecutor(len(cores), context, start, (free,)) as pool:
-        for found in predicted(read_listings(sys.argv[1]), pool, 3 * len(cores)):
+        for found in predicted(listings, pool, 3 * len(cores)):
             print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ProductcatError as error:
+        sys.exit(f"{error}")
