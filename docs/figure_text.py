@@ -36,9 +36,9 @@ def paragraph(text):
     return textwrap.fill(joined, 120, break_on_hyphens=False).replace("\N{NO-BREAK SPACE}", " ")
 
 
-def share(value):
-    """A share with three decimals; a dash where there is none."""
-    return "–" if value is None else f"{value:.3f}"
+def share(value, decimals=3):
+    """A share; a dash where there is none. decimals: not fewer than it is stored with, lest it be rounded twice."""
+    return "–" if value is None else f"{value:.{decimals}f}"
 
 
 def percent(value, decimals=1):

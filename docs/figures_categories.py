@@ -196,7 +196,7 @@ def rivals():
     }
     costs = {"ms": "ms a listing", "mb": "MB"}
     rows = [
-        [name, *(share(row.get(each)) for each in shares), *(amount(row[each]) for each in costs)]
+        [name, *(share(row.get(each), 4) for each in shares), *(amount(row[each]) for each in costs)]
         for name, row in found["rows"].items()
     ]
     said = []

@@ -165,15 +165,14 @@ class Categorizer:
         examples : iterable of Listing
             The projection is the mean of their distributions, the prototypes those of the features of their photos and
             of the words of their titles. The name counts as some examples more, where the title model knows its
-            words and the bundle says so. Without examples, the name and the description are all; where they say
-            little, that is a warning, and the category gets less confidence, lest it take some from every listing.
+            words and the bundle says so. Without examples, the name and the description are all.
         description : str
             More words beside the name.
 
         Raises
         ------
         ListingError
-            No name, or neither examples nor name give any evidence.
+            No name, or neither examples nor name give any evidence; that a name says little is a warning.
         """
         self.projections = self.projections.with_category(name, self._category(name, examples, description))
 
@@ -225,18 +224,18 @@ class Categorizer:
         sight = self.look(examples := list(only(Listing, examples)))
         known = _evident(combined(sight, self.ensemble))
         named = self._named(text := f"{name} {description}".strip())
-        if not len(known) and (examples or not len(named)):
+        if examples and not len(known):
+            raise ListingError(f"category {name!r}: none of its examples can be read; give {self._wanted()}")
+        if not len(known) and not len(named):
             why = "the title model knows no word of its name" if self.title_model else "there is no title model here"
-            why = "none of its examples can be read" if examples else why
             raise ListingError(f"category {name!r}: {why}; give {self._wanted()}")
-        trust = 1.0 if len(known) else self.title_model.trust(text)
-        if trust < 1.0:
+        if not len(known) and self.title_model.guesses(text):
             _warn([[f"category {name!r}: its name has no known word, its pieces say little; give {self._wanted()}"]])
-        weights = [1.0] * len(known) + [self.projections.few_shot.name_counts if len(known) else 1.0] * len(named)
+        counts = self.projections.few_shot.name_counts if len(known) else 1.0
+        weights = np.concatenate([np.ones(len(known)), np.full(len(named), counts)])
         projection = np.average(np.concatenate([known, named]), axis=0, weights=weights)
-        evident = {kind: _evident(rows) for kind, rows in sight.vectors.items()}
-        prototypes = {kind: Prototype.of(rows) for kind, rows in evident.items() if rows.size}
-        return Category(projection, prototypes, offset=float(np.log(trust)))
+        vectors = {kind: _evident(rows) for kind, rows in sight.vectors.items()}
+        return Category(projection, {kind: Prototype.of(rows) for kind, rows in vectors.items() if rows.size})
 
     def _named(self, text):
         """A category's name seen through the classes, shape (1, n_classes), or (0, n_classes) without a known word."""

@@ -74,7 +74,7 @@ class Category:
     prototypes : dict, "photos" | "title" → Prototype
         Without the kinds of which no example has any.
     offset : float
-        As `CategoryProjections` has them.
+        As `CategoryProjections` has them; 0 until a calibration says otherwise.
     """
 
     projection: np.ndarray
@@ -140,8 +140,7 @@ class CategoryProjections:
     few_shot : FewShot
     offsets : ndarray of shape (n_categories,), optional
         Added to the logarithms of the confidences before they are normalised: by how much a category is more, or less
-        frequent here than its score tells. Fitted by a calibration; without one 0, and less for a category of which
-        there is but a name that says little.
+        frequent here than its score tells. Fitted by a calibration; 0 without one.
     """
 
     def __init__(
@@ -196,8 +195,8 @@ class CategoryProjections:
         A category's score is how far its divergence lies below that of a category sharing nothing with the
         listing, KL_none − KL_c, where KL_none = −H(p) + log(n_classes / floor). Confidence is the score to the
         power 1 / temperature, normalised. So the order is that of the divergences, and where the categories are the
-        classes and the temperature is 1, confidence is the listing's distribution itself: mapping loses nothing. The
-        offsets may shift it.
+        classes and the temperature is 1, confidence is the listing's distribution itself: mapping loses nothing. A
+        calibration may shift it by the offsets.
 
         Where a category has a prototype and the listing has a vector of that kind, the score of the category is
         multiplied by exp(scale · n / (n + settling) · (similarity − neutral)), n being the number of examples. Where

@@ -151,14 +151,11 @@ class TitleModel:
         parts = [self._batch_vectors(titles[i : i + BATCH]) for i in range(0, len(titles), BATCH)]
         return np.concatenate(parts) if parts else np.empty((0, self._table.shape[1]), np.float32)
 
-    def trust(self, title):
-        """How much what it says of a title is worth: 1, or less where it knows no word, and the pieces say little.
-
-        A word counts as known with or without its ending. → float in (0, 1]
-        """
+    def guesses(self, title):
+        """Whether it knows no word of a title, with or without its ending, and what their pieces say is little."""
         if any(word in self._rows or self._without_ending(word) is not None for word in split_words(title)):
-            return 1.0
-        return float(np.clip(information_of(self.distributions([title]))[0] / SAYS_LITTLE, 0.01, 1.0))
+            return False
+        return bool(information_of(self.distributions([title]))[0] < SAYS_LITTLE)
 
     @cached_property
     def _rows(self):

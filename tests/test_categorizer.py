@@ -131,21 +131,6 @@ def test_a_name_of_which_only_pieces_are_known_is_a_warning_where_they_say_littl
     categorizer.add_category("Tshirtss", description="leather belt")
 
 
-@pytest.mark.filterwarnings("ignore:category 'Tshirtss'")
-def test_a_category_of_a_name_that_says_little_takes_little_from_other_listings(
-    categorizer, shop_listings, monkeypatch
-):
-    listings, _ = shop_listings
-    before = categorizer.predict_proba(listings)
-    categorizer.add_category("Tshirtss")
-    assert categorizer.predict_proba(listings)[:, -1].max() > 0.3
-    monkeypatch.setattr("productcat.title_model.SAYS_LITTLE", 100.0)
-    categorizer.add_category("Tshirtss")
-    after = categorizer.predict_proba(listings)
-    assert after[:, -1].max() < 0.02
-    np.testing.assert_allclose(after[:, :-1], before, atol=0.02)
-
-
 def test_categories_come_and_go_without_touching_the_divergences_of_others(categorizer, shop_listings):
     listings, names = shop_listings
     distributions = categorizer.class_distributions(listings)
