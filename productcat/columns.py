@@ -73,7 +73,8 @@ class Columns:
         for role in ROLES:
             if role not in found and (role == "id" or getattr(self, role) != getattr(Columns, role)):
                 extra = ", or add one that numbers the listings" if role == "id" else ""
-                raise ListingError(f"{name}: no column {either(self.names(role))}; {_way_out(header)}{extra}")
+                option = "--label" if role == "label" else "--columns"
+                raise ListingError(f"{name}: no column {either(self.names(role))}; {_way_out(header, option)}{extra}")
         if "title" not in found and "photos" not in found and not self.photo_pattern:
             raise ListingError(f"{name}: no column 'title' and none 'photos'; {_way_out(header)}")
         if self.photo_pattern:
@@ -89,8 +90,8 @@ class Columns:
         return found
 
 
-def _way_out(header):
-    return f"there are {', '.join(each.strip() for each in header)}: rename one, or name it in Columns (--columns)"
+def _way_out(header, option="--columns"):
+    return f"there are {', '.join(each.strip() for each in header)}: rename one, or name it in Columns ({option})"
 
 
 @dataclass(frozen=True)

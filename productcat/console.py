@@ -79,7 +79,8 @@ def _run(app, arguments):
             return complain("interrupted", INTERRUPTED)
         if not hasattr(error, "format_message"):  # what typer raises for wrong usage
             raise
-        return complain(f"{error.format_message().rstrip('.')}; see --help", USAGE)
+        said = error.format_message().rstrip(".")
+        return complain(said + (" See --help" if said.endswith("?") else "; see --help"), USAGE)
 
 
 def _from_interrupt(error):
