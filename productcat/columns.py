@@ -21,7 +21,8 @@ class Columns:
     column that you name must be there; a key that no row of JSON Lines has is a warning. Of the defaults a table needs
     `id`, and one of `title` and `photos`.
 
-    `photo_pattern` is the path of the one photo of each listing, such as "pictures/{id}.png", in place of a column.
+    `photo_pattern` is the path of the one photo of each listing of a table, such as "pictures/{id}.png", in place of a
+    column.
     Without it, and without a column of photos, "images/{id}.jpg" is tried and taken where there is such a file: the
     published fashion layout.
 

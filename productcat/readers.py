@@ -23,6 +23,8 @@ from productcat.tables import STREAMED, detect, folder_rows, is_unicode, parquet
 SEPARATOR = "|"
 PUBLISHED_PATTERN = "images/{id}.jpg"
 TEXT_SHOWN = 200
+OF_PHOTOS = "lst", "folders"
+"""Formats whose rows are photos."""
 MISSING = object()
 """In place of a cell's content where a row has no such column."""
 
@@ -119,7 +121,7 @@ def _photo_finder(path, columns, format):
         return photo if isinstance(photo, bytes) or "://" in photo else folder / photo
 
     def find(id, value):
-        if columns.photo_pattern:
+        if columns.photo_pattern and format not in OF_PHOTOS:
             return [place(columns.photo_pattern.replace("{id}", id))] if id else []
         if value is not MISSING:
             return [place(photo) for photo in photos_of(value)]
