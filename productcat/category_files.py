@@ -72,8 +72,8 @@ def read_definitions(path):
         The file is missing, of another type, or without a category; or a row or a category in it is wrong.
     """
     path = Path(path)
-    if path.suffix.lower() not in _READERS:
-        raise ListingError(f"{path}: a file of categories ends in {' or '.join(_READERS)}; write one of these")
+    if path.suffix.lower() not in SUFFIXES:
+        raise ListingError(f"{path}: a file of categories ends in {' or '.join(SUFFIXES)}; write one of these")
     detect(path, "csv")  # raises for a file that is missing
     definitions = _READERS[path.suffix.lower()](path)
     if not definitions:
@@ -210,3 +210,5 @@ def _from_csv(path):
 
 
 _READERS = {".toml": _from_toml, ".csv": _from_csv}
+SUFFIXES = tuple(_READERS)
+"""What files of categories end in."""

@@ -13,9 +13,6 @@ from productcat.wording import counted, perhaps
 
 app = console.group(manual_categories.CATEGORIES)
 
-FILES = ".toml", ".csv"
-"""What files of categories end in."""
-
 ToOption = Annotated[str, typer.Option("--to", metavar="NEWBUNDLE", help="The new bundle, a directory to be made.")]
 
 
@@ -54,13 +51,13 @@ def add(
     bundle: BundleOption = None,
 ):
     """What `manual_categories.ADD` says."""
-    from productcat.category_files import define, named, read_definitions
+    from productcat.category_files import SUFFIXES, define, named, read_definitions
 
     if name is None:
         console.refuse({"--description": description, "--title": titles}, "goes with --name")
         place, definitions = _only(sources), read_definitions(_only(sources))
     else:
-        files = [each for each in sources or () if Path(each).suffix.lower() in FILES]
+        files = [each for each in sources or () if Path(each).suffix.lower() in SUFFIXES]
         console.refuse(dict.fromkeys(files, True), "is a file, which does not go with --name")
         with named("--name"):
             place, definitions = "--name", [define(name, description, sources or (), titles or ())]
@@ -82,12 +79,15 @@ def add(
 
 def _only(sources):
     """The file, where there is no --name."""
+    from productcat.category_files import SUFFIXES
+
     if not sources:
         raise UsageError("give a FILE of categories, or one category with --name")
     if len(sources) > 1:
         raise UsageError("give one FILE of categories; photos go with --name")
-    if Path(sources[0]).suffix.lower() not in FILES:
-        raise UsageError(f"{sources[0]}: a FILE of categories ends in {' or '.join(FILES)}; a photo goes with --name")
+    if Path(sources[0]).suffix.lower() not in SUFFIXES:
+        ends = " or ".join(SUFFIXES)
+        raise UsageError(f"{sources[0]}: a FILE of categories ends in {ends}; a photo goes with --name")
     return sources[0]
 
 
@@ -149,10 +149,11 @@ def _write(bundle, target, change):
     refuse_existing(target, "a bundle is written to a new directory")  # before the models, which take a while
     from productcat.categorizer import Categorizer
 
-    with console.told_to(console.Spoken("")) as problems:
+    side = console.Spoken("")
+    with console.told_to(side) as problems:
         categorizer = Categorizer.load(bundle)
         said = change(categorizer)
         categorizer.save(target)
     parts = [f"{target}: {counted(len(categorizer.categories), 'category', 'categories')}, {said}"]
-    parts += [f"{counted(len(problems), 'problem')} with photos, named above"] if problems else []
+    parts += console.troubles(len(problems), side)
     return complain("; ".join(parts), SOME_BAD if problems else FINE)

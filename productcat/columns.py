@@ -22,9 +22,8 @@ class Columns:
     `id`, and one of `title` and `photos`.
 
     `photo_pattern` is the path of the one photo of each listing of a table, such as "pictures/{id}.png", in place of a
-    column.
-    Without it, and without a column of photos, "images/{id}.jpg" is tried and taken where there is such a file: the
-    published fashion layout.
+    column. Without it, and without a column of photos, "images/{id}.jpg" is tried and taken where there is such a
+    file: the published fashion layout.
 
     Raises
     ------

@@ -26,9 +26,11 @@ ColumnsOption = Annotated[
 
 
 def _known_format(format):
+    if format is None:  # then spare the import
+        return None
     from productcat.tables import FORMATS
 
-    if format not in (None, *FORMATS):
+    if format not in FORMATS:
         raise UsageError(f"--format {format}: expected one of {', '.join(FORMATS)}")
     return format
 

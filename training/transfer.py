@@ -7,6 +7,7 @@ network frozen and a logistic regression on its features.
 
 import argparse
 import dataclasses
+import functools
 import os
 import time
 from dataclasses import dataclass
@@ -95,28 +96,31 @@ def transfer(path, data, work, weights=None):
     found = []
     for start in config.starts:
         given = weights if start.weights == "imagenet" and not start.init_from else None
+
+        @functools.cache  # it reads the data, which sizes share
+        def pipeline(photo_size, draw, start=start, given=given):
+            drawn_config = from_start(config, start, photo_size, config.seed + draw)
+            return Pipeline(drawn_config, text, data, work / config.name, given)
+
         for size in config.sizes:
-            settings = from_start(config, start, size)
-            draws = []
-            for draw in range(size.draws):
-                drawn_config = dataclasses.replace(settings, seed=config.seed + draw)
-                draws.append(measured(Pipeline(drawn_config, text, data, work / config.name, given), size))
+            photo_size = size.photo_size or config.image.photo_size
+            draws = [measured(pipeline(photo_size, draw), size) for draw in range(size.draws)]
             known = {"start": start.name, "examples": size.examples or "all", "draws": size.draws}
-            known["photo_size"] = settings.image.photo_size
+            known["photo_size"] = photo_size
             found += [{**known, "trained": trained, **summary(draws, trained)} for trained in ("whole", "frozen")]
     return found
 
 
-def from_start(config, start, size):
-    """The configuration of training from a `Start` on a `Size`."""
+def from_start(config, start, photo_size, seed):
+    """The configuration of training from a `Start` on photos of a size."""
     image = dataclasses.replace(
         config.image,
         backbone=start.backbone or config.image.backbone,
         weights=start.weights,
         init_from=start.init_from,
-        photo_size=size.photo_size or config.image.photo_size,
+        photo_size=photo_size,
     )
-    return dataclasses.replace(config, image=image)
+    return dataclasses.replace(config, image=image, seed=seed)
 
 
 def summary(draws, trained):
