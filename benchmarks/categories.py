@@ -12,16 +12,21 @@ import numpy as np
 from timing import arguments, compare, report, seconds, take_turns
 
 from productcat import Categorizer, read_listings
-from productcat.projections import CategoryProjections
+from productcat.projections import Category, CategoryProjections
+from productcat.prototypes import Prototype
+from productcat.whitening import unit
 
 SAMPLES = Path(__file__).parent.parent / "data/samples/styles.csv"
 LISTINGS, FEW, MANY, ADDED, EXAMPLES = 128, 100, 10_000, 1_000, 10
 
 
 def made_up(like, n_categories):
-    """Projections as examples make them, most of their weight on some classes. → CategoryProjections"""
-    matrix = np.random.default_rng(0).dirichlet(np.full(like.matrix.shape[1], 0.05), n_categories)
-    return CategoryProjections([f"category {i}" for i in range(n_categories)], matrix, like.floor, like.temperature)
+    """Categories as two photos make each: weight on some classes, and a prototype. → dict, name → Category"""
+    rng, width = np.random.default_rng(0), like.prototypes["photos"].vectors.shape[1]
+    matrix = rng.dirichlet(np.full(like.matrix.shape[1], 0.05), n_categories)
+    photos = (unit(rng.random((2, width), np.float32)) for _ in matrix)
+    rows = enumerate(zip(matrix, photos, strict=True))
+    return {f"category {i}": Category(row, {"photos": Prototype.of(pair)}) for i, (row, pair) in rows}
 
 
 def add_one_by_one(categorizer, listing, count):
@@ -35,8 +40,14 @@ def main():
     categorizer, known = Categorizer.load(options.bundle), Categorizer.load(options.bundle)
     listings = list(islice(read_listings(SAMPLES), LISTINGS))
 
+    categories = {n: made_up(known.projections, n) for n in (MANY, FEW)}
+
+    def first(n_categories):
+        categorizer.projections = CategoryProjections.of(categories[n_categories], known.projections)
+        return seconds(lambda: categorizer.predict(listings[:1]))
+
     def predict(n_categories):
-        categorizer.projections = made_up(known.projections, n_categories)
+        first(n_categories)
         return 1000 * seconds(lambda: categorizer.predict(listings)) / len(listings)
 
     def add(examples):
@@ -47,8 +58,10 @@ def main():
         categorizer.projections = known.projections
         return seconds(lambda: add_one_by_one(categorizer, listings[0], count)) / count
 
-    rivals = {f"{n:,} categories": lambda n=n: predict(n) for n in (MANY, FEW)}
+    rivals = {f"{n:,} categories": lambda n=n: predict(n) for n in categories}
     comparisons = [compare("one prediction", "ms", take_turns(rivals, options.rounds))]
+    rivals = {f"{n:,} categories": lambda n=n: first(n) for n in categories}
+    comparisons.append(compare("the first prediction after a change", "s", take_turns(rivals, options.rounds)))
     rivals = {f"{EXAMPLES} examples": lambda: add(listings[:EXAMPLES]), "one example": lambda: add(listings[:1])}
     comparisons.append(compare("adding a category", "s", take_turns(rivals, options.rounds)))
     rivals = {f"the mean of {ADDED:,}": lambda: grow(ADDED), "the mean of 10": lambda: grow(10)}

@@ -211,11 +211,13 @@ class Categorizer:
             self.bundle.copy_files(folder)
             self.projections.save(folder / "projections")
 
-        alone = {kind: asdict(self.rules[kind]) for kind in ("photos", "title")}
-        rules = {"decision_rule": asdict(self.rule), "decision_rules_alone": alone}
-        added = [*filterfalse(set(self.classes).__contains__, self.categories)]
-        categories = {"number": len(self.categories), "that are no classes": added[:NAMED]}
-        write_bundle(path, self.bundle.manifest | {"ensemble": self.ensemble, "categories": categories, **rules}, fill)
+        manifest = {key: each for key, each in self.bundle.manifest.items() if key != "categories"}
+        manifest |= {"ensemble": self.ensemble, "decision_rule": asdict(self.rule)}
+        manifest["decision_rules_alone"] = {kind: asdict(self.rules[kind]) for kind in ("photos", "title")}
+        if self.categories != self.classes:
+            added = [*filterfalse(set(self.classes).__contains__, self.categories)]
+            manifest["categories"] = {"number": len(self.categories), "that are no classes": added[:NAMED]}
+        write_bundle(path, manifest, fill)
 
     def _category(self, name, examples, description):
         """What is known of a category. → Category"""

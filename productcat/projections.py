@@ -2,18 +2,16 @@
 
 A nearest-centroid classifier (Tibshirani et al. 2002) whose distance is the Kullback-Leibler divergence,
 so categories come and go without training. The classes are blind to what they never saw, so a category made of examples
-also keeps prototypes: the direction of the mean features of its examples' photos, and that of their titles' words
-(imprinting, Qi et al. 2018, "Low-shot learning with imprinted weights").
+also keeps prototypes (`productcat.prototypes`): the mean of its examples' features, and that of their titles.
 """
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from functools import cached_property
 
 import numpy as np
 
 from productcat.distributions import TINY, floor, kl_divergence, products, softmax
-from productcat.whitening import unit
+from productcat.prototypes import Prototype, Prototypes
 
 SETTINGS, MATRIX = "categories.json", "projections.safetensors"
 PREFIXES = {"photos": "", "title": "title_"}
@@ -27,43 +25,27 @@ class FewShot:
     scale: of the similarity of a listing's features and a category's prototype, in the logarithm of the score;
     0: the prototypes are left out. neutral: the similarity that speaks neither for nor against a category.
     settling: a prototype of so many examples counts half, as the mean of a category shrinks that is known from examples
-    (Ioffe 2006, "Probabilistic linear discriminant analysis"). name_counts: the name of a category counts in its
-    projection as so many examples. temperature: of the confidences where a whole new tree of categories takes the
-    place of the classes. title_scale, title_neutral, title_settling: as the first three, of titles.
+    (Ioffe 2006, "Probabilistic linear discriminant analysis"). ridge: what is added in every direction to the variance
+    within categories, as `Prototypes` has it; 0: features are compared as they come. name_counts: the name of a
+    category counts in its projection as so many examples. temperature: of the confidences where a whole new tree of
+    categories takes the place of the classes. title_scale, title_neutral, title_settling, title_ridge: as the first
+    four, of titles.
     """
 
     scale: float = 0.0
     neutral: float = 0.0
     settling: float = 1.0
+    ridge: float = 0.0
     name_counts: float = 0.0
     temperature: float = 1.0
     title_scale: float = 0.0
     title_neutral: float = 0.0
     title_settling: float = 1.0
+    title_ridge: float = 0.0
 
 
 KNOWN = {each.name for each in fields(FewShot)}
 """Settings that this productcat reads; a newer one may have written more."""
-
-
-@dataclass(frozen=True)
-class Prototype:
-    """What a category's examples have in common.
-
-    vector : ndarray of shape (n_features,), float32
-        Mean of the unit vectors of the examples, scaled to length 1.
-    examples : int
-        0: of the training listings of a class that is a category. The models know these better than any mean does, so
-        they say nothing of their own; examples of other categories must be more alike than they.
-    """
-
-    vector: np.ndarray
-    examples: int
-
-    @classmethod
-    def of(cls, vectors):
-        """vectors : ndarray of shape (n_examples, n_features)"""
-        return cls(unit(vectors.mean(axis=0)), len(vectors))
 
 
 @dataclass(frozen=True)
@@ -80,48 +62,6 @@ class Category:
     projection: np.ndarray
     prototypes: dict[str, Prototype] = field(default_factory=dict)
     offset: float = 0.0
-
-
-@dataclass(frozen=True)
-class Prototypes:
-    """Those of one kind of all categories.
-
-    vectors : ndarray of shape (n_categories, n_features), float32
-        Rows of zeros for categories without.
-    examples : ndarray of shape (n_categories,), int
-        As `Prototype` has them.
-    """
-
-    vectors: np.ndarray
-    examples: np.ndarray
-
-    @classmethod
-    def of(cls, prototypes):
-        """prototypes : list of Prototype or None, one a category"""
-        width = max((len(each.vector) for each in prototypes if each), default=0)
-        none = np.zeros(width, np.float32)
-        vectors = [each.vector if each else none for each in prototypes]
-        examples = [each.examples if each else 0 for each in prototypes]
-        return cls(np.array(vectors, np.float32).reshape(len(prototypes), width), np.array(examples, int))
-
-    @cached_property
-    def present(self):
-        """Which categories have one. → ndarray of shape (n_categories,), bool"""
-        return self.vectors.any(axis=1)
-
-    def likeness(self, vectors, scale, neutral, settling):
-        """What prototypes say of listings, in the logarithm of the score; 0 where there is none.
-
-        vectors : ndarray of shape (n_listings, n_features) → (n_listings, n_categories)
-        """
-        known = self.examples > 0
-        classes = self.present & ~known
-        if classes.any():
-            neutral = np.maximum(neutral, products(vectors, self.vectors[classes]).max(axis=1, keepdims=True))
-        found = np.zeros((len(vectors), len(known)))
-        trust = self.examples[known] / (self.examples[known] + settling)
-        found[:, known] = scale * trust * (products(vectors, self.vectors[known]) - neutral)
-        return np.nan_to_num(found)
 
 
 class CategoryProjections:
@@ -199,8 +139,9 @@ class CategoryProjections:
         calibration may shift it by the offsets.
 
         Where a category has a prototype and the listing has a vector of that kind, the score of the category is
-        multiplied by exp(scale · n / (n + settling) · (similarity − neutral)), n being the number of examples. Where
-        classes are categories, too, the similarity to the nearest of them is what is neutral, if that is more.
+        multiplied by exp(scale · n / (n + settling) · (similarity − neutral)), n being the number of examples and
+        similarity the product of the listing's features and the category's direction. Where classes are categories,
+        too, the similarity to the nearest of them is what is neutral, if that is more.
 
         vectors : dict, "photos" | "title" → ndarray of shape (n_listings, n_features), optional
             Of the listings' photos and titles; rows of NaN for those without.
@@ -214,8 +155,8 @@ class CategoryProjections:
         return softmax(scores / self.temperature + self.offsets)
 
     def _settings(self, kind):
-        """Scale, neutral and settling of the prototypes of one kind; scale 0: they are left out."""
-        return [getattr(self.few_shot, PREFIXES[kind] + name) for name in ("scale", "neutral", "settling")]
+        """What `Prototypes.likeness` takes, of the prototypes of one kind; scale 0: they are left out."""
+        return [getattr(self.few_shot, PREFIXES[kind] + name) for name in ("scale", "neutral", "settling", "ridge")]
 
     def with_category(self, name, category):
         """A copy with one more category, or with a known one defined anew. category : Category"""
@@ -229,11 +170,7 @@ class CategoryProjections:
 
     def category(self, number):
         """→ Category"""
-        prototypes = {
-            kind: Prototype(each.vectors[number], int(each.examples[number]))
-            for kind, each in self.prototypes.items()
-            if each.present[number]
-        }
+        prototypes = {kind: each.prototype(number) for kind, each in self.prototypes.items() if each.present[number]}
         return Category(self.matrix[number], prototypes, float(self.offsets[number]))
 
     def save(self, folder):
@@ -250,24 +187,27 @@ class CategoryProjections:
         }
         tensors = {"projections": self.matrix}
         for kind, prefix in PREFIXES.items():
-            settings[f"{prefix}examples"] = self.prototypes[kind].examples.tolist()
-            tensors[f"{prefix}prototypes"] = self.prototypes[kind].vectors
+            own = self.prototypes[kind]
+            settings |= {f"{prefix}examples": own.examples.tolist(), f"{prefix}deviations": own.kept.tolist()}
+            tensors |= {f"{prefix}prototypes": own.vectors, f"{prefix}deviations": own.deviations}
         (folder / SETTINGS).write_text(json.dumps(settings, ensure_ascii=False, indent=1), "utf-8")
         # safetensors writes the buffer as it lies: a transposed matrix would come back scrambled
         save_file({name: np.ascontiguousarray(each) for name, each in tensors.items()}, folder / MATRIX)
 
     @classmethod
     def load(cls, folder):
-        """The categories in the "projections" part of a bundle; older ones have no prototypes and no offsets."""
+        """The categories in the "projections" part of a bundle; older ones lack prototypes, deviations or offsets."""
         from safetensors.numpy import load_file
 
         settings = json.loads((folder / SETTINGS).read_text("utf-8"))
         tensors = load_file(folder / MATRIX)
-        prototypes = {
-            kind: Prototypes(tensors[f"{prefix}prototypes"], np.array(settings[f"{prefix}examples"], int))
-            for kind, prefix in PREFIXES.items()
-            if f"{prefix}examples" in settings
-        }
+        prototypes = {}
+        for kind, prefix in PREFIXES.items():
+            if f"{prefix}examples" in settings:
+                vectors, examples = tensors[f"{prefix}prototypes"], np.array(settings[f"{prefix}examples"], int)
+                deviations = tensors.get(f"{prefix}deviations", np.empty((0, vectors.shape[1]), np.float16))
+                kept = np.array(settings.get(f"{prefix}deviations", np.zeros_like(examples)), int)
+                prototypes[kind] = Prototypes(vectors, examples, deviations, kept)
         return cls(
             settings["categories"],
             tensors["projections"],

@@ -32,6 +32,7 @@ LAYERS = {
     "decision": 1,
     "bundle": 1,
     "photos": 1,
+    "prototypes": 1,
     "display": 1,
     "outputs": 1,
     "manual_duplicates": 1,

@@ -277,3 +277,12 @@ def test_a_saved_bundle_says_which_of_its_categories_are_no_classes(categorizer,
     card = (tmp_path / "saved" / "README.md").read_text("utf-8")
     assert "Scarves" in card
     assert "All figures are of the classes that were learnt" in card
+
+
+def test_a_saved_bundle_whose_categories_are_its_classes_says_nothing_of_them(categorizer, shop_listings, tmp_path):
+    categorizer.add_category("Scarves", shop_listings[0][:2])
+    categorizer.save(tmp_path / "more")
+    back = Categorizer.load(tmp_path / "more")
+    back.remove_category("Scarves")
+    back.save(tmp_path / "back")
+    assert "categories" not in Categorizer.load(tmp_path / "back").bundle.manifest

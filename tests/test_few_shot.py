@@ -47,7 +47,7 @@ def test_what_is_fitted_is_better_on_new_listings_than_leaving_prototypes_out(fi
 def test_the_report_is_of_examples_that_are_not_judged(fitted):
     labelled = listings(np.random.default_rng(3))
     found = report(labelled, None, *fitted, seed=3)
-    assert set(found) == {0, 1, 5, 10}
+    assert set(found) == {0, 1, 5, 10, 30}
     assert found[10]["top1"] > found[0]["top1"]
     assert all(0 <= value <= 1 for figures in found.values() for value in figures.values())
     task = draw(labelled, None, [5] * len(NAMES), np.random.default_rng(4))

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from productcat.projections import Category, CategoryProjections, FewShot, Prototype
+from productcat.projections import Category, CategoryProjections, FewShot
+from productcat.prototypes import Prototype
 
 seeds = st.integers(0, 2**32 - 1)
 WIDTH = {"photos": 6, "title": 4}
@@ -178,7 +179,9 @@ def test_a_prototype_speaks_the_louder_the_more_examples_it_has(few, more):
 @given(seeds, st.integers(2, 9))
 def test_prototypes_survive_the_disk_and_the_leaving_of_others(tmp_path_factory, seed, n_categories):
     rng, folder = np.random.default_rng(seed), tmp_path_factory.mktemp("categories") / "projections"
-    projections = with_prototypes(rng, n_categories, 5, few_shot=FewShot(3.0, 0.2, 1.5, 0.7, 1.2, 2.0, 0.1, 1.3))
+    projections = with_prototypes(
+        rng, n_categories, 5, few_shot=FewShot(3.0, 0.2, 1.5, 0.9, 0.7, 1.2, 2.0, 0.1, 1.3, 0.8)
+    )
     projections.save(folder)
     loaded = CategoryProjections.load(folder)
     seen = distributions(rng, 4, 5)

@@ -2,7 +2,7 @@
 
 A marketplace's categories are put in the place of the bundle's, known from their names or from a few examples. Then the
 bundle is calibrated on labelled listings, and judged on others. Its models never learnt from either; what few examples
-count (`training.few_shot`), six numbers, was fitted to some of the clothing.
+count (`training.few_shot`), seven numbers, was fitted to some of the clothing.
 """
 
 import argparse

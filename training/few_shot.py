@@ -1,6 +1,6 @@
 """`python -m training.few_shot BUNDLE`: what few examples and names of categories count, learnt from simulated tasks.
 
-Categories are drawn out of labelled listings and made known from 0 (the name alone) to 10 of them; the settings of
+Categories are drawn out of labelled listings and made known from 0 (the name alone) to 30 of them; the settings of
 `productcat.projections.FewShot` and the projections' floor are those under which the labels of the others are most
 probable. Nothing is trained when a category is added.
 """
@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +18,20 @@ from productcat.bundle import refuse_existing
 from productcat.categorizer import Categorizer
 from productcat.ensemble import combined
 from productcat.listing import Listing
-from productcat.projections import Category, CategoryProjections, FewShot, Prototype
+from productcat.projections import CategoryProjections, FewShot
+from productcat.prototypes import Prototype, Prototypes
 from productcat.reliability import calibration_error, negative_log_likelihood
 from productcat.whitening import unit
 from training.commands import FOLDER_OPTIONS, mistakes_in_one_line, write_figures
 from training.datasets import DataConfig, load_dataset
 from training.metrics import over_draws
 
-SHOTS = (0, 1, 5, 10)
+SHOTS = (0, 1, 5, 10, 30)
 """Examples a category; 0 is the name alone."""
 
 DRAWS = 10
 QUERIES = 400
-"""Listings judged in each simulated task, which are enough to fit six numbers."""
+"""Listings judged in each simulated task, which are enough to fit seven numbers."""
 
 FIT = DataConfig(source="clothing-dataset-small.tar", table="")
 """What the settings of photos are learnt from: its training listings. Its test listings are reported."""
@@ -77,51 +79,59 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Task:
-    """Categories known from some listings, and others to be judged. names: whether the names count, too.
-
-    shots : ndarray of shape (n_names,), examples of each category
-    """
+    """Categories known from some listings, `support`, and others to be judged. names: whether the names count, too."""
 
     support: Labelled
     queries: Labelled
-    shots: np.ndarray
     names: bool = True
 
     def confidences(self, few_shot, floor):
         """What the queries are taken for, shape (n_queries, n_names)."""
-        known = {name: self._category(number, few_shot) for number, name in enumerate(self.support.names)}
-        like = CategoryProjections([], np.empty((0, 0)), floor, few_shot.temperature, few_shot=few_shot)
-        projections = CategoryProjections.of(known, like)
+        rows = zip(self.examples, self.support.named, strict=True)
+        matrix = np.array([self._projection(own, named, few_shot.name_counts) for own, named in rows])
+        settings = floor, few_shot.temperature, self.prototypes, few_shot
+        projections = CategoryProjections(self.support.names, matrix, *settings)
         return projections.confidences(self.queries.distributions, self.queries.vectors)
 
-    def _category(self, number, few_shot):
-        examples = self.support.rows(np.flatnonzero(self.support.labels == number)[: self.shots[number]])
-        named = self.support.named[number]
-        count = len(examples.labels)
-        counts = few_shot.name_counts if count else 1.0
-        if np.isnan(named).any() or (not self.names and count):
+    @cached_property
+    def examples(self):
+        """Rows of `support` of each category."""
+        return [np.flatnonzero(self.support.labels == number) for number in range(len(self.support.names))]
+
+    @cached_property
+    def prototypes(self):
+        """Those of the categories, dict, "photos" | "title" → productcat.prototypes.Prototypes."""
+        return {
+            kind: Prototypes.of([Prototype.of(vectors[own]) if len(own) else None for own in self.examples])
+            for kind, vectors in self.support.vectors.items()
+        }
+
+    def _projection(self, own, named, name_counts):
+        counts = name_counts if len(own) else 1.0
+        if np.isnan(named).any() or (not self.names and len(own)):
             counts, named = 0.0, np.zeros_like(named)
-        if not count + counts:
-            return Category(np.full_like(named, 1 / len(named)))
-        projection = (examples.distributions.sum(axis=0) + counts * named) / (count + counts)
-        prototypes = {kind: Prototype.of(rows) for kind, rows in examples.vectors.items()} if count else {}
-        return Category(projection, prototypes)
+        if not len(own) + counts:
+            return np.full_like(named, 1 / len(named))
+        return (self.support.distributions[own].sum(axis=0) + counts * named) / (len(own) + counts)
 
     def nearest_mean(self):
         """The plain rival: the category whose examples' mean features have the greatest cosine. (n_queries,)"""
-        features, labels = self.support.vectors["photos"], self.support.labels
-        means = [features[labels == number].mean(axis=0) for number in range(len(self.shots))]
+        means = [self.support.vectors["photos"][own].mean(axis=0) for own in self.examples]
         return np.argmax(self.queries.vectors["photos"] @ unit(np.stack(means)).T, axis=1)
 
 
 def draw(labelled, queries, shots, rng, names=True, most=None):
-    """A task. queries: Labelled, or None for the listings that are not drawn. most: so many queries at most. → Task"""
-    chosen = [rng.permutation(np.flatnonzero(labelled.labels == number))[:n] for number, n in enumerate(shots)]
+    """A task. queries: Labelled, or None for the listings that are not drawn. most: so many queries at most. → Task
+
+    At most a half of a category's listings become examples, so that others are left to judge.
+    """
+    rows = [rng.permutation(np.flatnonzero(labelled.labels == number)) for number in range(len(shots))]
+    chosen = [each[: min(n, -(-len(each) // 2))] for each, n in zip(rows, shots, strict=True)]
     support = np.concatenate(chosen)
     if queries is None:
         queries = labelled.rows(np.setdiff1d(np.arange(len(labelled.labels)), support))
     queries = queries.rows(rng.permutation(len(queries.labels))[:most])
-    return Task(labelled.rows(support), queries, np.array([len(each) for each in chosen]), names)
+    return Task(labelled.rows(support), queries, names)
 
 
 def simulated(labelled, seed, draws=4):
@@ -130,8 +140,8 @@ def simulated(labelled, seed, draws=4):
     for _ in range(draws):
         for n in SHOTS:
             tasks.append(draw(labelled, None, [n] * len(labelled.names), rng, most=QUERIES))
-        tasks.append(draw(labelled, None, rng.choice([0, 1, 5, 10], len(labelled.names)), rng, most=QUERIES))
-        tasks.append(draw(labelled, None, rng.choice([1, 10], len(labelled.names)), rng, False, most=QUERIES))
+        tasks.append(draw(labelled, None, rng.choice(SHOTS, len(labelled.names)), rng, most=QUERIES))
+        tasks.append(draw(labelled, None, rng.choice(SHOTS[1:], len(labelled.names)), rng, False, most=QUERIES))
     return tasks
 
 
@@ -142,17 +152,17 @@ def fit(tasks):
         *numbers, odds = map(float, np.exp(logarithms))
         return FewShot(*numbers), odds / (1 + odds)
 
-    return _likeliest(settings, tasks, start=np.log([10.0, 0.5, 1.0, 1.0, 0.5, 0.1]))
+    return _likeliest(settings, tasks, start=np.log([10.0, 0.3, 1.0, 1.0, 1.0, 0.5, 0.1]))
 
 
 def fit_titles(tasks, few_shot, floor):
     """What prototypes of titles count, all else staying as it is. → FewShot"""
-    names = ("title_scale", "title_neutral", "title_settling")
+    names = ("title_scale", "title_neutral", "title_settling", "title_ridge")
 
     def settings(logarithms):
         return replace(few_shot, **dict(zip(names, map(float, np.exp(logarithms)), strict=True))), floor
 
-    return _likeliest(settings, tasks, start=np.log([10.0, 0.5, 1.0]))[0]
+    return _likeliest(settings, tasks, start=np.log([10.0, 0.3, 1.0, 1.0]))[0]
 
 
 def _likeliest(settings, tasks, start):

@@ -8,7 +8,8 @@ import numpy as np
 from productcat.image_model import ImageModel
 from productcat.photo_sets import photo_means
 from productcat.progress import Progress
-from productcat.projections import Category, CategoryProjections, Prototype
+from productcat.projections import Category, CategoryProjections
+from productcat.prototypes import Prototype
 from productcat.title_model import TitleModel
 from productcat.title_words import WordBags
 from productcat.whitening import unit
@@ -68,9 +69,11 @@ def _titles(dataset, title):
 
 
 def _means(parts, n_classes):
-    """Directions of the classes' means, rows of zeros for those without. parts : batches of (vectors, labels)"""
-    sums = np.zeros((n_classes, 0), np.float32)
+    """Means of the classes' unit vectors, rows of zeros for those without. parts : batches of (vectors, labels)"""
+    sums, counts = np.zeros((n_classes, 0), np.float32), np.zeros((n_classes, 1), np.float32)
     for vectors, labels in parts:
         sums = sums if sums.shape[1] else np.zeros((n_classes, vectors.shape[1]), np.float32)
-        np.add.at(sums, labels, np.nan_to_num(unit(vectors)))
-    return unit(sums)
+        seen = ~np.isnan(vectors).any(axis=1)
+        np.add.at(sums, labels[seen], unit(vectors[seen]))
+        np.add.at(counts, labels[seen], 1)
+    return sums / np.maximum(counts, 1)

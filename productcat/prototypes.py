@@ -1,0 +1,156 @@
+"""Prototypes: what the examples of a category have in common, and in what examples of one category differ.
+
+A prototype is the mean of the features of a category's examples (imprinting, Qi et al. 2018, "Low-shot learning with
+imprinted weights"). What all prototypes have in common tells none from the others, and neither do the
+features in which examples of one category differ, so both are made to count for less, as in linear discriminant
+analysis (Fisher 1936), regularised since examples are few (Friedman 1989). That takes no training: the examples say it.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from productcat.distributions import products
+from productcat.whitening import unit
+
+KEPT = 1_024
+"""Deviations of examples that are kept of all categories together; more of them would hardly tell more."""
+
+
+@dataclass(frozen=True)
+class Prototype:
+    """What a category's examples have in common.
+
+    vector : ndarray of shape (n_features,), float32
+        Mean of the unit vectors of the examples; so it is the longer, the more alike they are.
+    examples : int
+        0: of the training listings of a class that is a category. The models know these better than any mean does, so
+        they say nothing of their own; examples of other categories must be more alike than they.
+    deviations : ndarray of shape (n_kept, n_features), float16
+        The unit vectors of the first examples less the mean of all; none where there is one example.
+    """
+
+    vector: np.ndarray
+    examples: int
+    deviations: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float16))
+
+    @classmethod
+    def of(cls, vectors):
+        """vectors : ndarray of shape (n_examples, n_features)"""
+        mean, most = vectors.mean(axis=0), KEPT if len(vectors) > 1 else 0
+        return cls(mean, len(vectors), (vectors[:most] - mean).astype(np.float16))
+
+
+@dataclass(frozen=True)
+class Prototypes:
+    """Those of one kind of all categories.
+
+    vectors : ndarray of shape (n_categories, n_features), float32
+        Rows of zeros for categories without.
+    examples : ndarray of shape (n_categories,), int
+        As `Prototype` has them.
+    deviations : ndarray of shape (n_kept, n_features), float16
+        Those of the first category, then those of the second, and so on.
+    kept : ndarray of shape (n_categories,), int
+        How many of them are of each category.
+    """
+
+    vectors: np.ndarray
+    examples: np.ndarray
+    deviations: np.ndarray
+    kept: np.ndarray
+
+    @classmethod
+    def of(cls, prototypes):
+        """prototypes : list of Prototype or None, one a category"""
+        width = max((len(each.vector) for each in prototypes if each), default=0)
+        none = Prototype(np.zeros(width, np.float32), 0)
+        prototypes = [each or none for each in prototypes]
+        kept = _shares([len(each.deviations) for each in prototypes])
+        deviations = [each.deviations[:n].reshape(n, width) for each, n in zip(prototypes, kept, strict=True)]
+        return cls(
+            np.array([each.vector for each in prototypes], np.float32).reshape(len(prototypes), width),
+            np.array([each.examples for each in prototypes], int),
+            np.concatenate([np.empty((0, width), np.float16), *deviations]),
+            kept,
+        )
+
+    @cached_property
+    def present(self):
+        """Which categories have one. → ndarray of shape (n_categories,), bool"""
+        return self.vectors.any(axis=1)
+
+    def prototype(self, number):
+        """That of one category. → Prototype"""
+        start = self.kept[:number].sum()
+        own = self.deviations[start : start + self.kept[number]]
+        return Prototype(self.vectors[number], int(self.examples[number]), own)
+
+    def likeness(self, vectors, scale, neutral, settling, ridge):
+        """What prototypes say of listings, in the logarithm of the score; 0 where there is none.
+
+        vectors : ndarray of shape (n_listings, n_features) → (n_listings, n_categories)
+        """
+        known = self.examples > 0
+        classes = self.present & ~known
+        centre, directions = self._space(ridge)
+        if ridge:
+            vectors = unit(vectors - centre)
+        if classes.any():
+            neutral = np.maximum(neutral, products(vectors, directions[classes]).max(axis=1, keepdims=True))
+        found = np.zeros((len(vectors), len(known)))
+        trust = self.examples[known] / (self.examples[known] + settling)
+        found[:, known] = scale * trust * (products(vectors, directions[known]) - neutral)
+        return np.nan_to_num(found)
+
+    def _space(self, ridge):
+        """What is taken from a listing's features, and the direction in which each category lies from there.
+
+        With v the prototypes, centred by c = Σ v / (n + 1), and S the covariance of the deviations, the directions are
+        those of linear discriminant analysis, S⁻¹v / √(vᵀS⁻¹v), where ridge · trace(S) / degrees of freedom is added
+        to the diagonal of S: the more deviations, the more they count. S⁻¹ itself, n_features², is never made
+        (Woodbury identity).
+
+        → (ndarray of shape (n_features,), ndarray of shape (n_categories, n_features)), float32
+        """
+        if not ridge:
+            return 0.0, unit(self.vectors)
+        if ridge not in self._spaces:
+            self._spaces.clear()
+            self._spaces[ridge] = self._centred(ridge)
+        return self._spaces[ridge]
+
+    @cached_property
+    def _spaces(self):
+        """The last space, by its ridge."""
+        return {}
+
+    @cached_property
+    def _within(self):
+        """Deviations whose inner products are the covariance within categories, those products the other way round, and
+        degrees of freedom: the mean of n examples takes a share of 1/n of their variance along."""
+        free = float((self.kept * (1 - 1 / np.maximum(self.examples, 1))).sum())
+        deviations = self.deviations.astype(np.float32) / np.float32(np.sqrt(free or 1))
+        return deviations, deviations @ deviations.T, free
+
+    def _centred(self, ridge):
+        centre = self.vectors.sum(axis=0) / (self.present.sum() + 1)
+        apart = np.where(self.present[:, None], unit(self.vectors - centre), np.float32(0))
+        deviations, gram, free = self._within
+        if not free:
+            return centre, apart
+        gram = gram + np.float32(ridge * np.trace(gram) / free) * np.eye(len(gram), dtype=np.float32)
+        directions = apart - np.linalg.solve(gram, deviations @ apart.T).T @ deviations
+        lengths = np.sqrt(np.maximum((apart * directions).sum(axis=1, keepdims=True), 1e-12))
+        return centre, directions / lengths
+
+
+def _shares(wanted):
+    """How many deviations each category keeps: the first of each, then the second of each, and so on, up to KEPT.
+
+    wanted : list of int → ndarray of the same length, int
+    """
+    owners = np.repeat(np.arange(len(wanted)), wanted)
+    positions = np.concatenate([np.empty(0, int), *map(np.arange, wanted)])
+    return np.bincount(owners[np.lexsort((owners, positions))[:KEPT]], minlength=len(wanted))
