@@ -233,11 +233,11 @@ class Categorizer:
             raise ListingError(f"category {name!r}: {why}; give {self._wanted()}")
         if not len(known) and self.title_model.guesses(text):
             _warn([[f"category {name!r}: its name has no known word, its pieces say little; give {self._wanted()}"]])
-        counts = self.projections.few_shot.name_counts if len(known) else 1.0
-        weights = np.concatenate([np.ones(len(known)), np.full(len(named), counts)])
+        weights = [1.0] * len(known) + [self.projections.few_shot.name_counts if len(known) else 1.0] * len(named)
         projection = np.average(np.concatenate([known, named]), axis=0, weights=weights)
         vectors = {kind: _evident(rows) for kind, rows in sight.vectors.items()}
-        return Category(projection, {kind: Prototype.of(rows) for kind, rows in vectors.items() if rows.size})
+        prototypes = {kind: Prototype.of(rows, kind == "photos") for kind, rows in vectors.items() if rows.size}
+        return Category(projection, prototypes)
 
     def _named(self, text):
         """A category's name seen through the classes, shape (1, n_classes), or (0, n_classes) without a known word."""

@@ -26,10 +26,10 @@ class FewShot:
     0: the prototypes are left out. neutral: the similarity that speaks neither for nor against a category.
     settling: a prototype of so many examples counts half, as the mean of a category shrinks that is known from examples
     (Ioffe 2006, "Probabilistic linear discriminant analysis"). ridge: what is added in every direction to the variance
-    within categories, as `Prototypes` has it; 0: features are compared as they come. name_counts: the name of a
-    category counts in its projection as so many examples. temperature: of the confidences where a whole new tree of
-    categories takes the place of the classes. title_scale, title_neutral, title_settling, title_ridge: as the first
-    four, of titles.
+    of photos within categories, as `Prototypes` has it; 0: features are compared as they come. name_counts: the name of
+    a category counts in its projection as so many examples. temperature: of the confidences where a whole new tree of
+    categories takes the place of the classes. title_scale, title_neutral, title_settling: as the first three, of
+    titles, whose words are compared as they come: what varies among them is no common light or background.
     """
 
     scale: float = 0.0
@@ -41,7 +41,6 @@ class FewShot:
     title_scale: float = 0.0
     title_neutral: float = 0.0
     title_settling: float = 1.0
-    title_ridge: float = 0.0
 
 
 KNOWN = {each.name for each in fields(FewShot)}
@@ -140,8 +139,8 @@ class CategoryProjections:
 
         Where a category has a prototype and the listing has a vector of that kind, the score of the category is
         multiplied by exp(scale · n / (n + settling) · (similarity − neutral)), n being the number of examples and
-        similarity the product of the listing's features and the category's direction. Where classes are categories,
-        too, the similarity to the nearest of them is what is neutral, if that is more.
+        similarity the product of the category's direction and the listing's features from the centre of all. Where
+        classes are categories, too, the similarity to the nearest of them is what is neutral, if that is more.
 
         vectors : dict, "photos" | "title" → ndarray of shape (n_listings, n_features), optional
             Of the listings' photos and titles; rows of NaN for those without.
@@ -156,7 +155,8 @@ class CategoryProjections:
 
     def _settings(self, kind):
         """What `Prototypes.likeness` takes, of the prototypes of one kind; scale 0: they are left out."""
-        return [getattr(self.few_shot, PREFIXES[kind] + name) for name in ("scale", "neutral", "settling", "ridge")]
+        settings = [getattr(self.few_shot, PREFIXES[kind] + name) for name in ("scale", "neutral", "settling")]
+        return [*settings, self.few_shot.ridge if kind == "photos" else 0.0]
 
     def with_category(self, name, category):
         """A copy with one more category, or with a known one defined anew. category : Category"""
@@ -188,8 +188,9 @@ class CategoryProjections:
         tensors = {"projections": self.matrix}
         for kind, prefix in PREFIXES.items():
             own = self.prototypes[kind]
-            settings |= {f"{prefix}examples": own.examples.tolist(), f"{prefix}deviations": own.kept.tolist()}
-            tensors |= {f"{prefix}prototypes": own.vectors, f"{prefix}deviations": own.deviations}
+            settings[f"{prefix}examples"], tensors[f"{prefix}prototypes"] = own.examples.tolist(), own.vectors
+            if own.kept.any():
+                settings[f"{prefix}deviations"], tensors[f"{prefix}deviations"] = own.kept.tolist(), own.deviations
         (folder / SETTINGS).write_text(json.dumps(settings, ensure_ascii=False, indent=1), "utf-8")
         # safetensors writes the buffer as it lies: a transposed matrix would come back scrambled
         save_file({name: np.ascontiguousarray(each) for name, each in tensors.items()}, folder / MATRIX)

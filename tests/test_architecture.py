@@ -227,6 +227,12 @@ def test_modules_and_what_is_public_in_them_have_docstrings(path):
             assert ast.get_docstring(each), f"{path.name}:{each.lineno} {each.name} has no docstring"
 
 
+def test_the_table_of_contributing_has_every_module_with_its_number():
+    rows = [line.split("|")[1:3] for line in (ROOT / "CONTRIBUTING.md").read_text("utf-8").splitlines()]
+    rows = [(int(row[0]), row[1].split(",")) for row in rows if len(row) == 2 and row[0].strip().isdigit()]
+    assert {name.strip(): number for number, names in rows for name in names} == LAYERS
+
+
 def test_the_public_names_are_exactly_these():
     assert productcat.__all__ == [
         "BundleError",

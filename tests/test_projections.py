@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from productcat.projections import Category, CategoryProjections, FewShot
 from productcat.prototypes import Prototype
+from productcat.whitening import unit
 
 seeds = st.integers(0, 2**32 - 1)
 WIDTH = {"photos": 6, "title": 4}
@@ -179,9 +180,7 @@ def test_a_prototype_speaks_the_louder_the_more_examples_it_has(few, more):
 @given(seeds, st.integers(2, 9))
 def test_prototypes_survive_the_disk_and_the_leaving_of_others(tmp_path_factory, seed, n_categories):
     rng, folder = np.random.default_rng(seed), tmp_path_factory.mktemp("categories") / "projections"
-    projections = with_prototypes(
-        rng, n_categories, 5, few_shot=FewShot(3.0, 0.2, 1.5, 0.9, 0.7, 1.2, 2.0, 0.1, 1.3, 0.8)
-    )
+    projections = with_prototypes(rng, n_categories, 5, few_shot=FewShot(3.0, 0.2, 1.5, 0.9, 0.7, 1.2, 2.0, 0.1, 1.3))
     projections.save(folder)
     loaded = CategoryProjections.load(folder)
     seen = distributions(rng, 4, 5)
@@ -192,8 +191,8 @@ def test_prototypes_survive_the_disk_and_the_leaving_of_others(tmp_path_factory,
     assert left.examples.tolist() == projections.examples[1:].tolist()
 
 
-@given(seeds, st.integers(1, 5))
-def test_examples_speak_for_their_category_only_where_they_are_more_alike_than_every_class(seed, n_classes):
+@given(seeds, st.integers(1, 5), st.sampled_from([0.0, 1.0]))
+def test_examples_speak_for_their_category_only_where_they_are_more_alike_than_every_class(seed, n_classes, ridge):
     rng = np.random.default_rng(seed)
     vectors = rng.normal(size=(n_classes + 2, 6)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -203,7 +202,7 @@ def test_examples_speak_for_their_category_only_where_they_are_more_alike_than_e
         name: Category(row, {"photos": Prototype(vector, 0)})
         for name, row, vector in zip(names, np.eye(n_classes), of_classes, strict=True)
     }
-    like = CategoryProjections([], np.empty((0, 0)), few_shot=FewShot(scale=5.0, neutral=-1.0))
+    like = CategoryProjections([], np.empty((0, 0)), few_shot=FewShot(scale=5.0, neutral=-9.0, ridge=ridge))
     even = np.full((1, n_classes), 1 / n_classes)
     of_classes_alone = CategoryProjections.of(found, like)
     np.testing.assert_array_equal(
@@ -211,5 +210,7 @@ def test_examples_speak_for_their_category_only_where_they_are_more_alike_than_e
     )
     together = of_classes_alone.with_category("own", Category(even[0], {"photos": Prototype(own, 3)}))
     before, after = together.confidences(even)[0], together.confidences(even, {"photos": judged})[0]
-    assert (after[-1] > before[-1]) == (own @ judged[0] > (of_classes @ judged[0]).max())
+    centre = (of_classes.sum(axis=0) + own) / (n_classes + 2) if ridge else 0
+    alike = unit(vectors[: n_classes + 1] - centre) @ unit(judged[0] - centre)
+    assert (after[-1] > before[-1]) == (alike[-1] > alike[:-1].max())
     np.testing.assert_allclose(after[:-1] / after[0], before[:-1] / before[0])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from productcat.projections import Category, CategoryProjections, FewShot
-from productcat.prototypes import KEPT, Prototype, Prototypes
+from productcat.prototypes import OF_ALL, OF_ONE, Prototype, Prototypes
 from productcat.whitening import unit
 
 EVEN = np.full((1, 4), 0.25)
@@ -25,25 +25,34 @@ def projections_of(examples, **few_shot):
     return CategoryProjections.of(known, CategoryProjections([], np.empty((0, 0)), few_shot=FewShot(**few_shot)))
 
 
-@given(seeds, st.integers(2, 6), st.integers(1, 9), st.floats(0.01, 10))
+def discriminants(examples, judged, ridge):
+    """The formula of `Prototypes`, by the whole covariance. examples : list of arrays → (n_judged, n_categories)"""
+    width = judged.shape[1]
+    means = np.array([rows.mean(axis=0) for rows in examples], np.float64)
+    centre = means.sum(axis=0) / (len(means) + 1)
+    means, added, covariance = unit(means - centre), 1.0, np.eye(width)
+    kept = [rows[:OF_ONE] - rows.mean(axis=0) for rows in examples if len(rows) > 1]
+    if kept:
+        free = sum(len(own) * (1 - 1 / len(rows)) for own, rows in zip(kept, examples, strict=True))
+        within = sum(own.T.astype(np.float64) @ own for own in kept) / free
+        added = ridge * np.trace(within) / free
+        covariance = within + added * np.eye(width)
+    directions = np.linalg.solve(covariance, means.T).T
+    directions *= np.sqrt(added / (means * directions).sum(axis=1, keepdims=True))
+    return unit(judged - centre) @ directions.T
+
+
+@given(seeds, st.integers(2, 6), st.sampled_from([1, 2, 5, 9, OF_ONE + 8]), st.floats(0.01, 10))
 def test_directions_are_those_of_regularised_discriminant_analysis(seed, n_categories, n_examples, ridge):
     rng = np.random.default_rng(seed)
     examples = [unit(rng.normal(size=(n_examples, 7))).astype(np.float32) for _ in range(n_categories)]
     judged = unit(rng.normal(size=(3, 7))).astype(np.float32)
-    found = Prototypes.of([Prototype.of(rows) for rows in examples]).likeness(judged, **SETTINGS, ridge=ridge)
-
-    means = np.array([rows.mean(axis=0) for rows in examples], np.float64)
-    centre = means.sum(axis=0) / (n_categories + 1)
-    means, covariance = unit(means - centre), np.eye(7)
-    if n_examples > 1:
-        apart = np.concatenate([rows - rows.mean(axis=0) for rows in examples]).astype(np.float64)
-        free = n_categories * (n_examples - 1)
-        within = apart.T @ apart / free
-        covariance = within + ridge * np.trace(within) / free * np.eye(7)
-    directions = np.linalg.solve(covariance, means.T).T
-    directions /= np.sqrt((means * directions).sum(axis=1, keepdims=True))
-    scale = np.linalg.norm(found) / np.linalg.norm(unit(judged - centre) @ directions.T)  # of no matter to directions
-    np.testing.assert_allclose(found, scale * unit(judged - centre) @ directions.T, atol=2e-2 * np.abs(found).max())
+    prototypes = Prototypes.of([Prototype.of(rows) for rows in examples])
+    for each in (ridge, 2 * ridge):
+        expected = discriminants(examples, judged, each)
+        np.testing.assert_allclose(
+            prototypes.likeness(judged, **SETTINGS, ridge=each), expected, atol=5e-3 * np.abs(expected).max()
+        )
 
 
 def test_what_differs_within_categories_is_no_evidence():
@@ -69,14 +78,21 @@ def test_without_a_ridge_features_are_compared_as_they_come():
     np.testing.assert_allclose(found, judged @ unit(examples.mean(axis=1)).T, rtol=1e-5)
 
 
-@given(st.lists(st.integers(1, 900), min_size=1, max_size=30))
-def test_no_more_deviations_are_kept_than_tell_more_and_all_categories_have_their_share(sizes):
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=80))
+def test_deviations_are_limited_and_shared_alike(sizes):
     prototypes = Prototypes.of([Prototype.of(np.ones((n, 2), np.float32)) for n in sizes])
-    wanted = np.where(np.array(sizes) > 1, sizes, 0)
-    assert prototypes.kept.sum() == len(prototypes.deviations) == min(KEPT, wanted.sum())
+    wanted = np.where(np.array(sizes) > 1, np.minimum(sizes, OF_ONE), 0)
+    assert prototypes.kept.sum() == len(prototypes.deviations) == min(OF_ALL, wanted.sum())
     assert (prototypes.kept <= wanted).all()
     cut = prototypes.kept < wanted
     assert not cut.any() or prototypes.kept.max() <= prototypes.kept[cut].min() + 1
+
+
+@pytest.mark.parametrize("n_examples", [1, 2, 7])
+def test_examples_that_are_all_the_same_vary_in_nothing(n_examples):
+    same = {name: np.eye(2, 6, dtype=np.float32)[[row] * n_examples] for row, name in enumerate("ab")}
+    found = projections_of(same, scale=5.0, ridge=1.0).confidences(EVEN, {"photos": same["a"][:1]})
+    assert found[0, 0] > 0.9
 
 
 @given(seeds, st.integers(2, 5), st.integers(1, 4))
@@ -100,3 +116,4 @@ def test_what_examples_differ_in_survives_the_disk(tmp_path, n_examples):
     loaded = CategoryProjections.load(tmp_path / "projections")
     np.testing.assert_array_equal(loaded.confidences(*seen), projections.confidences(*seen))
     assert loaded.prototypes["photos"].kept.tolist() == [n_examples if n_examples > 1 else 0] * 2
+    assert (tmp_path / "projections" / "categories.json").read_text().count("deviations") == (n_examples > 1)
