@@ -8,6 +8,9 @@ import numpy as np
 
 TINY = np.finfo(np.float64).tiny
 
+ROWS = 64
+"""Rows that all others are multiplied with before the next come, so that they stay in the processor's cache."""
+
 
 def softmax(scores):
     """Rows of scores → rows of probabilities, shape (n, k), float64."""
@@ -97,7 +100,10 @@ def products(left, right):
     bit in every batch and whichever categories stand beside. BLAS (`left @ right.T`) does not promise that.
     """
     left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)  # the memory layout sets the order, too
-    return np.einsum("nk,mk->nm", left, right)
+    found = np.empty((len(left), len(right)), np.result_type(left, right))
+    for start in range(0, len(right), ROWS):
+        found[:, start : start + ROWS] = np.einsum("nk,mk->nm", left, right[start : start + ROWS])
+    return found
 
 
 def entropy(distributions):

@@ -15,7 +15,10 @@ from productcat.distributions import products
 from productcat.whitening import unit
 
 OF_ONE, OF_ALL = 32, 1_024
-"""Deviations of examples that are kept of one category, and of all together: 4 MB of 2,048 features."""
+"""Deviations of examples that are kept of one category, and of all together: 4 MB of 2,048 features.
+
+What is cut as categories come is not given back when some of them go.
+"""
 
 NOTHING = 1e-6
 """Variance below which examples are the same but for rounding; unit vectors of different photos vary by some tenths."""
@@ -101,16 +104,15 @@ class Prototypes:
 
         vectors : ndarray of shape (n_listings, n_features) → (n_listings, n_categories)
         """
-        known = self.examples > 0
-        classes = self.present & ~known
-        centre, directions = self._space(ridge)
+        known = self.present & (self.examples > 0)
+        centre, directions, of_classes = self._space(ridge)
         if ridge:
             vectors = unit(vectors - centre)
-        if classes.any():
-            neutral = np.maximum(neutral, products(vectors, directions[classes]).max(axis=1, keepdims=True))
+        if len(of_classes):
+            neutral = np.maximum(neutral, products(vectors, of_classes).max(axis=1, keepdims=True))
         found = np.zeros((len(vectors), len(known)))
         trust = self.examples[known] / (self.examples[known] + settling)
-        found[:, known] = scale * trust * (products(vectors, directions[known]) - neutral)
+        found[:, known] = scale * trust * (products(vectors, directions) - neutral)
         return np.nan_to_num(found)
 
     def _space(self, ridge):
@@ -121,13 +123,13 @@ class Prototypes:
         grows. λ = ridge · trace(S) / degrees of freedom is added to the diagonal of S: the more deviations, the more
         they count. S⁻¹ itself, n_features², is never made (Woodbury identity).
 
-        → (ndarray of shape (n_features,), ndarray of shape (n_categories, n_features)), float32
+        → (ndarray of shape (n_features,), the directions of categories with examples, those of classes), float32
         """
-        if not ridge:
-            return 0.0, unit(self.vectors)
         found = self._spaces.get(ridge)
         if found is None:  # threads may both come here, and find the same
-            found = self._centred(ridge)
+            known = self.examples[self.present] > 0
+            centre, directions = self._centred(ridge) if ridge else (0.0, unit(self.vectors[self.present]))
+            found = centre, directions[known], directions[~known]
             self._spaces.clear()
             self._spaces[ridge] = found
         return found
@@ -156,9 +158,7 @@ class Prototypes:
             inverse = np.linalg.solve(gram + ridge * variance / free * np.eye(len(gram)), deviations @ apart.T)
             directions = apart - inverse.T.astype(np.float32) @ deviations
             directions /= np.sqrt(np.maximum((apart * directions).sum(axis=1, keepdims=True), 1e-12))
-        found = np.zeros_like(self.vectors)
-        found[self.present] = directions
-        return centre, found
+        return centre, directions
 
 
 def _shares(wanted):
