@@ -14,7 +14,7 @@ from productcat.errors import BundleError, ListingError
 from productcat.image_model import DISTRIBUTION, ImageModel
 from productcat.listing import Listing, only
 from productcat.photo_sets import photo_means
-from productcat.projections import PREFIXES, Category, CategoryProjections, Prototype
+from productcat.projections import PREFIXES, Category, CategoryProjections, prototype_of
 from productcat.title_model import TitleModel
 from productcat.title_words import WordBags
 
@@ -236,7 +236,7 @@ class Categorizer:
         weights = [1.0] * len(known) + [self.projections.few_shot.name_counts if len(known) else 1.0] * len(named)
         projection = np.average(np.concatenate([known, named]), axis=0, weights=weights)
         vectors = {kind: _evident(rows) for kind, rows in sight.vectors.items()}
-        prototypes = {kind: Prototype.of(rows, kind == "photos") for kind, rows in vectors.items() if rows.size}
+        prototypes = {kind: prototype_of(kind, rows) for kind, rows in vectors.items() if rows.size}
         return Category(projection, prototypes)
 
     def _named(self, text):

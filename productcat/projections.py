@@ -63,6 +63,14 @@ class Category:
     offset: float = 0.0
 
 
+def prototype_of(kind, vectors):
+    """That of examples of one kind; in what examples differ is kept of photos only, which alone have a ridge.
+
+    vectors : ndarray of shape (n_examples, n_features) → Prototype
+    """
+    return Prototype.of(vectors, deviations=kind == "photos")
+
+
 class CategoryProjections:
     """The marketplace's categories.
 

@@ -18,8 +18,8 @@ from productcat.bundle import refuse_existing
 from productcat.categorizer import Categorizer
 from productcat.ensemble import combined
 from productcat.listing import Listing
-from productcat.projections import CategoryProjections, FewShot
-from productcat.prototypes import Prototype, Prototypes
+from productcat.projections import CategoryProjections, FewShot, prototype_of
+from productcat.prototypes import Prototypes
 from productcat.reliability import calibration_error, negative_log_likelihood
 from productcat.whitening import unit
 from training.commands import FOLDER_OPTIONS, mistakes_in_one_line, write_figures
@@ -102,9 +102,7 @@ class Task:
     def prototypes(self):
         """Those of the categories, dict, "photos" | "title" → productcat.prototypes.Prototypes."""
         return {
-            kind: Prototypes.of(
-                [Prototype.of(vectors[own], kind == "photos") if len(own) else None for own in self.examples]
-            )
+            kind: Prototypes.of([prototype_of(kind, vectors[own]) if len(own) else None for own in self.examples])
             for kind, vectors in self.support.vectors.items()
         }
 
