@@ -193,19 +193,15 @@ Path = Annotated[
 
 @bundle_app.command(help=manual.SHOW)
 @command
-def show(
-    path: Path = None, as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as it is.")] = False
-):
+def show(path: Path = None, as_json: Annotated[bool, typer.Option("--json", help="Print the whole manifest.")] = False):
     """What `manual.SHOW` says."""
     from productcat.bundle import Bundle, find, read_manifest
-    from productcat.display import bundle_lines
+    from productcat.bundle_summary import bundle_lines
 
-    folder = find(path)
-    manifest = read_manifest(folder)
     if as_json:
-        print(json.dumps(manifest, indent=1, ensure_ascii=False))
-        return
-    print("\n".join(bundle_lines(Bundle(folder, manifest))))
+        print(json.dumps(read_manifest(find(path)), indent=1, ensure_ascii=False))
+    else:
+        print("\n".join(bundle_lines(Bundle.open(path))))
 
 
 @bundle_app.command(help=manual.VERIFY)

@@ -1,7 +1,5 @@
 """What the command line shows, as lines of text. Prints nothing."""
 
-import json
-
 from productcat.wording import counted
 
 SHOWN, LEAST_SHOWN, BAR_WIDTH = 5, 0.0005, 24
@@ -51,28 +49,6 @@ def _bar(share, encoding):
         eighths = "    -----"
     whole, rest = divmod(round(share * BAR_WIDTH * 8), 8)
     return (eighths[8] * whole + eighths[rest].strip()).ljust(BAR_WIDTH)
-
-
-def bundle_lines(bundle):
-    """A bundle's manifest as indented lines, its files with their sizes last. bundle : productcat.bundle.Bundle"""
-    settings = {key: value for key, value in bundle.manifest.items() if key != "sha256"}
-    lines = [f"path: {bundle.path}", *_lines(settings), "files:"]
-    for name in sorted(bundle.manifest.get("sha256", {})):
-        file = bundle.file(name)
-        lines.append(
-            f"  {file.stat().st_size / 1e6:9.3f} MB  {name}" if file.is_file() else f"  {'missing':>12}  {name}"
-        )
-    return lines
-
-
-def _lines(values, indent=""):
-    """A nested dict as indented lines; texts of several lines are left to --json."""
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            yield f"{indent}{key}:"
-            yield from _lines(value, indent + "  ")
-        elif not (isinstance(value, str) and "\n" in value):
-            yield f"{indent}{key}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
 
 
 def level_names(levels):

@@ -29,7 +29,7 @@ Columns are id, title and photos (several separated by "|"); photos' paths start
 Each listing becomes a line of JSON. Rows that are no listing go to the side file, with number and reason.
 
 {EXIT_CODES}"""
-SHOW = f"""Print what a bundle is: where it comes from, its figures, its settings.
+SHOW = f"""Print what a bundle is: what it knows, from where it assigns, its figures, its files.
 
 \b
   productcat bundle show

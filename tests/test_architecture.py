@@ -60,6 +60,7 @@ LAYERS = {
     "drift_report": 2,
     "evaluation_plots": 2,
     "threshold_report": 2,
+    "bundle_summary": 2,
     "readers": 3,
     "categorizer": 3,
     "duplicates": 3,

@@ -234,41 +234,6 @@ def test_input_or_output_that_cannot_be_used_is_one_line_and_leaves_no_file(run,
     assert not (workplace / "out.jsonl").exists()
 
 
-def change_one_byte(bundle):
-    path = bundle / "classes.json"
-    content = bytearray(path.read_bytes())
-    content[10] ^= 1
-    path.write_bytes(bytes(content))
-
-
-def test_a_bundle_with_one_changed_byte_is_refused_with_the_file_named(run, workplace):
-    change_one_byte(workplace / "my-bundle")
-    code, output, errors = run("predict", "--title", "belt", "--bundle", "my-bundle")
-    assert (code, output) == (console.UNUSABLE, "")
-    assert "classes.json was changed" in one_line(errors)
-
-
-def test_verify_tells_a_sound_bundle_and_each_problem_of_another(run, workplace):
-    code, output, _ = run("bundle", "verify", "my-bundle")
-    assert code == 0
-    assert re.fullmatch(r"my-bundle: sound, \d+ files have their checksums\n", output)
-    change_one_byte(workplace / "my-bundle")
-    (workplace / "my-bundle/image/model.onnx").unlink()
-    code, output, _ = run("bundle", "verify", "my-bundle")
-    assert code == console.UNUSABLE
-    assert [line.split()[0] for line in output.splitlines()] == ["classes.json", "image/model.onnx"]
-
-
-def test_show_prints_the_manifest_readably_or_as_it_is(run, workplace):
-    code, output, _ = run("bundle", "show", "my-bundle")
-    assert code == 0
-    assert "name: shop\n" in output
-    assert "decision_rule:\n  assign_at: 0.9\n" in output
-    assert "MB  image/model.onnx\n" in output
-    code, output, _ = run("bundle", "show", "my-bundle", "--json")
-    assert json.loads(output) == json.loads((workplace / "my-bundle/manifest.json").read_text())
-
-
 def test_version_and_bare_commands_print_and_are_fine(run):
     assert run("--version") == (0, f"productcat {__version__}\n", "")
     for arguments in ([], ["bundle"]):
