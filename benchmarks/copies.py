@@ -2,7 +2,8 @@
 
 Every photo of a test split is copied in one way at a time; each original is compared with each copy, and only its own
 copy is a duplicate. The figure is the largest share of the copies that one threshold finds while 99.9 % of what it
-finds is right; and, for a known catalogue, that threshold, and the share that the bundle's own threshold finds.
+finds is right; and, for a known catalogue, the share that the bundle's own threshold finds, and how much of what that
+one finds is right.
 """
 
 import argparse
@@ -43,16 +44,16 @@ def main():
 
 
 def measure(options, work):
-    """Recall and thresholds. → dict
+    """What is found. → dict
 
-    "recall": set → dict, way to copy → dict, rival → recall. "thresholds": set → dict, way to copy → that of the known
-    catalogue at the precision. "threshold": the bundle's own.
+    "recall": set → dict, way to copy → dict, rival → recall. "precision": set → dict, way to copy → that of the
+    bundle's own threshold in a known catalogue. "threshold": the bundle's own.
     """
     from productcat import DuplicateDetector
     from training.copies import COPIES
 
     detector = DuplicateDetector.load(options.bundle)
-    found, thresholds = {}, {}
+    found, precisions = {}, {}
     for number, (name, settings) in enumerate(SETS.items()):
         photos = test_photos(options, work, settings, number)
         left = prepared(detector, photos)
@@ -67,13 +68,12 @@ def measure(options, work):
             }
             for hashed in ("pHash", "dHash"):
                 scores[hashed] = -(left[hashed][:, None] != right[hashed][None]).sum(axis=2)
-            best = {rival: recall(each) for rival, each in scores.items()}
-            own = np.diag(scores[KNOWN]) >= adapted.threshold
-            recalls = {rival: each for rival, (each, _) in best.items()} | {OWN: float(own.mean())}
+            own = scores[KNOWN] >= adapted.threshold
+            recalls = {rival: recall(each) for rival, each in scores.items()} | {OWN: float(np.diag(own).mean())}
             found.setdefault(name, {})[way] = recalls
-            thresholds.setdefault(name, {})[way] = float(best[KNOWN][1])
-            print(name, way, recalls, thresholds[name][way], file=sys.stderr, flush=True)
-    return {"recall": found, "thresholds": thresholds, "threshold": detector.threshold}
+            precisions.setdefault(name, {})[way] = float(np.trace(own) / own.sum())
+            print(name, way, recalls, precisions[name][way], file=sys.stderr, flush=True)
+    return {"recall": found, "precision": precisions, "threshold": detector.threshold}
 
 
 def test_photos(options, work, settings, seed):
@@ -106,10 +106,10 @@ def prepared(detector, photos):
 
 
 def recall(scores):
-    """Of the copies, at the threshold of the most of them at which the precision holds. → (recall, threshold)"""
-    from training.duplicate_metrics import recall_at_precision
+    """The most of the copies that one threshold finds at the precision."""
+    from productcat.pair_figures import recall_at_precision
 
-    return recall_at_precision(scores.ravel().astype(float), np.eye(len(scores), dtype=bool).ravel(), PRECISION)
+    return recall_at_precision(scores.ravel().astype(float), np.eye(len(scores), dtype=bool).ravel(), PRECISION)[0]
 
 
 if __name__ == "__main__":

@@ -100,10 +100,8 @@ def escaped(text):
 
 def placeholder(argument):
     """How an argument stands in the usage."""
-    if argument.metavar:
-        return argument.metavar
-    name = argument.name.upper()
-    return name if argument.required else f"[{name}]"
+    name = argument.metavar or argument.name.upper()
+    return (name if argument.required else f"[{name}]") + ("..." if argument.nargs == -1 else "")
 
 
 def argument_row(argument):

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from figure_text import NO_RUN, amount, between, paragraph, result, rivals_of, share, stored, table
+from figure_text import NO_RUN, amount, between, paragraph, percent, result, rivals_of, share, stored, table
 
 DUPLICATES = "training/results/duplicates.json"
 CATALOGUES = {"fashion": "fashion", "clothing": "used clothes"}
@@ -72,9 +72,10 @@ def copies():
         rivals = list(next(iter(found[name].values())))
         rows = [[way, *(share(figures[rival]) for rival in rivals)] for way, figures in found[name].items()]
         parts.append(table([f"{words}, way to copy", *rivals], rows))
-    thresholds = [each for ways in stored_run["thresholds"].values() for each in ways.values()]
-    said = f"""The thresholds of the second column lie between {amount(min(thresholds))} and {amount(max(thresholds))};
-    the bundle's is {amount(stored_run["threshold"])}."""
+    least = min(each for ways in stored_run["precision"].values() for each in ways.values())
+    right = "all are copies" if least == 1 else f"at least {percent(least)} are copies"
+    said = f"""The bundle's threshold is {amount(stored_run["threshold"])}; of the pairs that it finds, whatever the way
+    to copy, {right}."""
     parts.append(paragraph(said))
     return "\n\n".join(parts)
 

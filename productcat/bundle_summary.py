@@ -12,6 +12,9 @@ FIGURES = {
 }
 """What is shown of the figures on test: their names, and whether they are shares."""
 
+UNCALIBRATED = "expected_calibration_error", "coverage_at_99_precision"
+"""Those that a calibration on other listings has changed."""
+
 
 def bundle_lines(bundle):
     """Name and description, what it knows and from where it assigns, its figures on test, its files with their sizes.
@@ -21,7 +24,7 @@ def bundle_lines(bundle):
     manifest = bundle.manifest
     lines = [f"{manifest.get('name', 'unnamed')}: {bundle.path}", "", *manifest.get("description", "").splitlines(), ""]
     lines += [f"{name:18}{text}" for name, text in {**_facts(bundle), **_rules(manifest)}.items() if text]
-    lines += _figures(manifest.get("metrics", {}).get("test", {}))
+    lines += _figures(manifest)
     lines += _files(bundle)
     return [*lines, "", f"The rest: {bundle.path / 'README.md'}, or all of it with --json"]
 
@@ -34,7 +37,7 @@ def _facts(bundle):
     parts = {"image": "photos", "title": "titles", "duplicates": "duplicates"}
     return {
         "made": manifest.get("created", ""),
-        "trained from": origin.get("init_from", ""),
+        "started from": origin.get("init_from", ""),
         "listings": ", ".join(f"{number:,} {split}" for split, number in origin.get("listings", {}).items()),
         "knows": ", ".join(text for part, text in parts.items() if bundle.has(part)),
         "classes": f"{len(classes):,}",
@@ -55,13 +58,16 @@ def _rules(manifest):
     return {KINDS[kind]: said.format(**rule).replace("%", " %") for kind, rule in rules.items()}
 
 
-def _figures(measured):
+def _figures(manifest):
     """A table of what was measured on test, each kind of evidence in a column; empty where nothing was."""
+    measured = manifest.get("metrics", {}).get("test", {})
     kinds = [kind for kind in KINDS if kind in measured]
     if not kinds:
         return []
-    lines = ["", f"{'measured on test':30}" + "".join(f"{KINDS[kind]:>18}" for kind in kinds)]
-    for key, (name, is_share) in FIGURES.items():
+    of = "classes on test" if "categories" in manifest else "measured on test"
+    lines = ["", f"{of:30}" + "".join(f"{KINDS[kind]:>18}" for kind in kinds)]
+    shown = {key: each for key, each in FIGURES.items() if "calibration" not in manifest or key not in UNCALIBRATED}
+    for key, (name, is_share) in shown.items():
         cells = (f"{100 * measured[kind][key]:.1f} %" if is_share else f"{measured[kind][key]:.3f}" for kind in kinds)
         lines.append(f"{name:30}" + "".join(f"{each:>18}" for each in cells))
     return lines

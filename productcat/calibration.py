@@ -171,7 +171,7 @@ def _refuse_few(n_usable, n_known, labels):
 
 def _in_order(sight, numbers):
     """The listings sorted by label and by what is seen of them, so that folds and sums do not depend on their order."""
-    keys = np.column_stack([numbers, sight.photos, sight.title])
+    keys = np.column_stack([numbers, sight.photos, sight.title, *sight.vectors.values()])
     order = np.lexsort(keys.T[::-1])
     return sight.rows(order), numbers[order]
 

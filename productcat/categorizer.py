@@ -1,4 +1,4 @@
-"""Listings in, categories out: photos and title → distributions → divergences → confidences → decisions."""
+"""Listings in, categories out: photos and title → distributions → confidences → decisions."""
 
 import warnings
 from collections.abc import Mapping
@@ -107,9 +107,9 @@ class Categorizer:
         ndarray of shape (n_listings, n_classes)
             Calibrated probabilities, rows sum to 1; a NaN row where there is no evidence.
         """
-        if use not in USES:
-            raise ValueError(f"use={use!r}: expected one of {', '.join(USES)}")
-        return combined(self.look(listings, use, vectors=()), self.ensemble)
+        seen = self._seen(listings, use, vectors=())
+        rows = [combined(sight, self.ensemble) for _, sight, problems in seen if not _warn(problems)]
+        return np.concatenate([np.empty((0, len(self.classes))), *rows])
 
     def look(self, listings, use="both", vectors=PREFIXES):
         """What the models see, before anything is made of it. vectors: kinds of those that are wanted. → Sight"""
@@ -138,7 +138,9 @@ class Categorizer:
 
     def predict_proba(self, listings):
         """Calibrated confidences, shape (n_listings, n_categories), rows sum to 1; NaN rows without evidence."""
-        return self.confidences(self.look(listings, vectors=self.projections.reads_vectors))
+        judged = self._judged(listings, known := self.projections)
+        rows = [confidences for _, _, problems, confidences in judged if not _warn(problems)]
+        return np.concatenate([np.empty((0, len(known.categories))), *rows])
 
     def confidences(self, sight):
         """As `predict_proba`, of what the models saw. sight : Sight, with the vectors that the projections read"""
@@ -150,11 +152,15 @@ class Categorizer:
 
     def judge(self, listings):
         """Iterator of (Prediction, its confidences as ndarray of shape (n_categories,)), one pair a listing."""
-        known = self.projections  # another thread may put others in its place
-        for batch, sight, problems in self._seen(listings, "both", known.reads_vectors):
-            confidences = known.confidences(combined(sight, self.ensemble), sight.vectors)
+        known = self.projections  # the caller, or another thread, may put others in its place
+        for batch, sight, problems, confidences in self._judged(listings, known):
             for listing, row, kind, wrong in zip(batch, confidences, kinds_of(sight), problems, strict=True):
                 yield self.rules[kind].decide(known.categories, row, listing.id, wrong), row
+
+    def _judged(self, listings, known):
+        """Batches of (listings, Sight, problems, confidences in the `known` categories)."""
+        for batch, sight, problems in self._seen(listings, "both", known.reads_vectors):
+            yield batch, sight, problems, known.confidences(combined(sight, self.ensemble), sight.vectors)
 
     def add_category(self, name, examples=(), description=""):
         """Make a category known, or define a known one anew; no training.
@@ -254,40 +260,33 @@ class Categorizer:
         listings = only(Listing, listings)
         while batch := list(islice(listings, BATCH)):
             problems = [[] for _ in batch]
-            photos, features = self._from_photos(batch, problems, use != "title", "photos" in vectors)
-            titles, words = self._from_titles(batch, use != "photos", "title" in vectors)
+            nothing = np.full((len(batch), len(self.classes)), np.nan), np.empty((len(batch), 0), np.float32)
+            photos, features = titles, words = nothing
+            if self.image_model and use != "title":
+                photos, features = self._from_photos(batch, problems, "photos" in vectors, nothing)
+            if self.title_model and use != "photos":
+                titles, words = self._from_titles(batch, "title" in vectors)
             yield batch, Sight(photos, titles, {"photos": features, "title": words}), problems
 
-    def _from_photos(self, batch, problems, wanted, vectors):
+    def _from_photos(self, batch, problems, vectors, nothing):
         """Mean distribution of each listing's photos and, with `vectors`, the direction of their mean features.
 
-        Unreadable photos are noted in `problems`.
+        Unreadable photos are noted in `problems`. nothing: what is given where no listing has any.
         """
-        distributions, features = self._nothing(batch, "photos")
-        if wanted and self.image_model:
-            means = photo_means(batch, self.image_model, problems)
-            distributions = means.get(DISTRIBUTION, distributions)
-            if vectors and self.feature_model is not self.image_model:
-                means = photo_means(batch, self.feature_model, [[] for _ in batch])  # their problems are noted
-            if vectors and self.feature_model.levels:
-                features = means.get(self.feature_model.levels[-1], features)
+        means = photo_means(batch, self.image_model, problems)
+        distributions, features = means.get(DISTRIBUTION, nothing[0]), nothing[1]
+        if vectors and self.feature_model is not self.image_model:
+            means = photo_means(batch, self.feature_model, [[] for _ in batch])  # their problems are noted
+        if vectors and self.feature_model.levels:
+            features = means.get(self.feature_model.levels[-1], features)
         return distributions, features
 
-    def _from_titles(self, batch, wanted, vectors):
+    def _from_titles(self, batch, vectors):
         """Distribution of each listing's title and, with `vectors`, its words; evidence by both or by none."""
-        distributions, words = self._nothing(batch, "title")
-        if wanted and self.title_model:
-            titles = [each.title for each in batch]
-            distributions = self.title_model.distributions(titles)
-            if vectors:
-                known = ~np.isnan(distributions[:, :1])
-                words = np.where(known, self.word_bags.vectors(titles), np.float32(np.nan))
-        return distributions, words
-
-    def _nothing(self, batch, kind):
-        """Rows of NaN: distributions, and vectors as wide as those of the prototypes."""
-        width = self.projections.prototypes[kind].vectors.shape[1]
-        return np.full((len(batch), len(self.classes)), np.nan), np.full((len(batch), width), np.nan, np.float32)
+        titles = [each.title for each in batch]
+        distributions = self.title_model.distributions(titles)
+        words = self.word_bags.vectors(titles) if vectors else np.empty((len(batch), 0), np.float32)
+        return distributions, np.where(np.isnan(distributions[:, :1]), np.float32(np.nan), words)
 
 
 def _evident(rows):

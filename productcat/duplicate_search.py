@@ -82,6 +82,8 @@ class Outputs:
     def unfinished(self):
         """Whether a run for these outputs was interrupted. Raises ListingError when one is there of a finished run."""
         found = self.shards is not None and self.shards.is_dir()
+        # of a finished run what else lay in the folder is left, such as a .DS_Store
+        found = found and (any(self.shards.glob("*.safetensors")) or not Path(self.pairs).exists())
         if self.report:  # it is written last, so not even an unfinished run has one
             refuse_existing(self.report, OTHER_NAME)
             refuse_unwritable(self.report)

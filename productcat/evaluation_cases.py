@@ -95,13 +95,12 @@ def _card(case, pictures, evaluation, suspect):
 
 def _answer(use, case):
     found = case.candidates.get(use)
-    short = {"photos": "photos", "title": "title", "both": "both"}[use]
     if not found:
-        return f'<div><dt title="{KINDS[use]}">{short}</dt><dd class="none">no evidence</dd></div>'
+        return f'<div><dt title="{KINDS[use]}">{use}</dt><dd class="none">no evidence</dd></div>'
     best = found[0]
     right = best.category == case.label
     kind, mark = ("right", "✓") if right else ("wrong", "✗")
     return (
-        f'<div><dt title="{KINDS[use]}">{short}</dt>'
+        f'<div><dt title="{KINDS[use]}">{use}</dt>'
         f'<dd class="{kind}">{mark} {plain(best.category)}</dd><dd class="{kind}">{share(best.confidence)}</dd></div>'
     )

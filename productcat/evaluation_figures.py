@@ -159,7 +159,7 @@ def _curve(answers):
     curve = answers.coverage()
     kept = np.unique(np.linspace(0, len(curve.threshold) - 1, CURVE_POINTS).round().astype(int))
     rows = zip(*(each[kept] for each in (curve.threshold, curve.coverage, curve.precision)), strict=True)
-    return [{"threshold": t, "coverage": c, "precision": p} for t, c, p in rows] if len(curve.threshold) else []
+    return [{"threshold": t, "coverage": c, "precision": p} for t, c, p in rows]
 
 
 def _title(evaluation):

@@ -15,6 +15,7 @@ import numpy as np
 
 from productcat.duplicates import BATCH, DuplicatePair, Embedding
 from productcat.errors import BundleError, ListingError, ProductcatError
+from productcat.listing import Listing, only
 from productcat.photo_evidence import SIDE
 from productcat.photo_rows import PhotoRows
 from productcat.photo_store import PhotoStore
@@ -108,7 +109,7 @@ class ListingIndex:
         int
             How many listings were put in.
         """
-        listings, waiting, count = iter(listings), {}, 0
+        listings, waiting, count = only((Listing, Embedding), listings), {}, 0
         while some := list(islice(listings, BATCH)):
             for each in self.detector.embed(_named(some)):
                 if len(each):
@@ -128,6 +129,9 @@ class ListingIndex:
             raise ValueError(f"ids is the text {ids!r}, expected a sequence of ids; write [{ids!r}]")
         ids = iter(ids)
         while some := list(islice(ids, TRANSACTION)):
+            for each in some:
+                if not isinstance(each, str):
+                    raise ValueError(f"the id {each!r} is {type(each).__name__}, expected text; write {str(each)!r}")
             self.store.remove(some)
 
     def search(self, listings, k=10, adapt=True):
@@ -149,7 +153,7 @@ class ListingIndex:
         """
         if k < 1:
             raise ValueError(f"k is {k}, expected at least 1")
-        listings, found = iter(listings), []
+        listings, found = only((Listing, Embedding), listings), []
         detector = self._adapt() if adapt else self.detector
         while some := list(islice(listings, BATCH)):
             found += self._search(detector, self.detector.embed(some), k)
@@ -244,7 +248,8 @@ def _named(listings):
         if isinstance(each.id, str) and each.id:
             yield each
         else:
-            reason = f"listing with the id {each.id!r} and the title {getattr(each, 'title', '')!r}: no id"
+            why = f"its id is {type(each.id).__name__}, expected text" if each.id else "no id"
+            reason = f"listing with the id {each.id!r} and the title {getattr(each, 'title', '')!r}: {why}"
             warnings.warn(f"{reason}; left out of the index", UserWarning, stacklevel=4)
 
 

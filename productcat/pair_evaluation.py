@@ -174,10 +174,9 @@ def _with_interval(value, drawn):
 
 def _at(curve, precision):
     """The threshold that finds most at a precision."""
-    good = np.flatnonzero(curve.precision >= precision)
-    if not len(good):
+    cut = curve.at_precision(precision)
+    if cut is None:
         return {"asked_precision": precision, "threshold": None, "recall": 0.0, "precision": None}
-    cut = good[-1]
     return {
         "asked_precision": precision,
         "threshold": float(curve.threshold[cut]),

@@ -67,6 +67,11 @@ class PrecisionRecall:
         at_least, more = self.recall, np.concatenate([[0.0], self.recall[:-1]])
         return float((wrong * (at_least + more)).sum() / 2 / self.found_wrong[-1])
 
+    def at_precision(self, precision):
+        """The place of the highest threshold that finds most while this share of what it finds is right, or None."""
+        good = np.flatnonzero(self.precision >= precision)
+        return good[self.recall[good].argmax()] if len(good) else None
+
 
 def recall_at_precision(scores, labels, precision):
     """The most positives that one threshold can find while this share of what it finds is right.
@@ -90,8 +95,7 @@ def recall_at_precision(scores, labels, precision):
     curve = PrecisionRecall.of(scores, labels)
     if not 0 < precision <= 1:
         raise ValueError(f"precision={precision}: expected a number above 0, at most 1")
-    good = np.flatnonzero(curve.precision >= precision)
-    if not len(good):
+    cut = curve.at_precision(precision)
+    if cut is None:
         return 0.0, float("inf")
-    cut = good[curve.recall[good].argmax()]
     return float(curve.recall[cut]), float(curve.threshold[cut])

@@ -8,6 +8,7 @@ from PIL import Image
 
 from productcat.borders import without_border, without_frame
 from productcat.photos import fit
+from productcat.whitening import unit
 
 SIDE = 16
 """Thumbnails have this many pixels a side."""
@@ -56,7 +57,7 @@ class PhotoSets:
         some = self.counts > 0
         if some.any():
             sums[some] = np.add.reduceat(self.vectors[level], self.starts[some])
-        return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+        return unit(sums)
 
 
 def unframed(photos):

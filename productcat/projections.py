@@ -133,7 +133,10 @@ class CategoryProjections:
         return {kind for kind, each in self.prototypes.items() if self._settings(kind)[0] and each.examples.any()}
 
     def divergences(self, distributions):
-        """KL(listing‖projection) in nats, shape (n_listings, n_categories)."""
+        """KL(listing‖projection) in nats, shape (n_listings, n_categories).
+
+        What `confidences` are defined by; the listing's entropy cancels there, so it is never computed.
+        """
         return kl_divergence(distributions, floor(self.matrix, self.floor))
 
     def confidences(self, distributions, vectors=None):
@@ -151,13 +154,13 @@ class CategoryProjections:
         classes are categories, too, the similarity to the nearest of them is what is neutral, if that is more.
 
         vectors : dict, "photos" | "title" → ndarray of shape (n_listings, n_features), optional
-            Of the listings' photos and titles; rows of NaN for those without.
+            Of the listings' photos and titles; rows of NaN for those without, n_features 0 where none has any.
         """
         # log(floored projection) + log(n_classes / floor), and by log1p exactly 0 where the projection is at its floor
         lift = np.log1p((1.0 - self.floor) / self.floor * self.matrix.shape[1] * self.matrix)
         scores = np.log(np.maximum(products(distributions, lift), TINY))  # of KL_none − KL_c: the entropy cancels
         for kind, rows in (vectors or {}).items():
-            if kind in self.reads_vectors:
+            if kind in self.reads_vectors and rows.shape[1]:
                 scores = scores + self.prototypes[kind].likeness(rows, *self._settings(kind))
         return softmax(scores / self.temperature + self.offsets)
 

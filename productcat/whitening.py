@@ -68,6 +68,7 @@ class Background:
             self.mean + share * apart,
             # of a mixture: what each varies, and how far they are apart
             (1 - share) * self.covariance + share * catalogue.covariance + share * (1 - share) * np.outer(apart, apart),
+            1 - (1 - share) * (1 - self.share),
         )
 
     def space(self, n_dimensions):

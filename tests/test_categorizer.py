@@ -163,6 +163,18 @@ def test_prototypes_tell_categories_apart_that_look_alike_through_the_classes(ca
     assert share_right(FewShot(scale=60.0, settling=0.2)) > 0.8
 
 
+def test_a_change_of_categories_does_not_touch_what_is_being_judged(categorizer, shop_listings):
+    listings, _ = shop_listings
+    categorizer.projections.few_shot = FewShot(scale=10.0)
+    categorizer.add_category("Mirrors", listings[:2])
+    many = [*listings * 6, Listing("late", title="leather belt")]
+    expected, judged = [confidences for _, confidences in categorizer.judge(many)], categorizer.judge(many)
+    found = [next(judged)[1]]
+    categorizer.replace_categories({"One": [], "Two": []}, {"One": "belt", "Two": "handbag"})
+    found += [confidences for _, confidences in judged]
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_titles_of_examples_tell_categories_apart_that_look_alike_through_the_classes(categorizer):
     """Words that mean nothing to the classes, beside one that they know."""
     examples = {kind: [Listing(title=f"{kind} {size} belt") for size in ("xl", "42")] for kind in ("snake", "denim")}

@@ -92,6 +92,17 @@ def test_show_has_the_figures_of_each_kind_of_evidence(run):
     assert [line.split()[-1] for line in table[3:5]] == ["0.813", "0.012"]
 
 
+def test_show_leaves_out_what_a_calibration_has_changed(run):
+    opened = Bundle.open("my-bundle")
+    measured = {"top1": 0.9, "top5": 1.0, "macro_f1": 0.8}
+    figures = {"metrics": {"test": {"both": measured}}, "calibration": {"listings": 200}}
+    write_bundle("calibrated", opened.manifest | figures, opened.copy_files)
+    output = run("bundle", "show", "calibrated")[1]
+    assert facts(output)["calibrated on"] == "200 listings"
+    assert "right class first" in output
+    assert "calibration error" not in output
+
+
 def test_of_a_damaged_bundle_the_manifest_can_be_shown(run, tmp_path):
     (tmp_path / "my-bundle/classes.json").unlink()
     code, output, errors = run("bundle", "show", "my-bundle")

@@ -143,6 +143,17 @@ def test_bad_rows_and_photos_go_to_the_side_file_and_the_rest_is_done(run, workp
     assert any("c1" in pair for pair in pairs_of((workplace / "pairs.csv").read_text()))
 
 
+def test_what_else_lies_in_the_folder_of_embeddings_does_not_make_a_run_unfinished(run, workplace):
+    (workplace / "pairs.csv.embeddings").mkdir()
+    (workplace / "pairs.csv.embeddings" / ".DS_Store").write_bytes(b"")
+    assert run("find", "listings.csv", "--to", "pairs.csv")[0] == 0
+    (workplace / "pairs.csv").write_text("left,right,score,label\n")
+    code, _, errors = run("find", "listings.csv", "--to", "pairs.csv")
+    assert code == console.UNUSABLE
+    assert "pairs.csv" in one_line(errors)
+    assert (workplace / "pairs.csv").read_text() == "left,right,score,label\n"
+
+
 def test_bad_rows_are_told_on_standard_error_when_pairs_go_to_standard_output(run, workplace):
     (workplace / "few.csv").write_text("id,photos\n1,front.jpg\n1,back.jpg\n2,text.jpg\n")
     (workplace / "text.jpg").write_text("I am no photo")

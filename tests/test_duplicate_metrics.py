@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
+from productcat.pair_figures import recall_at_precision
 from training import duplicate_metrics as metrics
 
 
@@ -157,7 +158,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
 )
 def test_recall_at_a_precision_is_the_best_of_sklearns_curve(scores, precision, data):
     labels = data.draw(arrays(bool, len(scores)).filter(np.any))
-    recall, threshold = metrics.recall_at_precision(scores, labels, precision)
+    recall, threshold = recall_at_precision(scores, labels, precision)
     precisions, recalls, thresholds = precision_recall_curve(labels, scores)
     good = [
         (each, place)
@@ -198,7 +199,7 @@ def test_a_bootstrap_without_draws_or_with_a_strange_level_is_refused(setting):
 def test_recall_at_a_precision_needs_positives_scores_and_a_precision():
     for scores, labels in (([0.5], [False]), ([0.5, 0.4], [True]), ([np.nan], [True]), ([], [])):
         with pytest.raises(ValueError, match="expected one finite score a label, and at least one positive"):
-            metrics.recall_at_precision(scores, labels, 0.9)
+            recall_at_precision(scores, labels, 0.9)
     for precision in (0.0, 1.1):
         with pytest.raises(ValueError, match=f"precision={precision}: expected a number above 0, at most 1"):
-            metrics.recall_at_precision([0.5], [True], precision)
+            recall_at_precision([0.5], [True], precision)

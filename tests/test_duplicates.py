@@ -1,6 +1,7 @@
 """Duplicates through the public face: sets of photos in, probabilities, pairs and groups out."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from productcat import BundleError, DuplicateDetector, DuplicatePair, Listing, L
 from productcat.display import level_names
 from productcat.photo_evidence import correlations, thumbnails
 from productcat.photos import read_photo
+from productcat.set_metric import Head
+from productcat.whitening import known_share
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +130,17 @@ def test_an_adapted_detector_takes_the_same_embeddings_and_what_all_share_counts
     adapted = detector.adapt(alike * 20)
     before, after = (each.score_matrix(alike, alike)[~np.eye(4, dtype=bool)].mean() for each in (detector, adapted))
     assert after < before
+
+
+def test_the_head_is_told_how_well_an_adapted_detector_knows_the_catalogue(detector, embeddings):
+    head = Head(np.array([0.0, 0.0, 0.0, 0.0, 0.0, 3.0]), 0.0)  # looks at nothing else
+    told = DuplicateDetector(detector.image_model, replace(detector.metric, head=head), 0.5)
+    adapted = told.adapt(embeddings[:12])
+    assert adapted.metric.share == known_share(12)
+    scores = [each.score(embeddings[:1], embeddings[1:2])[0] for each in (told, adapted)]
+    np.testing.assert_allclose(scores, [0.5, 1 / (1 + np.exp(-3.0 * known_share(12)))], rtol=1e-6)
+    share = adapted.adapt(embeddings[:12]).metric.share
+    np.testing.assert_allclose(share, 1 - (1 - known_share(12)) ** 2)
 
 
 def test_adapting_to_nothing_changes_nothing(detector):

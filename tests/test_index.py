@@ -13,7 +13,16 @@ import shop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from productcat import BundleError, DuplicateDetector, Listing, ListingIndex, ProductcatError, index, photo_store
+from productcat import (
+    BundleError,
+    DuplicateDetector,
+    Listing,
+    ListingError,
+    ListingIndex,
+    ProductcatError,
+    index,
+    photo_store,
+)
 from productcat.duplicates import Embedding
 from productcat.search_space import OTHERS, ROW, SearchSpace
 from productcat.set_metric import Level
@@ -145,6 +154,26 @@ def test_one_text_instead_of_ids_is_refused(full):
         full.remove("item-0")
 
 
+def test_an_id_that_is_no_text_is_refused_before_anything_is_removed(full):
+    with pytest.raises(ValueError, match="the id 17 is int, expected text; write '17'"):
+        full.remove(["item-0", 17])
+    assert "item-0" in full
+
+
+@pytest.mark.parametrize(
+    ("given_as", "message"),
+    [
+        (Listing("one", "a bag"), r"one Listing is no sequence of listings; write \[listing\]"),
+        ([{"id": "1"}], "is dict, expected Listing"),
+        (["a.jpg"], "'a.jpg' is str, expected Listing"),
+    ],
+)
+def test_what_is_no_sequence_of_listings_is_refused(full, given_as, message):
+    for use in (full.add, full.search):
+        with pytest.raises(ListingError, match=message):
+            use(given_as)
+
+
 def test_an_empty_index_finds_nothing_and_takes_everything(empty, listings):
     assert (len(empty), "item-0" in empty, empty.sample()) == (0, False, [])
     assert empty.search(listings[:2]) == [[], []]
@@ -185,6 +214,11 @@ def test_a_listing_without_an_id_is_named_and_left_out(empty, listings, embeddin
     ):
         assert empty.add([Listing("", "red bag", listings[0].photos), listings[1]]) == 1
     assert_holds(empty, embeddings[1:2])
+
+
+def test_a_listing_whose_id_is_no_text_is_named_and_left_out(empty, listings):
+    with pytest.warns(UserWarning, match="the id 17 and the title '': its id is int, expected text; left out"):
+        assert empty.add([Listing(17, photos=listings[0].photos)]) == 0
 
 
 def test_a_search_for_a_listing_without_photos_finds_nothing(full):

@@ -1,7 +1,7 @@
-"""`python -m training.added_classes BUNDLE`: classes that a bundle never learnt are added from a few examples each.
+"""`python -m training.added_classes BUNDLE CONFIG`: classes that a bundle never learnt, added from a few examples each.
 
-System D's second question: how far a model of the most frequent classes goes when every other class of the data is
-added as a category, without training. Beside it the nearest class mean on plain ImageNet features, and a bundle that
+The question is how far a model of the most frequent classes goes when every other class of the data is added as a
+category, without training. Beside it the nearest class mean on plain ImageNet features, and a bundle that
 was trained on all classes.
 """
 
@@ -48,8 +48,9 @@ def added_classes(options):
     Returns
     -------
     dict
-        known, added: how many classes; shots → what each way gets, the mean over the added classes of top-1, "known"
-        the same over the classes that the bundle knows; each with its standard error over the draws.
+        known, added: how many classes; trained_on_all: what a bundle that learnt all gets of the added ones; shots →
+        what each way gets, the mean over the added classes of top-1, "known" the same over the classes that the bundle
+        knows; each with its standard error over the draws.
     """
     config = load_config(options.config)
     dataset = load_dataset(config.data, options.data, options.work, config.seed)

@@ -63,7 +63,7 @@ def fit_ensemble(photos, title, labels, config=EnsembleConfig()):
     Returns
     -------
     settings : dict
-        "average", "weights", "temperatures", as `productcat.ensemble.combine` reads them.
+        "average", "weights", "temperatures", "informed", as `productcat.ensemble.combine` reads them.
     comparison : dict
         Negative log-likelihood of each kind of average that was tried; empty where there is nothing to average.
 

@@ -6,10 +6,7 @@ diagonal holds the n pairs of one item, the positives; the other n (n - 1) are p
 
 import numpy as np
 
-from productcat.bootstrap import interval
-from productcat.pair_figures import recall_at_precision
-
-__all__ = ["FIGURES", "auc", "average_precision", "bootstrap", "recall_at_1", "recall_at_precision", "summary"]
+from productcat.bootstrap import LEVEL, ROUNDS, interval
 
 
 def auc(scores):
@@ -63,7 +60,7 @@ def summary(scores_by_domain):
     return figures
 
 
-def bootstrap(scores_by_domain, seed, rounds=1000, level=0.95):
+def bootstrap(scores_by_domain, seed, rounds=ROUNDS, level=LEVEL):
     """Intervals of all that `summary` returns, by drawing items (Efron 1979).
 
     In each round as many items of each domain are drawn, with replacement, as there are; the domains are fixed. An

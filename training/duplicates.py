@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from productcat.pair_figures import recall_at_precision
 from productcat.photo_evidence import TURNS, copy_evidence
 from productcat.progress import Progress
 from productcat.set_metric import Head, Level, SetMetric
 from productcat.whitening import Background, known_share
-from training.duplicate_metrics import recall_at_precision
 from training.siamese import Siamese
 
 

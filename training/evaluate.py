@@ -1,4 +1,4 @@
-"""The figures of a bundle on labelled listings: overall, calibration, thresholds, and system D's per-class table."""
+"""The figures of a bundle on labelled listings: overall, calibration, thresholds, and those of each class."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from productcat.ensemble import USES, combined, kinds_of
 from training import metrics
 
 FREQUENT = 20
-"""System D's first stage: the so many most frequent classes; the others are its second."""
+"""So many most frequent classes are one group, the others a second."""
 
 
 def evaluate(categorizer, listings, labels, training_labels):
@@ -56,7 +56,7 @@ def seen_by(categorizer, sight):
 
 
 def per_stage(distributions, labels, training_labels):
-    """System D's measure: mean of per-class top-1 and top-5 over its two groups of classes.
+    """Means of per-class top-1 and top-5 over the most frequent classes, and over the others.
 
     "all compete": every class may win. "group competes": only the group's classes may, as for a model of its own.
     """

@@ -11,7 +11,7 @@ from productcat.reliability import calibration_error, coverage_at_precision, top
 
 
 def mean_class_top_k(distributions, labels, k, classes=None):
-    """Top-k of each class that occurs, averaged over the classes (system D's measure).
+    """Top-k of each class that occurs, averaged over the classes, so that rare ones count like frequent ones.
 
     classes : sequence of int, optional
         Look at the listings of these classes only; all classes still compete.

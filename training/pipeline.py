@@ -82,7 +82,7 @@ class Pipeline:
         return path
 
     def run(self, to):
-        """Make the bundle at `to`. → its metrics on `test`
+        """Make the bundle at `to`. → its metrics on `test`, dict, and rows of the table of its classes
 
         A model of what no training listing has is left out.
         """

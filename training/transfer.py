@@ -133,8 +133,8 @@ def summary(draws, trained):
     costs = {name: round(float(np.median([each[name] for each in draws])), 1) for name in ("megabytes", "ms")}
     return {
         "listings": draws[0]["listings"],
-        "top1": round(float(top1.mean()), 4),
-        "error": round(float(error), 4),
+        "top1": round(float(top1.mean()), 6),
+        "error": round(float(error), 6),
         **costs,
     }
 

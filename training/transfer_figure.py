@@ -1,23 +1,30 @@
 """Learning curves of `training.transfer`, readable on white paper and on a dark screen."""
 
+from itertools import cycle, groupby
+
 import matplotlib.pyplot as plt
+from matplotlib.lines import Line2D
 
 INK = "#777777"
 """Lines and letters in a grey that both a white and a black page bear."""
 COLOURS = ("#777777", "#3987e5", "#e0762f", "#2f9e6e")
 STYLES = {"whole": "-", "frozen": ":"}
+MARKERS = "os^Dv"
 
 
 def draw(results, path):
-    """Draw top-1 by the number of examples, a line for each start. results: as `transfer` returns them."""
+    """Draw top-1 by the number of examples: a colour for each start, a marker for each photo size, lines of points.
+
+    Frozen networks have dotted lines. results: as `transfer` returns them.
+    """
     figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
-    starts = list(dict.fromkeys(row["start"] for row in results))
-    for start, colour in zip(starts, COLOURS * len(starts), strict=False):
-        for trained, style in STYLES.items():
-            rows = [row for row in results if (row["start"], row["trained"]) == (start, trained)]
-            label = start if trained == "whole" else f"{start}, frozen"
-            sizes, top1, error = ([row[key] for row in rows] for key in ("listings", "top1", "error"))
-            axes.errorbar(sizes, top1, error, color=colour, ls=style, marker="o", ms=4, capsize=2, label=label)
+    colours = dict(zip(dict.fromkeys(row["start"] for row in results), cycle(COLOURS), strict=False))
+    markers = dict(zip(dict.fromkeys(size_of(row) for row in results), cycle(MARKERS), strict=False))
+    in_order = sorted(results, key=lambda row: (*line_of(row), row["listings"]))
+    for (start, trained, size), rows in groupby(in_order, line_of):
+        listings, top1, error = zip(*((row["listings"], row["top1"], row["error"]) for row in rows), strict=True)
+        style = {"color": colours[start], "ls": STYLES[trained], "marker": markers[size], "ms": 4, "capsize": 2}
+        axes.errorbar(listings, top1, error, **style)
     axes.set_xscale("log")
     axes.set_xlabel("listings trained on", color=INK)
     axes.set_ylabel("top-1 on test", color=INK)
@@ -25,6 +32,25 @@ def draw(results, path):
     axes.grid(color=INK, alpha=0.25)
     for spine in axes.spines.values():
         spine.set_color(INK)
-    axes.legend(frameon=False, labelcolor=INK)
+    axes.legend(handles=[*legend(colours, markers)], frameon=False, labelcolor=INK)
     figure.savefig(path, transparent=True, metadata={"Date": None} if str(path).endswith(".svg") else None)
     plt.close(figure)
+
+
+def size_of(row):
+    """The photo size of a run, in words."""
+    return "{}×{}".format(*row["photo_size"])
+
+
+def line_of(row):
+    """Which line of the figure a run is a point of."""
+    return row["start"], row["trained"], size_of(row)
+
+
+def legend(colours, markers):
+    """What colours, lines and markers mean. → iterator of Line2D"""
+    for start, colour in colours.items():
+        yield Line2D([], [], color=colour, label=start)
+    yield Line2D([], [], color=INK, ls=STYLES["frozen"], label="frozen")
+    for size, marker in markers.items():
+        yield Line2D([], [], color=INK, ls="", marker=marker, ms=4, label=size)
