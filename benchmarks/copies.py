@@ -71,7 +71,7 @@ def measure(options, work):
             own = scores[KNOWN] >= adapted.threshold
             recalls = {rival: recall(each) for rival, each in scores.items()} | {OWN: float(np.diag(own).mean())}
             found.setdefault(name, {})[way] = recalls
-            precisions.setdefault(name, {})[way] = float(np.trace(own) / own.sum())
+            precisions.setdefault(name, {})[way] = float(np.trace(own) / max(own.sum(), 1))
             print(name, way, recalls, precisions[name][way], file=sys.stderr, flush=True)
     return {"recall": found, "precision": precisions, "threshold": detector.threshold}
 

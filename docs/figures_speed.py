@@ -61,7 +61,6 @@ def catalogue():
 | looking at the photos | {amount(found["embed_seconds"])} s |
 | adapting, proposing and scoring pairs | {amount(found["find_seconds"])} s |
 | peak memory | {found["peak_memory_mb"]:,} MB |
-| pairs from a score of {share(found["threshold"])} up | {found["pairs_found"]:,} |
 | groups of byte-identical photos | {found["identical_groups"]:,} |
 | of these missed | {found["identical_groups_missed"]:,} |"""
 
