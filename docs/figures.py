@@ -12,6 +12,7 @@ from pathlib import Path
 import figures_categories as categories
 import figures_duplicates as duplicates
 import figures_speed as speed
+import figures_training as training
 
 ROOT = Path(__file__).parent.parent
 FIGURES = {
@@ -38,6 +39,7 @@ FIGURES = {
     "index-kill": speed.index_kill,
     "start": speed.start,
     "bundles": speed.bundles,
+    "transfer": training.transfer,
 }
 """Blocks by name."""
 

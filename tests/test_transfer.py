@@ -42,6 +42,7 @@ repeats = 2
 
 [[sizes]]
 examples = 0
+starts = ["own"]
 """
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("tiny")]
@@ -129,13 +130,12 @@ def test_starts_are_compared_by_the_number_of_examples_and_measured_once(bundle,
     rows = json.loads((tmp_path / "to.json").read_text())
     assert [(row["start"], row["examples"], row["trained"]) for row in rows] == [
         (start, examples, trained)
-        for start in ("random weights", "own")
-        for examples in (2, "all")
+        for start, examples in (("random weights", 2), ("own", 2), ("own", "all"))
         for trained in ("whole", "frozen")
     ]
     assert all(0 <= row["top1"] <= 1 and row["error"] >= 0 for row in rows)
     assert rows[0]["draws"] == 2
-    assert rows[0]["listings"] < rows[2]["listings"]
+    assert rows[0]["listings"] == rows[2]["listings"] < rows[4]["listings"]
     assert not list((tmp_path / "work").rglob("*.safetensors"))
     assert (tmp_path / "to.svg").read_text().startswith("<?xml")
     first = capsys.readouterr().out
@@ -157,9 +157,19 @@ def test_the_same_examples_are_drawn_for_every_start():
     np.testing.assert_array_equal(drawn(labels, 0, np.random.default_rng(0)), np.arange(16))
 
 
-def test_a_comparison_without_starts_is_one_line(tmp_path):
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("", "no [[starts]] in it: expected at least one"),
+        (
+            STARTS.replace('["own"]', '["mine"]'),
+            "[[sizes]] names the start 'mine': the [[starts]] are random weights, own",
+        ),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_is_one_line(tmp_path, more, message):
     from training.transfer import main
 
     with pytest.raises(SystemExit) as ended:
-        main([str(written(tmp_path, TINY)), *options(tmp_path)])
-    assert ended.value.code == f"error: {tmp_path}/tiny.toml: no [[starts]] in it: expected at least one"
+        main([str(written(tmp_path, TINY + more)), *options(tmp_path)])
+    assert ended.value.code == f"error: {tmp_path}/tiny.toml: {message}"

@@ -41,12 +41,14 @@ class Size:
 
     draws: so many times they are drawn, and the listings split anew where the data bring no split.
     photo_size: (height, width) in place of that of `[image]`, where given.
+    starts: names of those that are trained on so many; without any, all are.
     """
 
     examples: int
     draws: int = 1
     repeats: int = 1
     photo_size: tuple[int, int] = ()
+    starts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ class TransferConfig(Config):
         for setting in ("starts", "sizes"):
             if not getattr(self, setting):
                 raise ValueError(f"no [[{setting}]] in it: expected at least one")
+        known = [start.name for start in self.starts]
+        for name in (name for size in self.sizes for name in size.starts):
+            if name not in known:
+                raise ValueError(f"[[sizes]] names the start {name!r}: the [[starts]] are {', '.join(known)}")
 
 
 def main(arguments=None):
@@ -102,7 +108,7 @@ def transfer(path, data, work, weights=None):
             drawn_config = from_start(config, start, photo_size, config.seed + draw)
             return Pipeline(drawn_config, text, data, work / config.name, given)
 
-        for size in config.sizes:
+        for size in (size for size in config.sizes if start.name in (size.starts or [start.name])):
             photo_size = size.photo_size or config.image.photo_size
             draws = [measured(pipeline(photo_size, draw), size) for draw in range(size.draws)]
             known = {"start": start.name, "examples": size.examples or "all", "draws": size.draws}
@@ -141,7 +147,8 @@ def summary(draws, trained):
 
 def measured(pipeline, size):
     """Train on one draw and measure on the test listings, or read what was measured. → dict"""
-    folder = pipeline.folder("transfer", pipeline.image_settings(), *pipeline.read_from, size)
+    depends = pipeline.image_settings(), *pipeline.read_from, size.examples, size.repeats
+    folder = pipeline.folder("transfer", *depends)
 
     def make(folder):
         photos, labels = pipeline.photos_of("train")

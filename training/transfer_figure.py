@@ -17,7 +17,7 @@ def draw(results, path):
 
     Frozen networks have dotted lines. results: as `transfer` returns them.
     """
-    figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7.6, 4), layout="constrained")
     colours = dict(zip(dict.fromkeys(row["start"] for row in results), cycle(COLOURS), strict=False))
     markers = dict(zip(dict.fromkeys(size_of(row) for row in results), cycle(MARKERS), strict=False))
     in_order = sorted(results, key=lambda row: (*line_of(row), row["listings"]))
@@ -32,7 +32,7 @@ def draw(results, path):
     axes.grid(color=INK, alpha=0.25)
     for spine in axes.spines.values():
         spine.set_color(INK)
-    axes.legend(handles=[*legend(colours, markers)], frameon=False, labelcolor=INK)
+    figure.legend(handles=[*legend(colours, markers)], loc="outside right upper", frameon=False, labelcolor=INK)
     figure.savefig(path, transparent=True, metadata={"Date": None} if str(path).endswith(".svg") else None)
     plt.close(figure)
 
