@@ -67,11 +67,11 @@ class Answers:
         """Of the listings with evidence; NaN without any."""
         return float(self.confidence[self.known].mean()) if self.known.any() else float("nan")
 
-    def bins(self, weights=None, bins=15):
+    def bins(self, weights=None):
         """The reliability diagram. → productcat.reliability.Bins"""
         known = self.known
         weights = weights if weights is None else weights[known]
-        return binned(self.confidence[known], self.right[known], weights, bins)
+        return binned(self.confidence[known], self.right[known], weights)
 
     def coverage(self):
         """What every threshold would assign. → productcat.reliability.Coverage"""

@@ -186,14 +186,17 @@ def _sum_up(decisions, troubled, side):
     return SOME_BAD if bad else FINE
 
 
-Path = Annotated[
+BundleArgument = Annotated[
     str | None, typer.Argument(envvar="PRODUCTCAT_BUNDLE", help="A bundle's path or name. [default: fashion]")
 ]
 
 
 @bundle_app.command(help=manual.SHOW)
 @command
-def show(path: Path = None, as_json: Annotated[bool, typer.Option("--json", help="Print the whole manifest.")] = False):
+def show(
+    path: BundleArgument = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole manifest.")] = False,
+):
     """What `manual.SHOW` says."""
     from productcat.bundle import Bundle, find, read_manifest
     from productcat.bundle_summary import bundle_lines
@@ -206,7 +209,7 @@ def show(path: Path = None, as_json: Annotated[bool, typer.Option("--json", help
 
 @bundle_app.command(help=manual.VERIFY)
 @command
-def verify(path: Path = None):
+def verify(path: BundleArgument = None):
     """What `manual.VERIFY` says."""
     from productcat.bundle import Bundle, find, read_manifest
 

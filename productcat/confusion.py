@@ -8,15 +8,13 @@ MOST = 14
 """So many categories can still be read in a matrix."""
 
 
-def most_confused(evaluation, most=MOST):
-    """The categories with most confusions, ordered so that those confused with each other stand together.
+def most_confused(evaluation):
+    """The MOST categories with most confusions, ordered so that those confused with each other stand together.
 
     Parameters
     ----------
     evaluation : productcat.evaluation.Evaluation
         At least one listing is taken for another category.
-    most : int
-        So many categories at most.
 
     Returns
     -------
@@ -30,7 +28,7 @@ def most_confused(evaluation, most=MOST):
     rows, columns = np.divmod(pairs, n)
     wrong = rows != columns
     confusions = np.bincount(rows[wrong], counts[wrong], n) + np.bincount(columns[wrong], counts[wrong], n)
-    chosen = np.argsort(-confusions, kind="stable")[: min(most, np.count_nonzero(confusions))]
+    chosen = np.argsort(-confusions, kind="stable")[: min(MOST, np.count_nonzero(confusions))]
     places = np.full(n, -1)
     places[chosen] = np.arange(len(chosen))
     inside = (places[rows] >= 0) & (places[columns] >= 0)

@@ -29,9 +29,9 @@ def jensen_shannon(left, right):
     return np.maximum(middle, 0.0) / np.log(2)
 
 
-def usual_divergence(mix, n_listings, seed=0):
+def usual_divergence(mix, n_listings):
     """The divergence from a mix that 95 % of the samples of so many listings from it stay below."""
-    samples = np.random.default_rng(seed).multinomial(n_listings, mix, ROUNDS) / n_listings
+    samples = np.random.default_rng(0).multinomial(n_listings, mix, ROUNDS) / n_listings
     return float(np.quantile(jensen_shannon(samples, mix[None]), USUAL))
 
 

@@ -18,6 +18,7 @@ from productcat import __version__
 from productcat.duplicates import Embedding
 from productcat.errors import ListingError, ProductcatError
 from productcat.outputs import write_whole
+from productcat.search_space import FORMAT, mark_of
 
 SHARD = 256
 """Listings in a file; a multiple of the detector's batch, so that each always shares its batch with the same others."""
@@ -107,12 +108,7 @@ def remove_folder(folder):
 
 def _fingerprint(detector):
     """Of all that makes an embedding what it is."""
-    found = hashlib.sha256(__version__.encode())
-    found.update(Path(detector.image_model.graph).read_bytes())
-    for name, level in detector.metric.levels.items():
-        found.update(f"{name} {detector.image_model.size}".encode())
-        found.update(b"" if level.basis is None else np.ascontiguousarray(level.basis).tobytes())
-    return found.hexdigest()
+    return hashlib.sha256(f"{__version__} {FORMAT} {mark_of(detector)}".encode()).hexdigest()
 
 
 def _made_of(made_by, listings):

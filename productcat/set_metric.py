@@ -30,13 +30,21 @@ class Level:
     n_dimensions: int
 
     def compact(self, outputs):
-        """The network's output → unit vectors in steps of 1/127 of their greatest value. → (n, n_features), int8"""
-        kept = unit(outputs) if self.basis is None else unit(unit(outputs) @ self.basis)
-        return np.round(kept * (127 / np.maximum(np.abs(kept).max(axis=1, keepdims=True), 1e-12))).astype(np.int8)
+        """The network's output as it is kept. → ndarray of shape (n, n_features), int8"""
+        return compact(outputs, self.basis)
 
     def space(self):
         """Where photos are compared on this level. → Space"""
         return self.background.space(self.n_dimensions)
+
+
+def compact(outputs, basis=None):
+    """Unit vectors in steps of 1/127 of their greatest value, along the directions of a basis.
+
+    outputs : ndarray of shape (n, n_outputs); basis : as `Level` has it → (n, n_features), int8
+    """
+    kept = unit(outputs) if basis is None else unit(unit(outputs) @ basis)
+    return np.round(kept * (127 / np.maximum(np.abs(kept).max(axis=1, keepdims=True), 1e-12))).astype(np.int8)
 
 
 @dataclass(frozen=True)

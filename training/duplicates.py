@@ -13,7 +13,7 @@ import numpy as np
 from productcat.pair_figures import recall_at_precision
 from productcat.photo_evidence import TURNS, copy_evidence
 from productcat.progress import Progress
-from productcat.set_metric import Head, Level, SetMetric
+from productcat.set_metric import Head, Level, SetMetric, compact
 from productcat.whitening import Background, known_share
 from training.siamese import Siamese
 
@@ -39,7 +39,7 @@ def bases(table, config):
         if outputs.shape[1] <= n_features:
             found[name] = None
             continue
-        features = Level(None, None, None).compact(outputs.astype(np.float32)).astype(np.float64)
+        features = compact(outputs.astype(np.float32)).astype(np.float64)
         features /= np.linalg.norm(features, axis=1, keepdims=True)
         # not centred: the directions serve vectors that have not been centred either
         _, directions = np.linalg.eigh((features * table.weights[:, None]).T @ features)

@@ -9,7 +9,7 @@ from productcat.listing import Listing
 from productcat.photo_evidence import thumbnails, unframed
 from productcat.photo_sets import decoded
 from productcat.progress import Progress
-from productcat.set_metric import Level
+from productcat.set_metric import compact
 from productcat.whitening import unit
 from training.copies import seller_copy
 
@@ -55,8 +55,7 @@ class PhotoTable:
         """What a detector keeps, as unit vectors. bases : dict, level → ndarray or None. → dict, level → float32"""
         kept = {}
         for name, basis in bases.items():
-            compact = Level(basis, None, None).compact(self.outputs[name].astype(np.float32))
-            kept[name] = unit(compact.astype(np.float32))
+            kept[name] = unit(compact(self.outputs[name].astype(np.float32), basis).astype(np.float32))
         return kept
 
     def save(self, path):
