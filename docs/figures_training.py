@@ -7,18 +7,13 @@ TRANSFER = "training/results/transfer.json"
 
 def transfer():
     """Top-1 by the number of examples and the start, with its standard error; a dash for what was not trained."""
-    found = {(*key(row), row["start"], row["trained"]): row for row in stored(TRANSFER)}
-    sizes, starts = dict.fromkeys(each[:2] for each in found), dict.fromkeys(each[2:] for each in found)
-    rows = [
-        [f"{examples}, {height}×{width}", *(top1(found.get((examples, (height, width), *start))) for start in starts)]
-        for examples, (height, width) in sizes
-    ]
-    return table(["examples of a label, photo size", *(f"{start}, {trained}" for start, trained in starts)], rows)
-
-
-def key(row):
-    """Examples and photo size of a run."""
-    return row["examples"], tuple(row["photo_size"])
+    found = {}
+    for row in stored(TRANSFER):
+        size = "{}, {}×{}".format(row["examples"], *row["photo_size"])
+        found.setdefault(size, {})[f"{row['start']}, {row['trained']}"] = row
+    starts = list(dict.fromkeys(start for runs in found.values() for start in runs))
+    rows = [[size, *(top1(runs.get(start)) for start in starts)] for size, runs in found.items()]
+    return table(["examples of a label, photo size", *starts], rows)
 
 
 def top1(row):

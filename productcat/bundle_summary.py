@@ -1,6 +1,6 @@
 """What a bundle is, on one screen: for people who are about to use it. Prints nothing."""
 
-from productcat.display import KINDS
+from productcat.display import KINDS, figure
 from productcat.wording import counted
 
 FIGURES = {
@@ -68,8 +68,7 @@ def _figures(manifest):
     lines = ["", f"{of:30}" + "".join(f"{KINDS[kind]:>18}" for kind in kinds)]
     shown = {key: each for key, each in FIGURES.items() if "calibration" not in manifest or key not in UNCALIBRATED}
     for key, (name, is_share) in shown.items():
-        cells = (f"{100 * measured[kind][key]:.1f} %" if is_share else f"{measured[kind][key]:.3f}" for kind in kinds)
-        lines.append(f"{name:30}" + "".join(f"{each:>18}" for each in cells))
+        lines.append(f"{name:30}" + "".join(f"{figure(measured[kind][key], is_share):>18}" for kind in kinds))
     return lines
 
 

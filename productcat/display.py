@@ -104,11 +104,11 @@ def calibration_lines(calibration, rules):
     lines = [f"{'':30}{'before':>9}{'after':>9}"]
     for key, name in names.items():
         figures = [getattr(each, key) for each in (calibration.before, calibration.after)]
-        lines.append(f"{name:30}" + "".join(f"{_figure(each, key in shares):>9}" for each in figures))
+        lines.append(f"{name:30}" + "".join(f"{figure(each, key in shares):>9}" for each in figures))
     lines += ["", "After: each listing is judged by what was fitted on others.", ""]
     for kind, name in KINDS.items():
         if calibration.kinds[kind]:
-            threshold = _figure(rules[kind].assign_at, True)
+            threshold = figure(rules[kind].assign_at, True)
             lines.append(f"{name:17} assigned from {threshold:>7} on, {calibration.kinds[kind]} listings")
     return lines + ["", *calibration.notes] * bool(calibration.notes)
 
@@ -131,10 +131,10 @@ def evaluation_lines(figures):
     overall = figures["overall"]
     lines = [f"{'':28}" + "".join(f"{KINDS[use]:>18}" for use in overall)]
     if min(figures["evidence"].values()) < 1:  # what lacks it counts as wrong below
-        shares = (_figure(figures["evidence"][use], True) for use in overall)
+        shares = (figure(figures["evidence"][use], True) for use in overall)
         lines.append(f"{'listings with an answer':28}" + "".join(f"{each:>18}" for each in shares))
     for key, name in names.items():
-        values = (_figure(each[key]["value"], key != "expected_calibration_error") for each in overall.values())
+        values = (figure(each[key]["value"], key != "expected_calibration_error") for each in overall.values())
         lines.append(f"{name:28}" + "".join(f"{each:>18}" for each in values))
     return lines
 
@@ -156,11 +156,11 @@ def pair_evaluation_lines(figures):
     }
     lines = []
     for key, (name, is_share) in names.items():
-        value, low, high = (_figure(figures["figures"][key][part], is_share) for part in ("value", "low", "high"))
+        value, low, high = (figure(figures["figures"][key][part], is_share) for part in ("value", "low", "high"))
         lines.append(f"{name:36}{value:>9}" + (f"  ({low} to {high})" if value != "–" else ""))
     return lines
 
 
-def _figure(value, is_share):
+def figure(value, is_share):
     """A figure as text; "–" where there is none."""
     return "–" if value is None else f"{100 * value:.1f} %" if is_share else f"{value:.3f}"
