@@ -300,13 +300,14 @@ def test_a_layer_to_train_from_that_does_not_exist_is_named(training, tmp_path):
         run(training, tmp_path, stages=stages)
 
 
-def test_a_normalization_layer_trains_like_that_of_keras(training):
+@pytest.mark.parametrize("kept", [{}, {"scale": False}, {"center": False}])  # Inception's layers have no scale
+def test_a_normalization_layer_trains_like_that_of_keras(training, kept):
     import keras
 
     from training import backbones
 
     features = np.random.default_rng(0).normal(3, 2, (16, 6, 5, 4)).astype(np.float32)
-    ours, theirs = backbones.FusedBatchNormalization(), keras.layers.BatchNormalization()
+    ours, theirs = backbones.FusedBatchNormalization(**kept), keras.layers.BatchNormalization(**kept)
     np.testing.assert_allclose(ours(features, training=True), theirs(features, training=True), atol=1e-4)
     np.testing.assert_allclose(ours.moving_mean, theirs.moving_mean, rtol=1e-5)
     # The fused kernel divides by n − 1.

@@ -34,12 +34,14 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        if not training or not self.trainable or keras.backend.backend() != "tensorflow":
+        if not training or not self.trainable or self.renorm or keras.backend.backend() != "tensorflow":
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
 
+        scale = self.gamma if self.scale else keras.ops.ones_like(self.moving_mean)
+        offset = self.beta if self.center else keras.ops.zeros_like(self.moving_mean)
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            inputs, self.gamma, self.beta, epsilon=self.epsilon, is_training=True
+            inputs, scale, offset, epsilon=self.epsilon, is_training=True
         )
         for moving, seen in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + keras.ops.cast(seen, moving.dtype) * (1.0 - self.momentum))
