@@ -14,6 +14,7 @@ from productcat.console import (
     INTERRUPTED,
     SOME_BAD,
     UNUSABLE,
+    AdaptOption,
     BadOption,
     BundleOption,
     ColumnsOption,
@@ -28,9 +29,14 @@ DECIMALS = 6
 
 app = console.group(manual_duplicates.DUPLICATES)
 
+
 ThresholdOption = Annotated[
     float | None,
-    typer.Option("--threshold", help="Least probability of a pair, 0 to 1. [default: the bundle's own]"),
+    typer.Option(
+        "--threshold",
+        help="Least probability of a duplicate, 0 to 1. [default: the bundle's own]",
+        callback=console.probability,
+    ),
 ]
 
 
@@ -47,7 +53,7 @@ def find(
     html: Annotated[str | None, typer.Option("--html", help="The report, one HTML file.")] = None,
     most: Annotated[int, typer.Option("--most", help="Pairs in the report, at most.", min=1)] = 200,
     threshold: ThresholdOption = None,
-    adapt: Annotated[bool, typer.Option("--adapt/--no-adapt", help="Learn what these listings have in common.")] = True,
+    adapt: AdaptOption = True,
     bundle: BundleOption = None,
     bad: BadOption = None,
     columns: ColumnsOption = None,
@@ -61,7 +67,7 @@ def find(
         raise UsageError("--html and --to are the same file")
     outputs = Outputs(target, html, most, bad)
     unfinished = outputs.unfinished()
-    detector = _load(bundle, threshold)
+    detector = detector_of(bundle, threshold)
     with closing(console.side_for(source, target, bad, unfinished)) as side:
         try:
             result = search(detector, Table(source, columns, format), outputs, side, adapt)
@@ -71,10 +77,8 @@ def find(
         return _sum_up(result, detector.threshold, side, adapt, shown=html is not None)
 
 
-def _load(bundle, threshold):
-    """The detector, with the threshold that was given."""
-    if threshold is not None and not 0.0 <= threshold <= 1.0:
-        raise UsageError(f"--threshold {threshold} is not between 0 and 1")
+def detector_of(bundle, threshold):
+    """The detector of a bundle, with the threshold that was given."""
     from productcat.duplicates import DuplicateDetector
 
     detector = DuplicateDetector.load(bundle)
@@ -125,7 +129,7 @@ def compare(
         raise UsageError("give the photos of the other listing: --with B...")
     if [*photos, *others].count("-") > 1:
         raise UsageError("standard input holds one photo, - can be given once")
-    detector = _load(bundle, threshold)
+    detector = detector_of(bundle, threshold)
     problems = []
     (left, right), names = zip(*(_look(detector, each, problems) for each in (photos, others)), strict=True)
     for problem in problems:

@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from productcat import __version__, console, manual_evaluate
+from productcat.cli_duplicates import ThresholdOption, detector_of
 from productcat.cli_labelled import NAMED, LabelOption, apart, labelled_columns, labelled_listings, name_unknown
 from productcat.console import (
     FINE,
     SOME_BAD,
+    AdaptOption,
     BundleOption,
     ColumnsOption,
     FormatOption,
@@ -137,10 +139,8 @@ def evaluate_pairs(
     source: Annotated[str, typer.Argument(metavar="PAIRS", help="A CSV of labelled pairs; - is standard input.")],
     listings: Annotated[str, typer.Option("--listings", help="The file of the listings, or a folder.")],
     target: TargetOption,
-    threshold: Annotated[
-        float | None, typer.Option("--threshold", help="The score to be marked. [default: the bundle's own]")
-    ] = None,
-    adapt: Annotated[bool, typer.Option("--adapt/--no-adapt", help="Learn what the listings have in common.")] = True,
+    threshold: ThresholdOption = None,
+    adapt: AdaptOption = True,
     bundle: BundleOption = None,
     columns: ColumnsOption = None,
     format: FormatOption = None,
@@ -148,8 +148,6 @@ def evaluate_pairs(
     """What `manual_evaluate.PAIRS` says."""
     from productcat.duplicate_search import Table
 
-    if threshold is not None and not 0.0 <= threshold <= 1.0:
-        raise UsageError(f"--threshold {threshold} is not between 0 and 1")
     if listings == "-":
         raise UsageError("--listings is read twice; give a file")
     table = Table(listings, console.columns_from(columns), format)
@@ -184,13 +182,10 @@ def _scored(bundle, threshold, table, pairs, side, adapt):
     """Load a detector and score pairs. → (the bundle's name, PairEvaluation)"""
     from productcat import pair_evaluation
     from productcat.bundle import find
-    from productcat.duplicates import DuplicateDetector
     from productcat.progress import Progress
 
     total = table.count()
-    detector = DuplicateDetector.load(bundle)
-    if threshold is not None:
-        detector.threshold = threshold
+    detector = detector_of(bundle, threshold)
     with Progress("looking at photos", total, "listings") as progress:
         listings = progress.each(table.read(side.add))
         found = pair_evaluation.evaluate_pairs(detector, listings, pairs, adapt)

@@ -15,6 +15,7 @@ from productcat.console import (
     INTERRUPTED,
     SOME_BAD,
     UNUSABLE,
+    AdaptOption,
     BundleOption,
     ColumnsOption,
     FormatOption,
@@ -98,8 +99,8 @@ def search(
         str | None, typer.Option("--from", help="A file of listings, or a folder; - is standard input.")
     ] = None,
     k: Annotated[int, typer.Option("-k", help="Duplicates of each listing, at most.", min=1)] = 10,
-    threshold: Annotated[float, typer.Option(help="Least probability.", min=0.0, max=1.0)] = 0.0,
-    adapt: Annotated[bool, typer.Option("--adapt/--no-adapt", help="Learn what the index has in common.")] = True,
+    threshold: Annotated[float, typer.Option(help="Least probability.", callback=console.probability)] = 0.0,
+    adapt: AdaptOption = True,
     as_json: JsonOption = False,
     bundle: BundleOption = None,
     bad: BadOption = None,

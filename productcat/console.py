@@ -46,6 +46,14 @@ FormatOption = Annotated[
 BadOption = Annotated[
     str | None, typer.Option("--bad", help="The side file. [default: <--to>.bad.jsonl; with --to -, standard error]")
 ]
+AdaptOption = Annotated[bool, typer.Option("--adapt/--no-adapt", help="Learn what all the listings have in common.")]
+
+
+def probability(threshold):
+    """The callback of `--threshold`."""
+    if threshold is not None and not 0.0 <= threshold <= 1.0:
+        raise UsageError(f"--threshold {threshold} is not between 0 and 1")
+    return threshold
 
 
 class UsageError(ProductcatError):

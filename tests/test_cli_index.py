@@ -196,7 +196,7 @@ def test_nothing_found_is_said(run, catalogue):
         ("search nothing front.jpg --bad bad.jsonl", console.USAGE, "--bad goes with --from"),
         ("search nothing - -", console.USAGE, "- can be given once"),
         ("search nothing front.jpg -k 0", console.USAGE, "Invalid value for '-k'"),
-        ("search nothing front.jpg --threshold 2", console.USAGE, "Invalid value for '--threshold'"),
+        ("search nothing front.jpg --threshold 2", console.USAGE, "--threshold 2.0 is not between 0 and 1"),
     ],
 )
 def test_each_mistake_is_one_line_and_leaves_no_file(run, workplace, arguments, code, message):
