@@ -3,12 +3,13 @@
 Every photo of a test split is copied in one way at a time; each original is compared with each copy, and only its own
 copy is a duplicate. The figure is the largest share of the copies that one threshold finds while 99.9 % of what it
 finds is right; and, for a known catalogue, the share that the bundle's own threshold finds, and how much of what that
-one finds is right.
+one finds is right; and what it finds in catalogues of ten listings.
 """
 
 import argparse
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,10 @@ from timing import write_figures
 PRECISION = 0.999
 WAYS = ("crop", "mirror", "recompress", "border", "watermark", "rotate", "colour")
 KNOWN, OWN = "productcat, known catalogue", "known catalogue, the bundle's threshold"
+SMALL = "catalogues of ten listings, the bundle's threshold"
+FEW, CATALOGUES = 5, 10
+"""Photos in a small catalogue, beside their copies; so many of them are looked through."""
+
 SEED = 20
 """Of the splits, where the data bring none: that of the configurations of both shipped bundles."""
 
@@ -57,11 +62,10 @@ def measure(options, work):
     for number, (name, settings) in enumerate(SETS.items()):
         photos = test_photos(options, work, settings, number)
         left = prepared(detector, photos)
-        # the catalogue is known: the originals, not the copies
-        adapted = detector.adapt(left["embeddings"])
         for way in WAYS:
             rng = np.random.default_rng([number, len(way)])
             right = prepared(detector, [COPIES[way](photo, rng) for photo in photos])
+            adapted = detector.adapt([*left["embeddings"], *right["embeddings"]])  # as `find` does
             scores = {
                 "productcat": detector.score_matrix(left["embeddings"], right["embeddings"]),
                 KNOWN: adapted.score_matrix(left["embeddings"], right["embeddings"]),
@@ -70,10 +74,22 @@ def measure(options, work):
                 scores[hashed] = -(left[hashed][:, None] != right[hashed][None]).sum(axis=2)
             own = scores[KNOWN] >= adapted.threshold
             recalls = {rival: recall(each) for rival, each in scores.items()} | {OWN: float(np.diag(own).mean())}
+            recalls[SMALL] = in_small_catalogues(detector, left["embeddings"], right["embeddings"])
             found.setdefault(name, {})[way] = recalls
             precisions.setdefault(name, {})[way] = float(np.trace(own) / max(own.sum(), 1))
             print(name, way, recalls, precisions[name][way], file=sys.stderr, flush=True)
     return {"recall": found, "precision": precisions, "threshold": detector.threshold}
+
+
+def in_small_catalogues(detector, left, right):
+    """The share of copies that `find` finds in catalogues of ten listings."""
+    found = 0
+    for start in range(0, FEW * CATALOGUES, FEW):
+        some = slice(start, start + FEW)
+        one = [replace(each, id=f"a {each.id}") for each in left[some]]
+        other = [replace(each, id=f"b {each.id}") for each in right[some]]
+        found += sum(pair.left[2:] == pair.right[2:] for pair in detector.find([*one, *other]))
+    return found / (FEW * CATALOGUES)
 
 
 def test_photos(options, work, settings, seed):

@@ -21,7 +21,8 @@ from timing import cores, write_figures
 from usearch.index import Index
 
 from productcat import photo_store
-from productcat.duplicates import DuplicateDetector, Embedding
+from productcat.duplicates import DuplicateDetector
+from productcat.embedding import Embedding
 from productcat.index import NEAREST, ListingIndex
 from productcat.listing import Listing
 from productcat.photo_rows import LISTING, VECTOR

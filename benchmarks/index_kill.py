@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from timing import write_figures
 
-from productcat.duplicates import DuplicateDetector, Embedding
+from productcat.duplicates import DuplicateDetector
+from productcat.embedding import Embedding
 from productcat.index import ListingIndex
 from productcat.photo_evidence import SIDE
 

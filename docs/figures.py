@@ -40,6 +40,7 @@ FIGURES = {
     "start": speed.start,
     "bundles": speed.bundles,
     "transfer": training.transfer,
+    "backbones": training.backbones,
 }
 """Blocks by name."""
 

@@ -3,6 +3,7 @@
 from figure_text import stored, table
 
 TRANSFER = "training/results/transfer.json"
+BACKBONES = "training/results/backbones.json"
 
 
 def transfer():
@@ -19,3 +20,17 @@ def transfer():
 def top1(row):
     """A mean over draws and its standard error."""
     return f"{row['top1']:.3f} ± {row['error']:.3f}" if row else "–"
+
+
+def backbones():
+    """Backbones with all weights trained and frozen: top-1, size and time."""
+    header = ["backbone and start", "top-1, whole", "top-1, frozen", "float32 weights", "a photo"]
+    found = {}
+    for row in stored(BACKBONES):
+        found.setdefault(row["start"], {})[row["trained"]] = row
+    rows = []
+    for start, runs in found.items():
+        cost = runs["frozen"]
+        tops = [top1(runs[trained]) for trained in ("whole", "frozen")]
+        rows.append([start, *tops, f"{cost['megabytes']:.0f} MB", f"{cost['ms']:.0f} ms"])
+    return table(header, rows)

@@ -18,18 +18,26 @@ from productcat.decision import Candidate, Prediction
 from productcat.errors import ListingError
 from productcat.outputs import opened, refuse_existing, write
 
+START = b'{"id": '
+"""Of every line."""
+
 DECIMALS = 6
 SAME_WITHIN = 0.05
 """How far a confidence may move between processors or versions of the runtime and still be of the same bundle."""
 
 
-def to_json(prediction):
-    """A Prediction as a line of JSON, without the line's end."""
+def as_dict(prediction):
+    """A Prediction as JSON knows it."""
     candidates = [
         {"category": each.category, "confidence": round(each.confidence, DECIMALS)} for each in prediction.candidates
     ]
     found = {"id": prediction.id, "decision": prediction.decision, "category": prediction.category}
-    return json.dumps({**found, "candidates": candidates, "problems": prediction.problems}, ensure_ascii=False)
+    return {**found, "candidates": candidates, "problems": list(prediction.problems)}
+
+
+def to_json(prediction):
+    """A Prediction as a line of JSON, without the line's end."""
+    return json.dumps(as_dict(prediction), ensure_ascii=False)
 
 
 def from_json(line):
@@ -104,6 +112,9 @@ def _written(categorizer, listings, target):
     """
     count, size, batch, predictions = 0, 0, [], []
     with open(target, "rb") as stream:
+        if not (start := stream.read(len(START))).startswith(START[: len(start)]):
+            raise ListingError(f"{target}, line 1: not a prediction; is this the right file?")
+        stream.seek(0)
         while lines := [line for line in islice(stream, BATCH) if line.endswith(b"\n")]:
             following = list(islice(listings, len(lines)))
             found = _same_listings(lines, following, target, count)

@@ -58,17 +58,21 @@ class Bundle:
         found = []
         for name, checksum in sorted(self.manifest["sha256"].items()):
             file = self.file(name)
-            if not file.is_file():
-                found.append(f"{name} is missing")
-            elif sha256(file) != checksum:
-                found.append(f"{name} was changed (its sha256 is not the one in {MANIFEST})")
+            try:
+                if not file.is_file():
+                    found.append(f"{name} is missing")
+                elif sha256(file) != checksum:
+                    found.append(f"{name} was changed (its sha256 is not the one in {MANIFEST})")
+            except OSError as error:
+                found.append(f"{name} cannot be read ({error.strerror})")
         return found
 
     def file(self, name):
         """Where a file of the manifest lies: here, or in the shipped bundle from which its part is borrowed."""
         part, _, rest = name.partition("/")
         borrowed = self.manifest.get("borrowed", {})
-        return SHIPPED / borrowed[part] / rest if part in borrowed else self.path / name
+        # Absolute, since models open their files on first use, when another directory may be the current one.
+        return SHIPPED / borrowed[part] / rest if part in borrowed else self.path.absolute() / name
 
     def copy_files(self, folder):
         """Copy every file that the manifest names into `folder`, checked again. What else lies in the bundle's
@@ -99,6 +103,12 @@ class Bundle:
     def features_part(self):
         """The directory of the image model whose features are compared: the part "features", or else "image"."""
         return self.part("features" if self.has("features") else "image")
+
+    def setting(self, name):
+        """An entry of the manifest. Raises BundleError when the bundle lacks it."""
+        if name not in self.manifest:
+            raise BundleError(f"bundle {self.path}: no {name!r} in its {MANIFEST}; use a bundle made by productcat")
+        return self.manifest[name]
 
     def read_json(self, name):
         """The content of one JSON file of the bundle."""
@@ -140,6 +150,8 @@ def read_manifest(path):
         raise BundleError(
             f"bundle {path}: {MANIFEST} was changed (its seal does not fit); get the bundle again or train it anew"
         )
+    if not isinstance(manifest.get("sha256"), dict):
+        raise BundleError(f"bundle {path}: {MANIFEST} names no files under 'sha256'; make the bundle anew")
     for name in (*manifest["sha256"], *manifest.get("borrowed", {}).values()):
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise BundleError(f"bundle {path}: {MANIFEST} names a file outside it, {name}; do not trust this bundle")

@@ -29,7 +29,8 @@ class Categorizer:
     """Tells which of a marketplace's categories a listing belongs to.
 
     Made by `Categorizer.load`. Batches go in, batches come out, in the order given. A photo that cannot be read is
-    left out with a warning that names it, and the rest of the listing still counts.
+    left out, and the rest of the listing still counts: `predict` names it in the listing's `problems`, all else in a
+    warning.
 
     Attributes
     ----------
@@ -59,7 +60,7 @@ class Categorizer:
         classes = bundle.read_json("classes.json")
         self.classes = [each["name"] for each in classes]
         self.parents = {level: [each["parents"][level] for each in classes] for level in classes[0]["parents"]}
-        self.ensemble = bundle.manifest["ensemble"]
+        self.ensemble = bundle.setting("ensemble")
 
     @classmethod
     def load(cls, bundle=None):
@@ -77,7 +78,7 @@ class Categorizer:
         ]
         if models == [None, None]:
             raise BundleError(f"bundle {opened.path}: neither image nor title model in it; use a bundle with one")
-        rule = opened.manifest["decision_rule"]
+        rule = opened.setting("decision_rule")
         rules = {"both": rule, "photos": rule, "title": rule, **opened.manifest.get("decision_rules_alone", {})}
         rules = {evidence: DecisionRule(**settings) for evidence, settings in rules.items()}
         return cls(opened, *models, CategoryProjections.load(opened.part("projections")), rules)

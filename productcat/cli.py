@@ -1,6 +1,5 @@
 """The command line: `productcat`. Its commands `predict` and `bundle`; the others are in `cli_*.py`."""
 
-import json
 import sys
 import warnings
 from collections import Counter
@@ -105,13 +104,14 @@ def predict(
         refuse(dict.fromkeys(tables, True), "is no photo; a file of listings goes with --from")
         return _one(bundle, photos or (), title or "", as_json)
     refuse(for_one, "does not go with --from")
+    console.refuse_same_file({"--from": source, "--to": target, "--bad": bad})
     if target == "-":
         refuse({"--resume": resume}, "needs --to FILE")
     return _many(bundle, source, target, resume, bad, columns, format)
 
 
 def _one(bundle, photos, title, as_json):
-    from productcat.batch import to_json
+    from productcat.batch import as_dict
     from productcat.display import prediction_lines
     from productcat.listing import Listing
 
@@ -126,7 +126,7 @@ def _one(bundle, photos, title, as_json):
     if problems and not prediction.candidates:
         return UNUSABLE  # the photos were the only evidence, and what is wrong with them is said
     if as_json:
-        print(to_json(replace(prediction, problems=tuple(problems))))
+        console.print_json(as_dict(replace(prediction, problems=tuple(problems))))
     else:
         print("\n".join(prediction_lines(categorizer.categories, confidences, prediction, sys.stdout.encoding)))
     return SOME_BAD if problems else FINE
@@ -202,7 +202,7 @@ def show(
     from productcat.bundle_summary import bundle_lines
 
     if as_json:
-        print(json.dumps(read_manifest(find(path)), indent=1, ensure_ascii=False))
+        console.print_json(read_manifest(find(path)), indent=1)
     else:
         print("\n".join(bundle_lines(Bundle.open(path))))
 

@@ -1,6 +1,5 @@
 """The command `productcat calibrate`."""
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
@@ -42,7 +41,7 @@ def calibrate(
         categorizer.save(target)
     left_out = _name_left_out(found, categorizer.categories)
     if as_json:
-        print(json.dumps(_as_dict(target, found, categorizer), indent=1, ensure_ascii=False))
+        console.print_json(_as_dict(target, found, categorizer), indent=1)
     else:
         from productcat.display import calibration_lines
 

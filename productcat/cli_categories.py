@@ -1,6 +1,5 @@
 """The commands `productcat categories list`, `add`, `remove` and `replace`."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +30,7 @@ def show(
     counts = zip(known.categories, known.examples.tolist(), strict=True)
     found = [{"name": name, "examples": count} for name, count in counts]
     if as_json:
-        print(json.dumps({"bundle": str(opened.path), "categories": found}, indent=1, ensure_ascii=False))
+        console.print_json({"bundle": str(opened.path), "categories": found}, indent=1)
     else:
         for each in found:
             print(each["name"] + (f"\texamples: {each['examples']}" if each["examples"] else ""))

@@ -1,6 +1,5 @@
 """The commands `productcat duplicates find` and `productcat duplicates compare`."""
 
-import json
 import sys
 from contextlib import closing
 from typing import Annotated
@@ -63,8 +62,7 @@ def find(
     from productcat.duplicate_search import Outputs, Table, search
 
     columns = console.columns_from(columns)
-    if html == target:
-        raise UsageError("--html and --to are the same file")
+    console.refuse_same_file({"LISTINGS": source, "--to": target, "--html": html, "--bad": bad})
     outputs = Outputs(target, html, most, bad)
     unfinished = outputs.unfinished()
     detector = detector_of(bundle, threshold)
@@ -138,7 +136,7 @@ def compare(
         return UNUSABLE  # what is wrong with the photos is said
     score, matches = float(detector.score([left], [right])[0]), detector.explain(left, right)
     if as_json:
-        print(json.dumps(_as_dict(score, detector.threshold, matches, names, problems), ensure_ascii=False))
+        console.print_json(_as_dict(score, detector.threshold, matches, names, problems))
     else:
         from productcat.display import match_lines
 

@@ -49,11 +49,11 @@ def add(
 ):
     """What `manual_index.ADD` says."""
     from productcat.progress import Progress
-    from productcat.readers import count_rows, read_listings
+    from productcat.readers import count_rows, read_with_ids
 
     columns, total = console.columns_from(columns), count_rows(source, format)
     with closing(console.side_for(source, STREAM, bad)) as side, console.told_to(side) as problems:
-        listings = read_listings(source, columns, side.add, format)
+        listings = read_with_ids(source, columns, side.add, format)
         first = list(islice(listings, 1))  # so that unusable input is known before the index is made
         index = _open(path, bundle)
         known = index.ids() if resume else ()
@@ -169,7 +169,7 @@ def _print_one(find, photos, as_json, problems, threshold):
         return UNUSABLE  # what is wrong with the photos is said
     if as_json:
         found = [{"id": pair.right, "score": round(pair.score, 6)} for pair in pairs]
-        print(json.dumps({"duplicates": found, "problems": problems}, ensure_ascii=False))
+        console.print_json({"duplicates": found, "problems": problems})
     else:
         marks = ["  a duplicate" if pair.score >= threshold else "" for pair in pairs]
         lines = [f"{100 * pair.score:5.1f} %  {pair.right}{mark}" for pair, mark in zip(pairs, marks, strict=True)]

@@ -1,6 +1,7 @@
 """What the commands share: exit codes, options, one line on standard error for each mistake."""
 
 import functools
+import json
 import os
 import sys
 import warnings
@@ -62,6 +63,9 @@ class UsageError(ProductcatError):
 
 def run(app, arguments=None):
     """Run a typer app on a list of arguments (by default the program's own), and exit."""
+    for name in ("stdin", "stdout", "stderr"):  # in this order, so that each gets its own descriptor again
+        if getattr(sys, name) is None:  # it was closed, as by >&-
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115, for the whole run
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # an emoji on an ASCII terminal is no reason to die
@@ -93,6 +97,12 @@ def _run(app, arguments):
         return complain(said + (" See --help" if said.endswith("?") else "; see --help"), USAGE)
 
 
+def _say(message, _category, filename, *_, **__):
+    """A warning as one line, without its place in the code. What is wrong with a photo is said without Pillow."""
+    if Path(filename).parent.name != "PIL":
+        complain(message)
+
+
 def _from_interrupt(error):
     """Whether Ctrl-C is behind an error: a compiled module that it hits on import says that it cannot be imported."""
     while error and not isinstance(error, KeyboardInterrupt):
@@ -120,8 +130,7 @@ def command(function):
     def wrapped(*arguments, **options):
         try:
             with warnings.catch_warnings():
-                # One line, without the place in the code that the warnings module adds.
-                warnings.showwarning = lambda message, *_, **__: complain(f"{message}")
+                warnings.showwarning = _say
                 code = function(*arguments, **options)
             sys.stdout.flush()
         except BrokenPipeError:
@@ -211,4 +220,21 @@ def side_for(source, target, bad, resume=False):
     """Where the bad rows of `source` go in a run that writes `target`: the side file, or standard error."""
     from productcat.outputs import SideFile
 
-    return Spoken(source) if target == "-" and not bad else SideFile(bad or f"{target}.bad.jsonl", resume)
+    beside_it = target != "-" and (Path(target).is_file() or not Path(target).exists())  # not beside a pipe or device
+    if bad == "-" or not (bad or beside_it):
+        return Spoken(source)
+    return SideFile(bad or f"{target}.bad.jsonl", resume)
+
+
+def refuse_same_file(files):
+    """Raise UsageError when two options name one file. files: dict, option → path, None or "-" """
+    known = {}
+    for option, path in files.items():
+        if path not in (None, "-") and (first := known.setdefault(os.path.realpath(path), option)) != option:
+            raise UsageError(f"{first} and {option} are the same file")
+
+
+def print_json(found, indent=None):
+    """Print what JSON can say; letters as they are where standard output takes all of them."""
+    plain = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    print(json.dumps(found, indent=indent, ensure_ascii=not plain))

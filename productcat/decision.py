@@ -72,8 +72,12 @@ class DecisionRule:
                 f"shortlist_at={self.shortlist_at}, assign_at={self.assign_at}: "
                 "expected 0 <= shortlist_at <= assign_at <= 1"
             )
-        if self.shortlist_size < 1:
-            raise ValueError(f"shortlist_size={self.shortlist_size}: expected at least 1")
+        if self.shortlist_size < 1 or self.shortlist_size != int(self.shortlist_size):
+            raise ValueError(f"shortlist_size={self.shortlist_size}: expected a whole number, at least 1")
+        # as JSON knows them, where they are NumPy's
+        object.__setattr__(self, "assign_at", float(self.assign_at))
+        object.__setattr__(self, "shortlist_at", float(self.shortlist_at))
+        object.__setattr__(self, "shortlist_size", int(self.shortlist_size))
 
     def decide(self, categories, confidences, id="", problems=()):
         """Turn one row of confidences into a Prediction.

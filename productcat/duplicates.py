@@ -6,46 +6,39 @@ photos have in common into a probability.
 """
 
 import warnings
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from productcat.bundle import DEFAULT, Bundle
+from productcat.embedding import Embedding, marks, stacked
 from productcat.errors import BundleError
 from productcat.image_model import ImageModel
+from productcat.leave_out import OwnShares, add_known
 from productcat.listing import Listing, only
-from productcat.photo_evidence import SIDE, PhotoSets, correlations, evidence, nearest_pairs, thumbnails, unframed
+from productcat.neighbours import scored_pairs
+from productcat.photo_evidence import (
+    SIDE,
+    PhotoSets,
+    correlations,
+    evidence,
+    photo_cosines,
+    thumbnails,
+    unframed,
+)
 from productcat.photo_matches import PhotoMatch, PhotoMatches
 from productcat.photo_sets import decoded
 from productcat.rich_display import bars, card, headline, percent
 from productcat.set_metric import SetMetric
-from productcat.whitening import unit
+from productcat.whitening import known_share, unit
 
 BATCH = 64
 """Listings embedded at a time: an iterable may be longer than memory."""
 
 NEIGHBOURS = 10
-"""So many of its most similar photos, and of its most similar listings, are what `find` scores for each."""
-
-
-@dataclass(frozen=True)
-class Embedding:
-    """What is kept of one listing's photos, less than 2 KB a photo.
-
-    id : str
-    features : dict, level → ndarray of shape (n_photos, n_features), int8
-        Unit vectors in steps of their own.
-    thumbnails : ndarray of shape (n_photos, 256), int8
-    """
-
-    id: str
-    features: dict[str, np.ndarray]
-    thumbnails: np.ndarray
-
-    def __len__(self):
-        """The number of photos that can be read."""
-        return len(self.thumbnails)
+"""So many of its most similar photos, and of its most similar listings, are what `find` scores for each at first."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +97,8 @@ class DuplicateDetector:
     def adapt(self, listings):
         """A detector that knows a catalogue: what its listings have in common, such as one studio, is no evidence.
 
-        No labels are needed. Some dozens of listings already help, and a few change little.
+        No labels are needed. Some dozens of listings already help, and a few change little. A pair of its own listings
+        is judged by the catalogue without the two.
 
         Parameters
         ----------
@@ -120,10 +114,12 @@ class DuplicateDetector:
             return self
         weights = np.concatenate([np.full(len(each), 1 / len(each)) for each in embeddings])
         levels = {
-            name: replace(level, background=level.background.adapted(_stacked(embeddings, name), weights))
+            name: replace(level, background=level.background.adapted(stacked(embeddings, name), weights))
             for name, level in self.metric.levels.items()
         }
-        return DuplicateDetector(self.image_model, replace(self.metric, levels=levels), self.threshold)
+        share = known_share(len(embeddings))
+        known = add_known(self.metric.known, marks(embeddings), share * weights / len(embeddings), 1 - share)
+        return DuplicateDetector(self.image_model, replace(self.metric, levels=levels, known=known), self.threshold)
 
     def embed(self, listings):
         """Look at the photos of listings.
@@ -177,7 +173,8 @@ class DuplicateDetector:
     def find(self, listings, threshold=None, adapt=True):
         """Pairs of duplicates in a catalogue.
 
-        The most similar listings of each, by nearest photos and by nearest mean vectors, are scored.
+        The most similar listings of each, by nearest photos and by nearest mean vectors, are scored: ten of each, and
+        more as long as all of them are duplicates.
 
         Parameters
         ----------
@@ -192,27 +189,37 @@ class DuplicateDetector:
         list of DuplicatePair
             Best first, every pair once.
         """
-        threshold = self.threshold if threshold is None else threshold
-        embeddings = self.embed(listings)
-        detector = self.adapt(embeddings) if adapt else self
-        sets = detector.sets(embeddings)
-        pairs = nearest_pairs(sets, NEIGHBOURS)
-        scores = detector._scores(sets, sets, pairs)
-        kept = [row for row in np.argsort(-scores, kind="stable") if scores[row] >= threshold]
-        ids = [each.id for each in embeddings]
-        return [DuplicatePair(ids[pairs[row, 0]], ids[pairs[row, 1]], float(scores[row])) for row in kept]
+        ids, pairs, scores = self._found(listings, threshold, adapt)
+        return [DuplicatePair(ids[a], ids[b], float(score)) for (a, b), score in zip(pairs, scores, strict=True)]
 
     def cluster(self, listings, threshold=None, adapt=True):
         """Groups of listings that are connected by duplicates, the largest first. → list of lists of ids"""
+        ids, pairs, _ = self._found(listings, threshold, adapt)
         groups = {}
-        for pair in self.find(listings, threshold, adapt):
-            joined = groups.get(pair.left, [pair.left])
-            other = groups.get(pair.right, [pair.right])
+        for pair in pairs.tolist():
+            joined, other = (groups.get(row, [row]) for row in pair)
             if joined is not other:
                 joined += other
                 groups.update(dict.fromkeys(joined, joined))
-        different = {id(group): group for group in groups.values()}.values()
-        return sorted(map(sorted, different), key=lambda group: (-len(group), group))
+        different = {id(group): sorted(ids[row] for row in group) for group in groups.values()}.values()
+        return sorted(different, key=lambda group: (-len(group), group))
+
+    def _found(self, listings, threshold, adapt):
+        """As `find`. → list of ids, pairs of their numbers, best first, and the pairs' scores"""
+        threshold = self.threshold if threshold is None else threshold
+        embeddings = self.embed(listings)
+        ids = [each.id for each in embeddings]
+        for id, times in Counter(ids).items():
+            if times > 1:
+                line = f"{times} listings have the id {id!r}, so pairs do not tell which of them is meant"
+                warnings.warn(f"{line}; give each listing an id of its own", UserWarning, stacklevel=3)
+        detector = self.adapt(embeddings) if adapt else self
+        sets = detector.sets(embeddings)
+        sure = max(threshold, self.threshold / 2)  # with a low threshold, all of a catalogue's pairs would be scored
+        pairs, scores = scored_pairs(sets, NEIGHBOURS, lambda pairs: detector._scores(sets, sets, pairs), sure)
+        order = np.argsort(-scores, kind="stable")
+        order = order[scores[order] >= threshold]
+        return ids, pairs[order], scores[order]
 
     def explain(self, left, right):
         """Which photos of two listings match.
@@ -229,7 +236,7 @@ class DuplicateDetector:
         """
         known = [getattr(each, "photos", ()) for each in (left, right)]
         left, right = (self.sets(self.embed([each])) for each in (left, right))
-        cosines = {level: left.vectors[level] @ right.vectors[level].T for level in self.spaces}
+        cosines = {level: photo_cosines(left, right, level) for level in self.spaces}
         shape = len(left.thumbnails), len(right.thumbnails)
         rows, columns = np.indices(shape).reshape(2, -1)
         copies = correlations(left.thumbnails[rows], right.thumbnails[columns]).reshape(shape)
@@ -245,11 +252,14 @@ class DuplicateDetector:
         """Embeddings in the spaces of this detector. → PhotoSets"""
         seen = [each for each in embeddings if len(each)]
         vectors = {
-            name: space.project(_stacked(seen, name) if seen else np.empty((0, len(space.mean)), np.float32))
+            name: space.project(stacked(seen, name) if seen else np.empty((0, len(space.mean)), np.float32))
             for name, space in self.spaces.items()
         }
+        lengths = {name: np.linalg.norm(each, axis=1) for name, each in vectors.items()}
+        vectors = {name: unit(each) for name, each in vectors.items()}
         little = np.concatenate([each.thumbnails for each in embeddings]) if embeddings else _no_thumbnails()
-        return PhotoSets(vectors, little, np.array([len(each) for each in embeddings], int))
+        own = OwnShares.of(marks(seen), self.metric.known) if self.metric.known else None
+        return PhotoSets(vectors, lengths, little, np.array([len(each) for each in embeddings], int), own)
 
     def _embed(self, listings):
         """Embeddings of a batch; warns of photos that cannot be read and of listings without any."""
@@ -279,11 +289,6 @@ class DuplicateDetector:
         some = (left.counts[pairs[:, 0]] > 0) & (right.counts[pairs[:, 1]] > 0)
         scores[some] = self.metric.probabilities(evidence(left, right, pairs[some]))
         return scores
-
-
-def _stacked(embeddings, level):
-    """The features of one level, photo below photo, as unit vectors, shape (n_photos, n_features), float32."""
-    return unit(np.concatenate([each.features[level] for each in embeddings]).astype(np.float32))
 
 
 def _no_thumbnails():

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from productcat import __version__
-from productcat.duplicates import Embedding
+from productcat.embedding import Embedding
 from productcat.errors import ListingError, ProductcatError
 from productcat.outputs import write_whole
 from productcat.search_space import FORMAT, mark_of

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from productcat.errors import BundleError
+
 DISTRIBUTION = "distribution"
 SETTINGS, GRAPH = "settings.json", "model.onnx"
 
@@ -61,6 +63,8 @@ class ImageModel:
         if self._session is None:
             import onnxruntime
 
+            if not self.graph.is_file():
+                raise BundleError(f"{self.graph}: the bundle is not there any more; load one that stays")
             options = onnxruntime.SessionOptions()
             options.log_severity_level = 3  # the runtime's notes on graphs are not for users
             if hasattr(os, "sched_getaffinity"):

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from productcat.duplicates import BATCH, DuplicatePair, Embedding
+from productcat.duplicates import BATCH, DuplicatePair
+from productcat.embedding import Embedding
 from productcat.errors import BundleError, ListingError, ProductcatError
 from productcat.listing import Listing, only
 from productcat.photo_evidence import SIDE
@@ -73,7 +74,7 @@ class ListingIndex:
         ProductcatError
             LanceDB is not installed, or the folder is no index or a damaged one.
         """
-        path = Path(path)
+        path = Path(path).absolute()  # it is used later, when another directory may be the current one
         if not (path / SPACE).exists():
             if detector is None and not path.exists():
                 raise ProductcatError(f"index {path}: no such folder; productcat index add makes one")
@@ -109,6 +110,7 @@ class ListingIndex:
         int
             How many listings were put in.
         """
+        self._need_detector()
         listings, waiting, count = only((Listing, Embedding), listings), {}, 0
         while some := list(islice(listings, BATCH)):
             for each in self.detector.embed(_named(some)):
@@ -151,6 +153,7 @@ class ListingIndex:
         list of list of DuplicatePair, length n_listings
             `left` is the id of the listing, `right` one of the index; best first.
         """
+        self._need_detector()
         if k < 1:
             raise ValueError(f"k is {k}, expected at least 1")
         listings, found = only((Listing, Embedding), listings), []
@@ -234,6 +237,10 @@ class ListingIndex:
             found[id] = Embedding(id, dict(zip(self.space.means, parts, strict=True)), thumbnails)
         return found
 
+    def _need_detector(self):
+        if self.detector is None:
+            raise ProductcatError(f"index {self.path}: opened without a detector; give one to ListingIndex.open")
+
     def _adapt(self):
         """The detector that knows this index; made anew when the index has become another."""
         n_photos = self.store.n_rows()
@@ -262,20 +269,28 @@ def _size(path):
 
 
 def _make(path, detector):
-    """Make an empty index, whole or not at all."""
+    """Make an empty index, whole or not at all; in a folder that is there already, its description comes last."""
+    from safetensors import SafetensorError
+
+    there = path.exists()
     try:
-        if path.exists() and any(path.iterdir()):
+        if there and any(path.iterdir()):
             raise ProductcatError(f"index {path}: no {SPACE} in it; give the folder of an index, or a new one")
         path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    except OSError as error:
-        raise ListingError(f"index {path}: cannot be made ({error.strerror}); choose another folder") from None
-    try:
-        space = SearchSpace.of(detector)
-        space.save(folder / SPACE)
-        PhotoStore.create(folder, space.n_dimensions, sum(map(len, space.means.values())), SIDE * SIDE)
-        folder.chmod(0o755)  # mkdtemp made it private, and safetensors its file
-        (folder / SPACE).chmod(0o644)
-        folder.rename(path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path if there else path.parent))
+        try:
+            space = SearchSpace.of(detector)
+            PhotoStore.create(folder, space.n_dimensions, sum(map(len, space.means.values())), SIDE * SIDE)
+            space.save(folder / SPACE)
+            folder.chmod(0o755)  # mkdtemp made it private, and safetensors its file
+            (folder / SPACE).chmod(0o644)
+            if there:
+                for each in sorted(folder.iterdir(), key=lambda each: each.name == SPACE):
+                    each.rename(path / each.name)
+            else:
+                folder.rename(path)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ListingError(f"index {path}: cannot be made ({why}); choose another folder") from None

@@ -23,7 +23,7 @@ def only(kinds, listings):
         yield each
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Listing:
     """One listing. The title or the photos, or both, may be missing.
 
@@ -55,12 +55,22 @@ class Listing:
         if self.photos is None:
             raise ListingError(f"listing {self.id!r}: photos is None, expected a sequence; use () for no photo")
         one_photo = isinstance(self.photos, str | bytes | bytearray | memoryview | np.ndarray)
-        if one_photo or not hasattr(self.photos, "__iter__"):
+        if one_photo or hasattr(self.photos, "read") or not hasattr(self.photos, "__iter__"):
             raise ListingError(
                 f"listing {self.id!r}: photos is one {type(self.photos).__name__}, expected a sequence; "
                 "write photos=(photo,)"
             )
         object.__setattr__(self, "photos", tuple(self.photos))
+
+    def __eq__(self, other):
+        """Whether id, title and photos are the same; photos in arrays are compared by their pixels."""
+        if not isinstance(other, Listing):
+            return NotImplemented
+        same = (self.id, self.title, len(self.photos)) == (other.id, other.title, len(other.photos))
+        return same and all(map(_same_photo, self.photos, other.photos))
+
+    def __hash__(self):
+        return hash((self.id, self.title, len(self.photos)))
 
     def _repr_html_(self):
         """What a notebook shows: title, id, and the first photos, small; one that cannot be read is shown as such."""
@@ -71,3 +81,9 @@ class Listing:
             jpeg, reason = thumbnail_or_reason(photo, SIDE)
             drawn.append(figure(jpeg, name_of(photo) or f"photo {number}", reason))
         return card(headline(self.title, self.id), photo_row(drawn, len(self.photos)))
+
+
+def _same_photo(one, other):
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and np.array_equal(one, other)
+    return one == other

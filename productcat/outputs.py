@@ -35,9 +35,14 @@ def opened(target, resume):
         raise _unwritable(target, error) from None
 
 
+def encoded(text):
+    """A text of JSON as UTF-8. Half a surrogate pair, as in the name of a file that is not UTF-8, is escaped."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def write(stream, text):
     """Write all of a text to an unbuffered binary stream. Raises ListingError when it cannot be written."""
-    rest = memoryview(text.encode())
+    rest = memoryview(encoded(text))
     try:
         while rest:
             rest = rest[stream.write(rest) :]
@@ -152,7 +157,7 @@ class SideFile:
         if self.stream is None:
             self.resume = self.resume and self.path.is_file()
             self.stream = opened(self.path, self.resume)
-        if not self._has(line.encode()):
+        if not self._has(encoded(line)):
             write(self.stream, line)
 
     def _has(self, line):

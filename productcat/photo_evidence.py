@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from productcat.borders import without_border, without_frame
+from productcat.leave_out import OwnShares, cosines_without
 from productcat.photos import fit
 from productcat.whitening import unit
 
@@ -22,9 +23,6 @@ ALIKE = 0.02
 SHARP = 5e-4
 """Thumbnails of one photo may differ by as much from rounding."""
 
-NEIGHBOUR_ROWS = 256
-"""Vectors whose neighbours are sought at once."""
-
 _GRID = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
 TURNS = np.stack([np.rot90(grid, k).ravel() for grid in (_GRID, _GRID.T) for k in range(4)])
 """The eight ways to turn and mirror a thumbnail, as orders of its pixels."""
@@ -36,15 +34,21 @@ class PhotoSets:
 
     vectors : dict, level → ndarray of shape (n_photos, n_dimensions), float32
         Unit vectors in the space of each level.
+    lengths : dict, level → ndarray of shape (n_photos,), float32
+        What they were before they were scaled to unit length.
     thumbnails : ndarray of shape (n_photos, SIDE * SIDE), int8
         As `thumbnails` makes them.
     counts : ndarray of shape (n_listings,), int
         Photos of each listing.
+    own : OwnShares, optional
+        Where the spaces were adapted to a catalogue, which may hold these photos.
     """
 
     vectors: dict[str, np.ndarray]
+    lengths: dict[str, np.ndarray]
     thumbnails: np.ndarray
     counts: np.ndarray
+    own: OwnShares | None = None
 
     @property
     def starts(self):
@@ -102,7 +106,7 @@ def evidence(left, right, pairs):
         of both sets of the best in the other set; then how surely two photos are copies, by `copy_evidence`; then the
         logarithm of the number of pairs of photos.
     """
-    means = {level: (left.means(level), right.means(level)) for level in left.vectors}
+    means = {} if left.own else {level: (left.means(level), right.means(level)) for level in left.vectors}
     sizes = left.counts[pairs[:, 0]] * right.counts[pairs[:, 1]]
     ends = np.searchsorted(np.cumsum(sizes), np.arange(CHUNK, sizes.sum() + CHUNK, CHUNK), side="right")
     parts, begin = [], 0
@@ -111,7 +115,7 @@ def evidence(left, right, pairs):
         if begin < end:
             parts.append(_chunk(left, right, pairs[begin:end], means))
         begin = end
-    return np.concatenate(parts) if parts else np.empty((0, 3 * len(means) + 2), np.float32)
+    return np.concatenate(parts) if parts else np.empty((0, 3 * len(left.vectors) + 2), np.float32)
 
 
 def _chunk(left, right, pairs, means):
@@ -119,13 +123,46 @@ def _chunk(left, right, pairs, means):
     grid = _Grid(left.counts[first], right.counts[second])
     i, j = left.starts[first][grid.pair] + grid.row, right.starts[second][grid.pair] + grid.column
     columns = []
-    for level, (ours, theirs) in means.items():
-        columns.append(np.einsum("nd,nd->n", ours[first], theirs[second]))
-        cosines = np.einsum("nd,nd->n", left.vectors[level][i], right.vectors[level][j])
-        columns += [grid.best(cosines), grid.mean_of_best(cosines)]
+    for level in left.vectors:
+        if left.own:
+            of_means, cosines = _cosines_without(left, right, pairs, level, grid)
+        else:
+            ours, theirs = means[level]
+            of_means = np.einsum("nd,nd->n", ours[first], theirs[second])
+            cosines = np.einsum("nd,nd->n", left.vectors[level][i], right.vectors[level][j])
+        columns += [of_means, grid.best(cosines), grid.mean_of_best(cosines)]
     columns.append(copy_evidence(grid.best(correlations(left.thumbnails[i], right.thumbnails[j]))))
     columns.append(np.log(grid.sizes))
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _cosines_without(left, right, pairs, level, grid):
+    """As `leave_out.cosines_without`. → of the means of each pair of listings, of all their pairs of photos"""
+    of_means, cosines = np.empty(len(pairs)), np.empty(len(grid.pair))
+    shapes = np.stack([left.counts[pairs[:, 0]], right.counts[pairs[:, 1]]], axis=1)
+    for shape in np.unique(shapes, axis=0):
+        some = np.flatnonzero((shapes == shape).all(axis=1))
+        rows = [
+            side.starts[pairs[some, column], None] + np.arange(size)
+            for column, (side, size) in enumerate(zip((left, right), shape, strict=True))
+        ]
+        sides = list(zip((left, right), rows, strict=True))
+        vectors = [side.vectors[level][each] * side.lengths[level][each][:, :, None] for side, each in sides]
+        own = [
+            np.concatenate([getattr(side.own, name)[each] for side, each in sides], axis=1)
+            for name in ("marks", "shares", "times")
+        ]
+        found, of_means[some] = cosines_without(np.concatenate(vectors, axis=1), *own, shape[0])
+        cosines[grid.starts[some, None] + np.arange(shape.prod())] = found.reshape(len(some), -1)
+    return of_means, cosines
+
+
+def photo_cosines(left, right, level):
+    """Cosines of all photos of one listing with all of another. left, right : PhotoSets → (n_left, n_right)"""
+    if not left.own:
+        return left.vectors[level] @ right.vectors[level].T
+    grid = _Grid(left.counts, right.counts)
+    return _cosines_without(left, right, np.zeros((1, 2), int), level, grid)[1].reshape(len(left.thumbnails), -1)
 
 
 def correlations(first, second):
@@ -177,35 +214,3 @@ class _Grid:
         runs = np.repeat(length, segments)
         best = np.maximum.reduceat(values, np.cumsum(runs) - runs)
         return np.add.reduceat(best, np.cumsum(segments) - segments)
-
-
-def nearest_pairs(sets, k):
-    """Pairs of listings that may be duplicates: the k nearest photos of each photo, the k nearest listings of each.
-
-    Returns
-    -------
-    ndarray of shape (n_pairs, 2), int
-        Each pair once, the smaller number first.
-    """
-    owners = np.repeat(np.arange(len(sets.counts)), sets.counts)
-    seen = np.flatnonzero(sets.counts)
-    photos = np.concatenate(list(sets.vectors.values()), axis=1)
-    found = [_neighbours(photos, owners, k)]
-    if len(photos) > len(seen):  # otherwise every listing has one photo, which is its mean
-        means = np.concatenate([sets.means(level)[seen] for level in sets.vectors], axis=1)
-        found.append(_neighbours(means, seen, k))
-    return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
-
-
-def _neighbours(vectors, owners, k):
-    """For each vector the k nearest of other owners. → pairs of owners, shape (n_pairs, 2)"""
-    pairs, k = [np.empty((0, 2), int)], min(k, len(vectors) - 1)
-    for start in range(0, len(vectors), NEIGHBOUR_ROWS) if k > 0 else ():
-        rows = slice(start, start + NEIGHBOUR_ROWS)
-        cosines = vectors[rows] @ vectors.T
-        cosines[owners[rows, None] == owners] = -np.inf
-        nearest = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
-        mine = np.repeat(owners[rows], k)
-        some = np.isfinite(np.take_along_axis(cosines, nearest, axis=1).ravel())
-        pairs.append(np.stack([mine, owners[nearest.ravel()]], axis=1)[some])
-    return np.concatenate(pairs)

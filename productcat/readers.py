@@ -62,6 +62,11 @@ def read_labelled(path, columns=None, on_bad=None, format=None):
     return _read(path, columns, on_bad, format, labelled=True)
 
 
+def read_with_ids(path, columns=None, on_bad=None, format=None):
+    """As `read_listings`. A row without an id is a bad row."""
+    return (listing for listing, _ in _read(path, columns, on_bad, format, need_id=True))
+
+
 def count_rows(path, format=None):
     """About how many rows there are, found out quickly, for a progress bar; None for a stream."""
     path = Path(path)
@@ -78,7 +83,7 @@ def count_rows(path, format=None):
     return max(1, lines - (format == "csv"))
 
 
-def _read(path, columns, on_bad, format, labelled=False):
+def _read(path, columns, on_bad, format, labelled=False, need_id=False):
     columns = columns or Columns()
     if path != "-":
         path = Path(path)
@@ -89,10 +94,10 @@ def _read(path, columns, on_bad, format, labelled=False):
     def warn(bad):
         warnings.warn(f"{path}, row {bad.number}: {bad.reason}", UserWarning, stacklevel=4)
 
-    return _pairs(path, columns, on_bad or warn, format, labelled)
+    return _pairs(path, columns, on_bad or warn, format, labelled, need_id)
 
 
-def _pairs(path, columns, report, format, labelled):
+def _pairs(path, columns, report, format, labelled, need_id):
     """(Listing, label) of each good row; `report` gets the others."""
     find_photo = _photo_finder(path, columns, format)
     first_rows = {}
@@ -104,6 +109,8 @@ def _pairs(path, columns, report, format, labelled):
             if labelled and not label:
                 raise ListingError("no label; label it or leave it out")
             listing = _listing(row, find_photo)
+            if need_id and not text_of("id", row.values.get("id")).strip():
+                raise ListingError("no id; give the listing one that stays the same")
             first = first_rows.setdefault(listing.id, row.number)
             if first != row.number:
                 raise ListingError(f"the id {listing.id!r} is that of row {first} too; give each listing its own")
@@ -165,6 +172,8 @@ def photos_of(value):
 
 def _photo(value):
     if isinstance(value, dict):  # how the datasets library keeps an image
+        if not {"bytes", "path"} & set(value):
+            raise ListingError(f"a photo is an object with {', '.join(value) or 'nothing'}, expected bytes or path")
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes):
         return value

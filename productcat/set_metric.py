@@ -4,7 +4,7 @@ Made by `training/duplicates.py`; the "duplicates" part of a bundle.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -66,11 +66,16 @@ class Head:
 
 @dataclass(frozen=True)
 class SetMetric:
-    """Levels by the names of the image model's outputs, the head, and the score from which a pair counts as found."""
+    """Levels by the names of the image model's outputs, the head, and the score from which a pair counts as found.
+
+    known : dict, mark → (share, times)
+        The photos of the catalogue that the backgrounds were adapted to; see `productcat.leave_out.OwnShares`.
+    """
 
     levels: dict[str, Level]
     head: Head
     threshold: float
+    known: dict[int, tuple[float, int]] = field(default_factory=dict)
 
     def probabilities(self, evidence):
         """Evidence as `productcat.photo_evidence.evidence` gives it → ndarray of shape (n_pairs,), in [0, 1].

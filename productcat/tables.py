@@ -16,7 +16,7 @@ from pathlib import Path
 
 from productcat.columns import ROLES, BadRow, Columns, Row
 from productcat.errors import ListingError
-from productcat.wording import counted
+from productcat.wording import counted, either
 
 FORMATS = ("csv", "jsonl", "parquet", "lst", "folders")
 STREAMED = ("csv", "jsonl", "lst")
@@ -24,6 +24,9 @@ STREAMED = ("csv", "jsonl", "lst")
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 ROWS_AT_ONCE = 256
+
+EVIDENCE = "title", "photos"
+NAME_IT = "rename one, or name it in Columns (--columns)"
 
 
 def detect(path, format=None):
@@ -193,8 +196,8 @@ def _header(record, name):
 
 
 def json_rows(lines, columns, name):
-    """Rows of JSON Lines. A key that `columns` names and no row has is a warning, after the last row."""
-    missing = {role for role in ROLES if getattr(columns, role) != getattr(Columns, role)}
+    """Rows of JSON Lines. A key that no row has is a warning after the last row, if `columns` names it."""
+    seen = set()
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -206,12 +209,21 @@ def json_rows(lines, columns, name):
         if not isinstance(found, dict):
             yield BadRow(number, f"a JSON {type(found).__name__}, expected one object a line", line)
             continue
-        keys = {role: [key for key in columns.names(role) if key in found] for role in ROLES}
-        missing -= {role for role, names in keys.items() if names}
+        plain = {key.strip().lower(): key for key in reversed(found)}
+        keys = {role: [plain[key.lower()] for key in columns.names(role) if key.lower() in plain] for role in ROLES}
+        there = {role for role, names in keys.items() if names}
+        if found and not there:
+            yield BadRow(number, f"no key {either(EVIDENCE)}; there are {', '.join(found)}: {NAME_IT}", line)
+            continue
+        seen |= there
         yield Row(number, {role: found[names[0]] for role, names in keys.items() if names}, line)
-    for role in sorted(missing):
-        key = " or ".join(columns.names(role))
-        warnings.warn(f"{name}: no row has the key {key!r}, which was named for the {role}", UserWarning, stacklevel=2)
+    for role in ROLES:
+        if role not in seen and getattr(columns, role) != getattr(Columns, role):
+            key = " or ".join(columns.names(role))
+            line = f"{name}: no row has the key {key!r}, which was named for the {role}"
+            warnings.warn(line, UserWarning, stacklevel=2)
+    if seen and not seen & set(EVIDENCE) and columns == Columns():
+        warnings.warn(f"{name}: no row has the key {either(EVIDENCE)}; {NAME_IT}", UserWarning, stacklevel=2)
 
 
 def lst_rows(lines):
@@ -266,7 +278,13 @@ def folder_rows(root):
     number, photos = 0, 0
     labels = sorted(each.name for each in os.scandir(root) if each.is_dir() and not each.name.startswith("."))
     for label in ["", *labels]:
-        for entry in sorted(os.scandir(root / label), key=lambda each: each.name):
+        try:
+            entries = sorted(os.scandir(root / label), key=lambda each: each.name)
+        except PermissionError:
+            number += 1
+            yield BadRow(number, "this folder may not be read; change its mode", label)
+            continue
+        for entry in entries:
             if entry.name.startswith(".") or (not label and entry.is_dir()):
                 continue
             number += 1

@@ -91,8 +91,8 @@ class Space:
     matrix: np.ndarray
 
     def project(self, features):
-        """Unit vectors of photos, shape (n_photos, n_dimensions), float32."""
-        return unit((features - self.mean) @ self.matrix)
+        """Vectors of photos, shape (n_photos, n_dimensions), float32, not scaled to length 1."""
+        return (features - self.mean) @ self.matrix
 
 
 def unit(vectors):

@@ -207,6 +207,16 @@ def test_each_mistake_is_one_line_and_leaves_no_file(run, workplace, arguments, 
     assert sorted(workplace.iterdir()) == before
 
 
+def test_a_listing_without_an_id_is_no_row_of_an_index(run, workplace):
+    (workplace / "sku.jsonl").write_text(
+        '{"sku": "17", "photos": ["17-0.jpg"]}\n{"id": "18", "photos": ["18-0.jpg"]}\n'
+    )
+    code, _, errors = run("add", "fresh", "--from", "sku.jsonl")
+    assert code == console.SOME_BAD
+    assert "sku.jsonl, row 1: no id; give the listing one that stays the same" in errors
+    assert "1 listing added; 1 bad row" in errors
+
+
 def test_the_index_of_another_bundle_is_refused(run, catalogue, workplace, duplicates_bundle):
     space = workplace / catalogue / "search-space.safetensors"
     mark = re.search(rb'"made_by":"([0-9a-f]+)"', space.read_bytes())[1]

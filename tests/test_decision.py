@@ -1,5 +1,8 @@
 """Assign, shortlist or abstain."""
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -101,6 +104,13 @@ def test_thresholds_out_of_order_are_refused_with_what_was_given(wrong):
         DecisionRule(**wrong)
 
 
-def test_an_empty_shortlist_is_refused():
-    with pytest.raises(ValueError, match="shortlist_size=0: expected at least 1"):
-        DecisionRule(shortlist_size=0)
+@pytest.mark.parametrize("size", [0, -1, 2.5])
+def test_a_shortlist_of_no_number_of_categories_is_refused(size):
+    with pytest.raises(ValueError, match=f"shortlist_size={size}: expected a whole number, at least 1"):
+        DecisionRule(shortlist_size=size)
+
+
+def test_a_rule_made_of_numpys_numbers_is_one_of_pythons():
+    rule = DecisionRule(np.float32(0.5), np.float64(0.25), np.int64(3))
+    assert rule == DecisionRule(0.5, 0.25, 3)
+    assert json.loads(json.dumps(asdict(rule))) == {"assign_at": 0.5, "shortlist_at": 0.25, "shortlist_size": 3}

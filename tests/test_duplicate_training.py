@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from productcat.duplicates import DuplicateDetector, Embedding
+from productcat.duplicates import DuplicateDetector
+from productcat.embedding import Embedding
 from productcat.photo_evidence import evidence
 from productcat.set_metric import Head, SetMetric
 from productcat.whitening import known_share
@@ -91,13 +92,18 @@ def test_the_same_seed_learns_the_same_metric(domains, network):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
-def test_the_network_and_productcat_see_the_same_evidence_and_give_the_same_scores(table, metric, network):
+@pytest.mark.parametrize("adapt", [False, True])
+def test_the_network_and_productcat_see_the_same_evidence_and_give_the_same_scores(table, metric, network, adapt):
     detector = DuplicateDetector(None, metric, 0.5)
     rows = [np.flatnonzero(table.items == item) for item in np.unique(table.items[table.domains == "cars"])]
     left, right = [each[:1] for each in rows], [each[1:] for each in rows]
+    if adapt:
+        detector = detector.adapt(embeddings(table, metric, rows))
     sets = [detector.sets(embeddings(table, metric, side)) for side in (left, right)]
-    vectors = detector.sets(embeddings(table, metric, [np.arange(len(table.items))])).vectors
-    domain = duplicates.Domain(table, [(vectors, 0.0)])
+    whole = detector.sets(embeddings(table, metric, [np.arange(len(table.items))]))
+    vectors = {level: each * whole.lengths[level][:, None] for level, each in whole.vectors.items()}
+    shares = whole.own.shares if adapt else np.zeros(len(table.items))
+    domain = duplicates.Domain(table, [(vectors, shares, 0.0)])
     inputs = domain.batch(left, right, domain.ways[0])
     pairs = np.indices((12, 12)).reshape(2, -1).T
     seen = evidence(*sets, pairs)

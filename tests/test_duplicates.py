@@ -92,6 +92,16 @@ def test_clusters_are_the_connected_groups_of_found_pairs(detector, embeddings):
     assert all(any(pair.left in group and pair.right in group for group in groups) for pair in pairs)
 
 
+def test_listings_of_one_id_are_told_and_join_no_groups(detector, listings):
+    same = [Listing("", photos=listings[row].photos) for row in (0, 1)]
+    catalogue = [replace(listings[0], id="a"), *same, replace(listings[1], id="b")]
+    with pytest.warns(
+        UserWarning, match=r"2 listings have the id '', so pairs do not tell which of them is meant; give"
+    ):
+        groups = detector.cluster(catalogue, threshold=0.9, adapt=False)
+    assert groups == [["", "a"], ["", "b"]]
+
+
 def test_a_listing_without_photos_is_never_a_duplicate_and_says_so(detector, listings):
     with pytest.warns(UserWarning, match=r"listing 'empty': no photo; it is never a duplicate"):
         empty = detector.embed([Listing("empty", "a title")])[0]

@@ -23,7 +23,7 @@ from productcat import (
     index,
     photo_store,
 )
-from productcat.duplicates import Embedding
+from productcat.embedding import Embedding
 from productcat.search_space import OTHERS, ROW, SearchSpace
 from productcat.set_metric import Level
 from productcat.whitening import Background
@@ -303,6 +303,27 @@ def test_other_features_of_the_same_image_model_are_refused(detector, full):
 def test_a_detector_that_knows_the_catalogue_takes_the_index_of_one_that_does_not(detector, full, embeddings):
     adapted = ListingIndex.open(full.path, detector.adapt(full.sample()))
     assert adapted.search(embeddings[:3], adapt=False) == full.search(embeddings[:3])
+
+
+@pytest.mark.parametrize("name", [".", "link"])
+def test_an_empty_folder_that_is_there_is_filled_in_place(detector, embeddings, tmp_path, monkeypatch, name):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    monkeypatch.chdir(tmp_path / "there" if name == "." else tmp_path)
+    made = ListingIndex.open(name, detector)
+    assert made.add(embeddings[:3]) == 3
+    monkeypatch.chdir(tmp_path.parent)
+    assert made.stats().bytes > 0
+    assert made.search(embeddings[:1], adapt=False)[0]
+    assert ListingIndex.open(tmp_path / "there").stats().listings == 3
+    assert not [each for each in (tmp_path / "there").iterdir() if each.name.startswith(".")]
+
+
+def test_without_a_detector_listings_are_neither_put_in_nor_looked_for(full, embeddings):
+    known = ListingIndex.open(full.path)
+    for use in (known.add, known.search):
+        with pytest.raises(ProductcatError, match=r"opened without a detector; give one to ListingIndex.open$"):
+            use(embeddings[:1])
 
 
 def test_without_lancedb_the_line_says_what_to_install(detector, tmp_path, monkeypatch):

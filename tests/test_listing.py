@@ -1,5 +1,7 @@
 """What a seller posts."""
 
+import copy
+import io
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
@@ -21,6 +23,20 @@ def test_photos_of_any_iterable_are_kept_as_a_tuple(photos):
 
 def test_photos_are_not_opened_before_they_are_needed():
     assert Listing(photos=["no such file.jpg", b"no photo"]).photos == ("no such file.jpg", b"no photo")
+
+
+def test_listings_are_the_same_when_their_photos_are_those_in_arrays_too():
+    pixels = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    listing = Listing("a", "belt", [pixels, "a.jpg"])
+    assert copy.deepcopy(listing) == listing
+    assert len({listing, copy.deepcopy(listing)}) == 1
+    others = [[pixels + 1, "a.jpg"], [pixels, "b.jpg"], [pixels], [pixels, pixels], ["a.jpg", pixels]]
+    assert listing not in [Listing("a", "belt", each) for each in others] + ["a"]
+
+
+def test_an_open_file_is_one_photo_and_refused():
+    with pytest.raises(ListingError, match=r"listing 'L7': photos is one BytesIO, expected a sequence"):
+        Listing("L7", photos=io.BytesIO(b"a\nb"))
 
 
 def test_a_listing_cannot_be_changed():

@@ -9,7 +9,7 @@ import warnings
 import pytest
 
 from productcat import Listing, ListingError, read_listings
-from productcat.readers import Columns, count_rows, read_labelled
+from productcat.readers import Columns, count_rows, read_labelled, read_with_ids
 
 
 @pytest.fixture
@@ -301,6 +301,36 @@ def test_a_named_key_that_no_row_of_json_lines_has_is_said_after_the_last(write)
     ):
         assert [each.title for each in read(path, columns=Columns(title="headline"))[0]] == ["", ""]
     assert read(path, columns=Columns(title=("headline", "title")))[0][0].title == "belt"
+
+
+def test_keys_of_json_lines_are_found_whatever_their_capitals(write):
+    assert read(write('{"ID": "1", "Title": "belt", "Photos": []}\n')) == ([Listing("1", "belt")], [])
+
+
+def test_a_row_of_json_lines_without_a_known_key_is_a_bad_row_that_names_its_keys(write):
+    listings, bad = read(write('{"sku": "1", "headline": "belt"}\n{"id": "2", "title": "bag"}\n{}\n'))
+    assert [each.id for each in listings] == ["2", "row 3"]
+    assert [each.number for each in bad] == [1]
+    assert bad[0].reason == (
+        "no key 'title' or 'photos'; there are sku, headline: rename one, or name it in Columns (--columns)"
+    )
+
+
+def test_json_lines_with_ids_alone_are_told(write):
+    with pytest.warns(UserWarning, match=r"no row has the key 'title' or 'photos'; rename one, or name it in Columns"):
+        assert len(read(write('{"id": "1", "headline": "belt"}\n{"id": "2"}\n'))[0]) == 2
+
+
+def test_a_photo_in_an_object_without_path_or_bytes_makes_a_bad_row(write):
+    bad = read(write('{"id": "1", "photos": [{"url": "a.jpg"}]}\n'))[1]
+    assert bad[0].reason == "a photo is an object with url, expected bytes or path"
+
+
+def test_where_ids_are_needed_a_row_without_one_is_a_bad_row(write):
+    bad = []
+    path = write("id,title\n1,belt\n,bag\n")
+    assert [each.id for each in read_with_ids(path, on_bad=bad.append)] == ["1"]
+    assert [(each.number, each.reason) for each in bad] == [(3, "no id; give the listing one that stays the same")]
 
 
 @pytest.mark.parametrize("format", ["parquet", "folders", "xlsx"])

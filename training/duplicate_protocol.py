@@ -6,7 +6,8 @@ figures are means over the domains. "known catalogue": the detector was adapted 
 
 import numpy as np
 
-from productcat.duplicates import DuplicateDetector, Embedding
+from productcat.duplicates import DuplicateDetector
+from productcat.embedding import Embedding
 from productcat.photo_evidence import evidence
 from productcat.progress import Progress
 from productcat.whitening import known_share, unit

@@ -29,7 +29,7 @@ class MetricConfig:
 
     features: tuple[int, ...] = (1024, 512)
     dimensions: int = 384
-    precision: float = 0.99
+    precision: float = 0.98
 
 
 def bases(table, config):
@@ -71,8 +71,10 @@ class Spaces:
 
         Returns
         -------
-        list of (vectors, share)
-            vectors : dict, level → ndarray of shape (n_photos of the domain, dimensions)
+        list of (vectors, shares, share)
+            vectors : dict, level → ndarray of shape (n_photos of the domain, dimensions), not scaled to length 1
+            shares : ndarray of shape (n_photos of the domain,), of the background that each photo is
+            share : how well the catalogue is known
         """
         mine = self.table.domains == domain
         listings = self.table.rows(mine).weights * len(np.unique(self.table.items[mine]))
@@ -82,7 +84,8 @@ class Spaces:
             catalogue = background.adapted(features[mine], listings)
             plain[level] = background.space(self.dimensions).project(features[mine])
             adapted[level] = catalogue.space(self.dimensions).project(features[mine])
-        return [(plain, 0.0), (adapted, known_share(listings.sum()))]
+        share = known_share(listings.sum())
+        return [(plain, 0.0 * listings, 0.0), (adapted, share * listings / listings.sum(), share)]
 
 
 class Domain:
@@ -112,19 +115,20 @@ class Domain:
 
     def batch(self, left, right, way):
         """What `Siamese` takes. left, right : sequences of ndarray of rows, one each item; way : of `ways`"""
-        vectors, share = way
+        vectors, shares, share = way
+        most = max(map(len, [*left, *right]))
         inputs = {"share": np.float32(share), "copies": best_of_sets(self.copies, left, right)}
         for side, sets in (("left", left), ("right", right)):
-            inputs[f"{side}/photos"] = np.array([len(rows) for rows in sets], np.float32)
+            inputs[f"{side}/shares"] = _padded(shares[:, None], sets, most)[..., 0]
             for level, each in vectors.items():
-                inputs[f"{side}/{level}"] = _padded(each, sets)
+                inputs[f"{side}/{level}"] = _padded(each, sets, most)
         return inputs
 
 
-def _padded(vectors, sets):
-    padded = np.zeros((len(sets), max(map(len, sets)), vectors.shape[1]), np.float32)
+def _padded(values, sets, most):
+    padded = np.zeros((len(sets), most, values.shape[1]), np.float32)
     for number, rows in enumerate(sets):
-        padded[number, : len(rows)] = vectors[rows]
+        padded[number, : len(rows)] = values[rows]
     return padded
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from productcat.leave_out import without_own
 from productcat.set_metric import Head
 
 FAR = -1e4
@@ -42,8 +43,8 @@ class Siamese(keras.Model):
     """Two batches of sets → logits of all pairs.
 
     Takes a dict: "left/<level>" and "right/<level>" of shape (n, most_photos, n_dimensions), zeros where there is no
-    photo, "left/photos" and "right/photos" of shape (n,), "copies" of shape (n, n), "share" of shape (). Gives
-    ndarray of shape (n, n, 1).
+    photo, "left/shares" and "right/shares" of shape (n, most_photos), what each photo is of the background, "copies" of
+    shape (n, n), "share" of shape (). Gives ndarray of shape (n, n, 1).
     """
 
     def __init__(self, levels, config):
@@ -61,14 +62,13 @@ class Siamese(keras.Model):
 
     def evidence(self, inputs):
         """Evidence of all pairs, shape (n, n, n_evidence), in the order of `productcat.photo_evidence.evidence`."""
-        ops = keras.ops
-        counts = [ops.cast(inputs[f"{side}/photos"], "float32") for side in ("left", "right")]
-        columns = []
+        ops, columns = keras.ops, []
+        shares = [inputs[f"{side}/shares"] for side in ("left", "right")]
         for level in self.levels:
             left, right = (inputs[f"{side}/{level}"] for side in ("left", "right"))
-            means = [_unit(ops.sum(each, axis=1)) for each in (left, right)]
-            columns.append(means[0] @ ops.transpose(means[1]))
-            columns += _matches(left, right, counts)
+            here = [ops.cast(ops.any(each != 0, axis=-1), "float32") for each in (left, right)]
+            columns += _cosines(_without_own(left, right, *shares), *here)
+        counts = [ops.sum(each, axis=1) for each in here]
         sizes = ops.log(counts[0])[:, None] + ops.log(counts[1])[None]
         columns += [inputs["copies"], sizes, ops.zeros_like(sizes) + inputs["share"]]
         return ops.stack(columns, axis=-1)
@@ -78,18 +78,36 @@ class Siamese(keras.Model):
         return Head(np.asarray(self.counting, np.float64), float(self.bias))
 
 
-def _unit(vectors):
-    return vectors * keras.ops.rsqrt(keras.ops.maximum(keras.ops.sum(vectors**2, axis=-1, keepdims=True), 1e-12))
-
-
-def _matches(left, right, counts):
-    """The cosine of the best photos, and the mean best of all photos, of all pairs of sets. → two of shape (n, n)"""
+def _without_own(left, right, left_shares, right_shares):
+    """Inner products of the photos of all pairs of sets, as `productcat.leave_out` has them. → (n, n, 2p, 2p)"""
     ops = keras.ops
-    cosines = ops.einsum("ipd,jqd->ijpq", left, right)
-    here, there = (ops.cast(ops.any(each != 0, axis=-1), "float32") for each in (left, right))
-    known = here[:, None, :, None] * there[None, :, None, :]
-    cosines = cosines * known + FAR * (1 - known)
-    by_left = ops.sum(ops.max(cosines, axis=3) * here[:, None], axis=2)
-    by_right = ops.sum(ops.max(cosines, axis=2) * there[None], axis=2)
-    everything = (by_left + by_right) / (counts[0][:, None] + counts[1][None])
-    return [ops.max(cosines, axis=(2, 3)), everything]
+    n, m = ops.shape(left)[0], ops.shape(right)[0]
+    across = ops.einsum("ipd,jqd->ijpq", left, right)
+    inside = [ops.einsum("ipd,iqd->ipq", each, each) for each in (left, right)]
+    above = ops.concatenate([ops.repeat(inside[0][:, None], m, axis=1), across], axis=3)
+    below = ops.concatenate([ops.swapaxes(across, 2, 3), ops.repeat(inside[1][None], n, axis=0)], axis=3)
+    shares = [ops.repeat(left_shares[:, None], m, axis=1), ops.repeat(right_shares[None], n, axis=0)]
+    return without_own(ops.concatenate([above, below], axis=2), ops.concatenate(shares, axis=2), ops)
+
+
+def _cosines(products, here, there):
+    """Evidence of one level: the cosines of means, of the best photos, and the mean best. → three of shape (n, n)
+
+    products : (n, n, 2p, 2p); here, there : (n, p), 1 where there is a photo, else 0
+    """
+    ops = keras.ops
+    most = ops.shape(here)[1]
+    squares = ops.maximum(ops.diagonal(products, axis1=2, axis2=3), 1e-12)
+    cosines = products * ops.rsqrt(squares[..., :, None] * squares[..., None, :])
+    inside, across = (cosines[:, :, :most, :most], cosines[:, :, most:, most:]), cosines[:, :, :most, most:]
+    sides = here[:, None, :, None], there[None, :, None, :]
+    known = sides[0] * sides[1]
+    lengths = [
+        ops.sum(each * side * ops.swapaxes(side, 2, 3), axis=(2, 3)) for each, side in zip(inside, sides, strict=True)
+    ]
+    means = ops.sum(across * known, axis=(2, 3)) * ops.rsqrt(ops.maximum(lengths[0] * lengths[1], 1e-12))
+    across = across * known + FAR * (1 - known)
+    by_left = ops.sum(ops.max(across, axis=3) * here[:, None], axis=2)
+    by_right = ops.sum(ops.max(across, axis=2) * there[None], axis=2)
+    counts = ops.sum(here, axis=1)[:, None] + ops.sum(there, axis=1)[None]
+    return [means, ops.max(across, axis=(2, 3)), (by_left + by_right) / counts]

@@ -1,0 +1,128 @@
+"""Photos compared in a space that was made of all but themselves.
+
+A background that was adapted to a catalogue holds the very photos that are compared in it. Each photo brings the
+direction in which it differs from all others, and whitening takes away what photos of the background vary in: in a
+catalogue of twenty listings two copies of one photo would look as if they had nothing in common. So each pair of
+listings is judged by the background without the two. No background is made anew for that: what leaving out rows changes
+in inner products under an inverse covariance has a closed form (Sherman & Morrison 1950; Woodbury 1950), as in
+leave-one-out residuals of a regression.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class OwnShares:
+    """What photos are themselves of a background.
+
+    marks : ndarray of shape (n_photos,), uint64
+        Of their features; alike where the features are.
+    shares : ndarray of shape (n_photos,)
+        Of the background that photos of that mark are in all, in [0, 1).
+    times : ndarray of shape (n_photos,)
+        So many photos of that mark the background has.
+    """
+
+    marks: np.ndarray
+    shares: np.ndarray
+    times: np.ndarray
+
+    @classmethod
+    def of(cls, marks, known):
+        """Of photos by their marks. known : dict, mark → (share, times)"""
+        found = [known.get(int(mark), (0.0, 0)) for mark in marks]
+        shares, times = np.array(found, float).reshape(-1, 2).T
+        return cls(marks, shares, times)
+
+    def joined(self, other):
+        """These photos, and others below them."""
+        pairs = ((getattr(self, name), getattr(other, name)) for name in ("marks", "shares", "times"))
+        return OwnShares(*map(np.concatenate, pairs))
+
+
+def marks_of(features):
+    """features : ndarray of shape (n_photos, n_bytes), int8 → ndarray of shape (n_photos,), uint64"""
+    digests = (hashlib.blake2b(row, digest_size=8).digest() for row in np.ascontiguousarray(features))
+    return np.frombuffer(b"".join(digests), np.uint64)
+
+
+def add_known(known, marks, shares, before):
+    """The photos of a background to which more come. known, → : dict, mark → (share, times); before: what it keeps"""
+    found = {mark: (share * before, times) for mark, (share, times) in known.items()}
+    for mark, share in zip(marks.tolist(), shares.tolist(), strict=True):
+        earlier, times = found.get(mark, (0.0, 0))
+        found[mark] = earlier + share, times + 1
+    return found
+
+
+def without_own(products, shares, library=np):
+    """Inner products of photos in a whitened space → those in the space whitened without these photos.
+
+    Let Z be the photos in the space of a background of which they are the shares p, P their sum, and G = Z Z'. Without
+    them the mean lies at -Z'p / (1 - P), and of the covariance, the identity, B = diag(p) + p p' / (1 - P) is gone:
+    from Z (I - Z'B Z)⁻¹ Z' = (I - G B)⁻¹ G, and Z moved by Z'p / (1 - P), follows what is returned.
+
+    Parameters
+    ----------
+    products : array of shape (..., n, n)
+        G.
+    shares : array of shape (..., n)
+        p, each in [0, 1), with a sum below 1.
+    library : module
+        Of the arrays: numpy or keras.ops.
+
+    Returns
+    -------
+    array of shape (..., n, n)
+        Up to a factor, which cosines do not see.
+    """
+    one = library.eye(library.shape(products)[-1], dtype="float32")
+    rest = 1.0 - library.sum(shares, axis=-1)[..., None, None]
+    column, row = shares[..., :, None], shares[..., None, :]
+    without = library.linalg.solve(one - products @ (column * one + column * row / rest), products)
+    column, row = column / rest, row / rest
+    return without + row @ without + without @ column + row @ without @ column
+
+
+def cosines_without(vectors, marks, shares, times, first):
+    """Cosines of the photos of pairs of listings, in the space without the pair's own photos.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_pairs, n, n_dimensions), float32
+        The photos of both listings of each pair, not scaled to length 1.
+    marks, shares, times : ndarray of shape (n_pairs, n)
+        As `OwnShares` has them.
+    first : int
+        So many of the n photos are of the first listing.
+
+    Returns
+    -------
+    cosines : ndarray of shape (n_pairs, first, n - first)
+        Of the first listing's photos with the other's.
+    means : ndarray of shape (n_pairs,)
+        Cosines of the means of both listings' unit vectors.
+    """
+    # In the order of the marks, so that neither the order of photos nor that of the two listings can change a bit.
+    order = np.argsort(marks, axis=1, kind="stable")
+    vectors, marks, shares, times = (_ordered(each, order) for each in (vectors, marks, shares, times))
+    alike = (marks[:, :, None] == marks[:, None, :]).sum(axis=2)
+    shares = shares / np.maximum(np.maximum(times, alike), 1)
+    products = without_own(np.matmul(vectors, vectors.transpose(0, 2, 1)).astype(np.float64), shares)
+    products += products.transpose(0, 2, 1).copy()
+    lengths = np.sqrt(np.maximum(np.einsum("pnn->pn", products), 1e-12))
+    cosines = products / (lengths[:, :, None] * lengths[:, None, :])
+    ours = (order < first).astype(float)
+    inside = [np.einsum("pnm,pn,pm->p", cosines, side, side) for side in (ours, 1 - ours)]
+    between = ours[:, :, None] != ours[:, None, :]
+    means = (cosines * between).sum(axis=(1, 2)) / 2 / np.sqrt(np.maximum(inside[0] * inside[1], 1e-12))
+    place = np.argsort(order, axis=1)
+    cosines = np.take_along_axis(cosines, place[:, :first, None], axis=1)
+    return np.take_along_axis(cosines, place[:, None, first:], axis=2), means
+
+
+def _ordered(values, order):
+    return np.take_along_axis(values, order.reshape(order.shape + (1,) * (values.ndim - 2)), axis=1)
