@@ -28,12 +28,12 @@ def calibrate(
     format: FormatOption = None,
 ):
     """What `manual_calibrate.CALIBRATE` says."""
-    from productcat.outputs import refuse_existing
+    from productcat.outputs import refuse_bundle
 
     if precision is not None and not 0.0 < precision <= 1.0:
         raise UsageError(f"--precision {precision:g} is not above 0 and at most 1; 98 % is 0.98")
     columns = labelled_columns(columns, label)
-    refuse_existing(target, "a bundle is written to a new directory")  # before the models, which take a while
+    refuse_bundle(target)  # before the models, which take a while
     side = console.Spoken(source)
     with console.told_to(side) as problems:
         pairs = labelled_listings(source, columns, side, format)

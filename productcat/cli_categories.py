@@ -143,9 +143,9 @@ def _write(bundle, target, change):
 
     change : function from a Categorizer to words on what it did
     """
-    from productcat.outputs import refuse_existing
+    from productcat.outputs import refuse_bundle
 
-    refuse_existing(target, "a bundle is written to a new directory")  # before the models, which take a while
+    refuse_bundle(target)  # before the models, which take a while
     from productcat.categorizer import Categorizer
 
     side = console.Spoken("")

@@ -72,7 +72,7 @@ def find(
         except KeyboardInterrupt:
             said = "interrupted" if target == "-" else "interrupted; the same command goes on"
             return complain(said, INTERRUPTED)
-        return _sum_up(result, detector.threshold, side, adapt, shown=html is not None)
+        return _sum_up(result, detector.threshold, side, shown=html is not None)
 
 
 def detector_of(bundle, threshold):
@@ -85,17 +85,13 @@ def detector_of(bundle, threshold):
     return detector
 
 
-def _sum_up(result, threshold, side, adapt, shown):
-    from productcat.whitening import SETTLING
-
+def _sum_up(result, threshold, side, shown):
     found = f"{counted(result.n_listings, 'listing')}, {counted(result.n_pairs, 'pair')} at {threshold:.3g} or more"
     if result.n_near:
         near = f"{result.n_near} more from {threshold / 2:.3g} on"
         found += f" ({near}: {'' if shown else 'see them with --html, '}take them with --threshold)"
     troubles = console.troubles(result.n_problems, side)
-    few = ["so few tell little of what they have in common, see --no-adapt"]
-    parts = [found, *troubles, *(few if adapt and 0 < result.n_listings < SETTLING else [])]
-    return complain("; ".join(parts), SOME_BAD if troubles else FINE)
+    return complain("; ".join([found, *troubles]), SOME_BAD if troubles else FINE)
 
 
 class _Sides(TyperCommand):

@@ -218,11 +218,13 @@ def troubles(n_problems, side):
 
 def side_for(source, target, bad, resume=False):
     """Where the bad rows of `source` go in a run that writes `target`: the side file, or standard error."""
-    from productcat.outputs import SideFile
+    from productcat.outputs import SideFile, refuse_unwritable
 
     beside_it = target != "-" and (Path(target).is_file() or not Path(target).exists())  # not beside a pipe or device
     if bad == "-" or not (bad or beside_it):
         return Spoken(source)
+    if bad and not Path(bad).exists():
+        refuse_unwritable(bad)  # now, not at the first bad row
     return SideFile(bad or f"{target}.bad.jsonl", resume)
 
 

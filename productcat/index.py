@@ -74,7 +74,7 @@ class ListingIndex:
         ProductcatError
             LanceDB is not installed, or the folder is no index or a damaged one.
         """
-        path = Path(path).absolute()  # it is used later, when another directory may be the current one
+        path = Path(path)
         if not (path / SPACE).exists():
             if detector is None and not path.exists():
                 raise ProductcatError(f"index {path}: no such folder; productcat index add makes one")
@@ -90,6 +90,7 @@ class ListingIndex:
                 f"index {path}: made with another image model than that of this detector; "
                 "open it with the bundle that it was made with, or make it anew"
             )
+        path = path.absolute()  # it is used later, when another directory may be the current one
         index = cls(path, detector, space, PhotoStore(path))
         index.store.n_rows()  # so that a damaged table is told of now
         return index

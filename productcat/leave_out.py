@@ -37,10 +37,9 @@ class OwnShares:
         shares, times = np.array(found, float).reshape(-1, 2).T
         return cls(marks, shares, times)
 
-    def joined(self, other):
-        """These photos, and others below them."""
-        pairs = ((getattr(self, name), getattr(other, name)) for name in ("marks", "shares", "times"))
-        return OwnShares(*map(np.concatenate, pairs))
+    def at(self, rows):
+        """Those of some photos. → marks, shares and times, each of the shape of `rows`"""
+        return self.marks[rows], self.shares[rows], self.times[rows]
 
 
 def marks_of(features):

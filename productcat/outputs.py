@@ -16,11 +16,21 @@ def refuse_existing(target, way_out="go on with it (--resume), or give another n
         raise ListingError(f"{target}: exists already; {way_out}")
 
 
+def refuse_bundle(target):
+    """Raise ListingError when no bundle can be written, which makes folders above it, too."""
+    refuse_existing(target, "a bundle is written to a new directory")
+    _refuse_closed(target, next(each for each in Path(target).absolute().parents if each.exists()))
+
+
 def refuse_unwritable(target):
     """Raise ListingError when no file can be made in the folder of `target`, so that this is known before the work."""
     folder = Path(target).parent
     if not folder.is_dir():
         raise ListingError(f"{target}: no such folder; check the path")
+    _refuse_closed(target, folder)
+
+
+def _refuse_closed(target, folder):
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ListingError(f"{target}: cannot be written; choose a folder that you may write to")
 

@@ -142,17 +142,12 @@ def _cosines_without(left, right, pairs, level, grid):
     shapes = np.stack([left.counts[pairs[:, 0]], right.counts[pairs[:, 1]]], axis=1)
     for shape in np.unique(shapes, axis=0):
         some = np.flatnonzero((shapes == shape).all(axis=1))
-        rows = [
-            side.starts[pairs[some, column], None] + np.arange(size)
-            for column, (side, size) in enumerate(zip((left, right), shape, strict=True))
-        ]
-        sides = list(zip((left, right), rows, strict=True))
-        vectors = [side.vectors[level][each] * side.lengths[level][each][:, :, None] for side, each in sides]
-        own = [
-            np.concatenate([getattr(side.own, name)[each] for side, each in sides], axis=1)
-            for name in ("marks", "shares", "times")
-        ]
-        found, of_means[some] = cosines_without(np.concatenate(vectors, axis=1), *own, shape[0])
+        photos = []
+        for side, column in ((left, 0), (right, 1)):
+            rows = side.starts[pairs[some, column], None] + np.arange(shape[column])
+            photos.append((side.vectors[level][rows] * side.lengths[level][rows][:, :, None], *side.own.at(rows)))
+        both = (np.concatenate(each, axis=1) for each in zip(*photos, strict=True))
+        found, of_means[some] = cosines_without(*both, shape[0])
         cosines[grid.starts[some, None] + np.arange(shape.prod())] = found.reshape(len(some), -1)
     return of_means, cosines
 

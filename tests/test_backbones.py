@@ -74,6 +74,29 @@ def test_a_file_of_weights_is_read_into_the_backbone(backbones, tmp_path):
     np.testing.assert_array_equal(loaded.get_layer("block_3_expand").get_weights()[0], kernel)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own, while saving
+def test_layers_that_keras_numbers_have_the_same_names_in_every_model(backbones, monkeypatch, tmp_path):
+    import keras
+
+    def application(include_top=True, weights=None, input_shape=(None, None, 3)):
+        photos = keras.Input(input_shape)
+        features = keras.layers.Conv2D(4, 3, name="own_name")(photos)
+        for _ in range(11):
+            features = keras.layers.BatchNormalization(scale=False)(keras.layers.Conv2D(4, 1)(features))
+        top = keras.layers.Dense(5)(keras.layers.GlobalAveragePooling2D()(features))
+        return keras.Model(photos, top if include_top else features)
+
+    monkeypatch.setattr(keras.applications, "Unnamed", application, raising=False)
+    whole = application()
+    whole.save_weights(tmp_path / "own.weights.h5")
+    first, second = (backbones.load_backbone("Unnamed", str(tmp_path / "own.weights.h5")) for _ in range(2))
+    assert [each.path for each in first.weights] == [each.path for each in second.weights]
+    assert len({each.path for each in first.weights}) == len(first.weights)
+    assert first.get_layer("own_name")
+    kernels = [[layer.get_weights()[0] for layer in model.layers if "conv2d" in layer.name] for model in (whole, first)]
+    np.testing.assert_array_equal(*kernels)
+
+
 def test_what_is_no_backbone_is_named(backbones, tmp_path):
     with pytest.raises(ValueError, match="no saved_model.pb in it; give the folder of a SavedModel"):
         backbones.load_backbone(str(tmp_path), "none")

@@ -67,6 +67,12 @@ def test_one_file_for_two_outputs_is_refused(shell, tmp_path, line, message):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_side_file_that_cannot_be_is_known_before_the_first_bad_row(shell):
+    code, output, errors = shell("productcat predict --from some.csv --bad nowhere/bad.jsonl")
+    assert (code, output) == (3, "")
+    assert errors == "productcat: nowhere/bad.jsonl: no such folder; check the path\n"
+
+
 def test_a_folder_whose_name_is_no_text_costs_nothing(shell, tmp_path):
     folder = os.fsencode(tmp_path) + b"/m\xe4rz"
     os.mkdir(folder)

@@ -1,6 +1,7 @@
 """Networks to build an image model on: any of `keras.applications`, or a SavedModel such as a module of TF-Hub."""
 
 import os
+import re
 import sys
 
 import keras
@@ -80,10 +81,12 @@ def load_backbone(name, weights):
     else:
         whole = application(weights=None)
         whole.load_weights(weights)
+        layers = {name: whole.get_layer(each) for each, name in _names(whole).items()}
         backbone = application(include_top=False, weights=None, input_shape=(None, None, 3))
+        names = _names(backbone)
         for layer in backbone.layers:
             if layer.weights:
-                layer.set_weights(whole.get_layer(layer.name).get_weights())
+                layer.set_weights(layers[names[layer.name]].get_weights())
     return _with_fused_batch_normalization(backbone)
 
 
@@ -114,11 +117,27 @@ def _fetched(handle):
     return tensorflow_hub.resolve(handle)
 
 
+def _names(model):
+    """By which weights are kept: Keras numbers unnamed layers through a process, here they are through the model.
+
+    → dict, name in Keras → name
+    """
+    found, unnamed = {layer.name: layer.name for layer in model.layers}, {}
+    for layer in model.layers:
+        kind, number = re.fullmatch(r"(.+?)(?:_(\d+))?", layer.name).groups()
+        if kind.replace("_", "") == type(layer).__name__.lower():
+            unnamed.setdefault(kind, []).append((int(number or 0), layer.name))
+    for kind, layers in unnamed.items():
+        found |= {name: f"{kind}_{place}" for place, (_, name) in enumerate(sorted(layers))}
+    return found
+
+
 def _with_fused_batch_normalization(backbone):
+    names = _names(backbone)
+
     def swap(layer):
-        if type(layer) is keras.layers.BatchNormalization:
-            return FusedBatchNormalization.from_config(layer.get_config())
-        return layer.__class__.from_config(layer.get_config())
+        kind = FusedBatchNormalization if type(layer) is keras.layers.BatchNormalization else layer.__class__
+        return kind.from_config(layer.get_config() | {"name": names[layer.name]})
 
     swapped = keras.models.clone_model(backbone, clone_function=swap)
     swapped.set_weights(backbone.get_weights())

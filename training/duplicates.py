@@ -29,7 +29,7 @@ class MetricConfig:
 
     features: tuple[int, ...] = (1024, 512)
     dimensions: int = 384
-    precision: float = 0.98
+    precision: float = 0.985
 
 
 def bases(table, config):
