@@ -232,7 +232,9 @@ def refuse_same_file(files):
     """Raise UsageError when two options name one file. files: dict, option → path, None or "-" """
     known = {}
     for option, path in files.items():
-        if path not in (None, "-") and (first := known.setdefault(os.path.realpath(path), option)) != option:
+        if path in (None, "-") or (os.path.exists(path) and not os.path.isfile(path)):
+            continue  # a pipe or a device takes what it gets
+        if (first := known.setdefault(os.path.realpath(path), option)) != option:
             raise UsageError(f"{first} and {option} are the same file")
 
 

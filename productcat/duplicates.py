@@ -174,7 +174,7 @@ class DuplicateDetector:
         """Pairs of duplicates in a catalogue.
 
         The most similar listings of each, by nearest photos and by nearest mean vectors, are scored: ten of each, and
-        more as long as all of them are duplicates.
+        more as long as most of them are duplicates.
 
         Parameters
         ----------
@@ -189,12 +189,12 @@ class DuplicateDetector:
         list of DuplicatePair
             Best first, every pair once.
         """
-        ids, pairs, scores = self._found(listings, threshold, adapt)
+        ids, pairs, scores = self._found(self.embed(listings), threshold, adapt)
         return [DuplicatePair(ids[a], ids[b], float(score)) for (a, b), score in zip(pairs, scores, strict=True)]
 
     def cluster(self, listings, threshold=None, adapt=True):
         """Groups of listings that are connected by duplicates, the largest first. → list of lists of ids"""
-        ids, pairs, _ = self._found(listings, threshold, adapt)
+        ids, pairs, _ = self._found(self.embed(listings), threshold, adapt)
         groups = {}
         for pair in pairs.tolist():
             joined, other = (groups.get(row, [row]) for row in pair)
@@ -204,10 +204,9 @@ class DuplicateDetector:
         different = {id(group): sorted(ids[row] for row in group) for group in groups.values()}.values()
         return sorted(different, key=lambda group: (-len(group), group))
 
-    def _found(self, listings, threshold, adapt):
+    def _found(self, embeddings, threshold, adapt):
         """As `find`. → list of ids, pairs of their numbers, best first, and the pairs' scores"""
         threshold = self.threshold if threshold is None else threshold
-        embeddings = self.embed(listings)
         ids = [each.id for each in embeddings]
         for id, times in Counter(ids).items():
             if times > 1:
@@ -215,7 +214,7 @@ class DuplicateDetector:
                 warnings.warn(f"{line}; give each listing an id of its own", UserWarning, stacklevel=3)
         detector = self.adapt(embeddings) if adapt else self
         sets = detector.sets(embeddings)
-        sure = max(threshold, self.threshold / 2)  # with a low threshold, all of a catalogue's pairs would be scored
+        sure = max(threshold, self.metric.threshold / 2)  # with a low one, all of a catalogue's pairs would be scored
         pairs, scores = scored_pairs(sets, NEIGHBOURS, lambda pairs: detector._scores(sets, sets, pairs), sure)
         order = np.argsort(-scores, kind="stable")
         order = order[scores[order] >= threshold]

@@ -34,5 +34,8 @@ def stacked(embeddings, level):
 
 def marks(embeddings):
     """The marks of all photos, photo below photo; see `productcat.leave_out.OwnShares`. → (n_photos,), uint64"""
-    found = [marks_of(np.hstack([*each.features.values(), each.thumbnails])) for each in embeddings]
+    levels = sorted({level for each in embeddings for level in each.features})
+    found = [
+        marks_of(np.hstack([*map(each.features.get, levels), each.thumbnails])) for each in embeddings if len(each)
+    ]
     return np.concatenate([np.empty(0, np.uint64), *found])

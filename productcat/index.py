@@ -275,7 +275,7 @@ def _make(path, detector):
 
     there = path.exists()
     try:
-        if there and any(path.iterdir()):
+        if there and any(not each.name.startswith(f".{path.name}-") for each in path.iterdir()):
             raise ProductcatError(f"index {path}: no {SPACE} in it; give the folder of an index, or a new one")
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path if there else path.parent))

@@ -61,8 +61,9 @@ def without_own(products, shares, library=np):
     """Inner products of photos in a whitened space → those in the space whitened without these photos.
 
     Let Z be the photos in the space of a background of which they are the shares p, P their sum, and G = Z Z'. Without
-    them the mean lies at -Z'p / (1 - P), and of the covariance, the identity, B = diag(p) + p p' / (1 - P) is gone:
-    from Z (I - Z'B Z)⁻¹ Z' = (I - G B)⁻¹ G, and Z moved by Z'p / (1 - P), follows what is returned.
+    them the mean lies at -Z'p / (1 - P), and of the covariance, with its ridge the identity, Z'B Z is gone, where
+    B = diag(p) + p p' / (1 - P). (The ridge and the choice of dimensions stay those of the whole.) So
+    Z (I - Z'B Z)⁻¹ Z' = (I - G B)⁻¹ G, with Z moved by Z'p / (1 - P), is what is returned.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def cosines_without(vectors, marks, shares, times, first):
     means : ndarray of shape (n_pairs,)
         Cosines of the means of both listings' unit vectors.
     """
-    # In the order of the marks, so that neither the order of photos nor that of the two listings can change a bit.
+    # In the order of the marks, so that neither the order of photos nor that of the listings changes a bit of float32.
     order = np.argsort(marks, axis=1, kind="stable")
     vectors, marks, shares, times = (_ordered(each, order) for each in (vectors, marks, shares, times))
     alike = (marks[:, :, None] == marks[:, None, :]).sum(axis=2)

@@ -9,8 +9,8 @@ ROWS = 256
 def scored_pairs(sets, k, score, least):
     """Score each listing with its most similar ones.
 
-    Those are the owners of the k nearest photos of each photo, and the k nearest listings by mean vectors. Where all k
-    are duplicates there may be more of them, so twice as many are scored, and so on.
+    Those are the owners of the k nearest photos of each photo, and the k nearest listings by mean vectors. Where most
+    of them are duplicates there may be more, so twice as many are scored, and so on.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def scored_pairs(sets, k, score, least):
             if wanted == len(vectors) - 1 or not len(codes):
                 break
             place = np.minimum(np.searchsorted(codes, found), len(codes) - 1)
-            rows = rows[((found >= 0) & (scores[place] >= least)).all(axis=1)]
+            rows = rows[((found >= 0) & (scores[place] >= least)).mean(axis=1) >= 0.5]
             wanted *= 2
     return _pairs(codes, n), scores
 

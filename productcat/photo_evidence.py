@@ -154,10 +154,10 @@ def _cosines_without(left, right, pairs, level, grid):
 
 def photo_cosines(left, right, level):
     """Cosines of all photos of one listing with all of another. left, right : PhotoSets → (n_left, n_right)"""
-    if not left.own:
+    if not left.own or not len(left.thumbnails) or not len(right.thumbnails):
         return left.vectors[level] @ right.vectors[level].T
-    grid = _Grid(left.counts, right.counts)
-    return _cosines_without(left, right, np.zeros((1, 2), int), level, grid)[1].reshape(len(left.thumbnails), -1)
+    grid, shape = _Grid(left.counts, right.counts), (len(left.thumbnails), len(right.thumbnails))
+    return _cosines_without(left, right, np.zeros((1, 2), int), level, grid)[1].reshape(shape)
 
 
 def correlations(first, second):

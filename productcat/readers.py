@@ -18,7 +18,8 @@ from pathlib import Path
 from productcat.columns import BadRow, Columns
 from productcat.errors import ListingError
 from productcat.listing import Listing
-from productcat.tables import STREAMED, detect, folder_rows, is_unicode, parquet_file, rows
+from productcat.tables import EVIDENCE, NAME_IT, STREAMED, detect, folder_rows, is_unicode, parquet_file, rows
+from productcat.wording import either
 
 SEPARATOR = "|"
 PUBLISHED_PATTERN = "images/{id}.jpg"
@@ -100,7 +101,7 @@ def _read(path, columns, on_bad, format, labelled=False, need_id=False):
 def _pairs(path, columns, report, format, labelled, need_id):
     """(Listing, label) of each good row; `report` gets the others."""
     find_photo = _photo_finder(path, columns, format)
-    first_rows = {}
+    first_rows, evidence = {}, False
     for row in rows(path, columns, format):
         try:
             if isinstance(row, BadRow):
@@ -117,7 +118,11 @@ def _pairs(path, columns, report, format, labelled, need_id):
         except ListingError as error:
             report(BadRow(row.number, _printable(str(error)), _printable(row.text.strip())[:TEXT_SHOWN]))
         else:
+            evidence = evidence or bool(listing.title or listing.photos)
             yield listing, label
+    if format == "jsonl" and first_rows and not evidence and columns == Columns():
+        line = f"{path}: no row has the key {either(EVIDENCE)}; {NAME_IT}"
+        warnings.warn(line, UserWarning, stacklevel=2)
 
 
 def _photo_finder(path, columns, format):

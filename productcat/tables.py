@@ -209,8 +209,9 @@ def json_rows(lines, columns, name):
         if not isinstance(found, dict):
             yield BadRow(number, f"a JSON {type(found).__name__}, expected one object a line", line)
             continue
-        plain = {key.strip().lower(): key for key in reversed(found)}
-        keys = {role: [plain[key.lower()] for key in columns.names(role) if key.lower() in plain] for role in ROLES}
+        plain = {key.strip().lower(): key for key in reversed(found)} | {key: key for key in found}
+        keys = {role: [plain.get(key) or plain.get(key.lower()) for key in columns.names(role)] for role in ROLES}
+        keys = {role: [name for name in names if name is not None] for role, names in keys.items()}
         there = {role for role, names in keys.items() if names}
         if found and not there:
             yield BadRow(number, f"no key {either(EVIDENCE)}; there are {', '.join(found)}: {NAME_IT}", line)
@@ -222,8 +223,6 @@ def json_rows(lines, columns, name):
             key = " or ".join(columns.names(role))
             line = f"{name}: no row has the key {key!r}, which was named for the {role}"
             warnings.warn(line, UserWarning, stacklevel=2)
-    if seen and not seen & set(EVIDENCE) and columns == Columns():
-        warnings.warn(f"{name}: no row has the key {either(EVIDENCE)}; {NAME_IT}", UserWarning, stacklevel=2)
 
 
 def lst_rows(lines):

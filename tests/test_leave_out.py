@@ -142,6 +142,21 @@ def test_adapted_scores_are_symmetric_to_the_bit(detector, copied):
     np.testing.assert_array_equal(matrix, matrix.T)
 
 
+def test_a_low_threshold_does_not_score_all_pairs_of_a_catalogue(detector, copied):
+    embeddings = [replace(each, id=str(row)) for row, each in enumerate(detector.embed(copied[0]) * 20)]
+    embeddings += detector.embed([side for pair in copied[1:] for side in pair])
+    strict = DuplicateDetector(detector.image_model, replace(detector.metric, threshold=1.9), 0.0)
+    assert len(strict.find(embeddings, 0.0, adapt=False)) < len(embeddings) * (len(embeddings) - 1) / 2
+
+
+def test_a_listing_without_photos_is_explained_by_nothing(detector, copied):
+    adapted = detector.adapt([side for pair in copied for side in pair])
+    with pytest.warns(UserWarning, match="no photo"):
+        nothing, something = adapted.embed([Listing("x"), copied[0][0]])
+    assert [list(adapted.explain(*pair)) for pair in ((nothing, something), (something, nothing))] == [[], []]
+    assert list(adapted.explain(nothing, nothing)) == []
+
+
 def test_the_explanation_leaves_the_pair_out_too(detector, copied):
     embeddings = detector.embed([side for pair in copied for side in pair])
     match = detector.adapt(embeddings).explain(*embeddings[:2])[0]

@@ -321,6 +321,11 @@ def test_json_lines_with_ids_alone_are_told(write):
         assert len(read(write('{"id": "1", "headline": "belt"}\n{"id": "2"}\n'))[0]) == 2
 
 
+def test_a_key_that_is_named_is_that_one_and_no_other_with_other_capitals(write):
+    path = write('{"id": "1", "title": "small", "Title": "large"}\n')
+    assert [read(path, columns=Columns(title=name))[0][0].title for name in ("title", "Title")] == ["small", "large"]
+
+
 def test_a_photo_in_an_object_without_path_or_bytes_makes_a_bad_row(write):
     bad = read(write('{"id": "1", "photos": [{"url": "a.jpg"}]}\n'))[1]
     assert bad[0].reason == "a photo is an object with url, expected bytes or path"
