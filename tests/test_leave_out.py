@@ -172,3 +172,16 @@ def test_however_often_an_item_is_posted_all_its_pairs_are_scored(posted, others
     assert (scores == (pairs < posted).all(axis=1)).all()
     assert len(np.unique(pairs, axis=0)) == len(pairs)
     assert scores.sum() == posted * (posted - 1) / 2
+
+
+@given(posted=st.integers(2, 30), others=st.integers(0, 6), seed=st.integers(0, 2**32 - 1))
+def test_pairs_are_found_where_not_all_neighbours_are_duplicates(posted, others, seed):
+    n, rng = posted + others, np.random.default_rng(seed)
+    vectors = unit(np.eye(n + 1, dtype=np.float32)[np.maximum(np.arange(n) - posted + 1, 0)])
+    sets = PhotoSets({"high": vectors}, {"high": np.ones(n)}, np.zeros((n, 256), np.int8), np.ones(n, int))
+    doubted = rng.integers(posted)  # one of the item's photos, that no score takes for a duplicate
+
+    def score(pairs):
+        return ((pairs < posted) & (pairs != doubted)).all(axis=1).astype(float)
+
+    assert scored_pairs(sets, 4, score, 0.5)[1].sum() == (posted - 1) * (posted - 2) / 2
