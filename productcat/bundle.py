@@ -27,10 +27,14 @@ SHIPPED = Path(__file__).parent / "bundles"
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened bundle. path: its directory. manifest: the dict in `manifest.json`."""
+    """An opened bundle. path: its directory, as it was given. manifest: the dict in `manifest.json`."""
 
     path: Path
     manifest: dict
+
+    def __post_init__(self):
+        # Files are opened later, too, when another directory may be the current one.
+        object.__setattr__(self, "_folder", self.path.absolute())
 
     @classmethod
     def open(cls, bundle=None):
@@ -71,8 +75,7 @@ class Bundle:
         """Where a file of the manifest lies: here, or in the shipped bundle from which its part is borrowed."""
         part, _, rest = name.partition("/")
         borrowed = self.manifest.get("borrowed", {})
-        # Absolute, since models open their files on first use, when another directory may be the current one.
-        return SHIPPED / borrowed[part] / rest if part in borrowed else self.path.absolute() / name
+        return SHIPPED / borrowed[part] / rest if part in borrowed else self._folder / name
 
     def copy_files(self, folder):
         """Copy every file that the manifest names into `folder`, checked again. What else lies in the bundle's
