@@ -74,9 +74,9 @@ class Columns:
             if role not in found and (role == "id" or getattr(self, role) != getattr(Columns, role)):
                 extra = ", or add one that numbers the listings" if role == "id" else ""
                 option = "--label" if role == "label" else "--columns"
-                raise ListingError(f"{name}: no column {either(self.names(role))}; {_way_out(header, option)}{extra}")
+                raise ListingError(f"{name}: no column {either(self.names(role))}; {way_out(header, option)}{extra}")
         if "title" not in found and "photos" not in found and not self.photo_pattern:
-            raise ListingError(f"{name}: no column 'title' and none 'photos'; {_way_out(header)}")
+            raise ListingError(f"{name}: no column 'title' and none 'photos'; {way_out(header)}")
         if self.photo_pattern:
             found.pop("photos", None)
         elif "photos" not in found:
@@ -90,7 +90,8 @@ class Columns:
         return found
 
 
-def _way_out(header, option="--columns"):
+def way_out(header, option="--columns"):
+    """What to do where a column is not among those that are there."""
     return f"there are {', '.join(each.strip() for each in header)}: rename one, or name it in Columns ({option})"
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from productcat.columns import BadRow, Columns
 from productcat.errors import ListingError
 from productcat.listing import Listing
-from productcat.tables import EVIDENCE, NAME_IT, STREAMED, detect, folder_rows, is_unicode, parquet_file, rows
+from productcat.tables import EVIDENCE, STREAMED, detect, folder_rows, is_unicode, parquet_file, rows
 from productcat.wording import either
 
 SEPARATOR = "|"
@@ -109,9 +109,7 @@ def _pairs(path, columns, report, format, labelled, need_id):
             label = text_of("label", row.values.get("label")).strip() if labelled else ""
             if labelled and not label:
                 raise ListingError("no label; label it or leave it out")
-            listing = _listing(row, find_photo)
-            if need_id and not text_of("id", row.values.get("id")).strip():
-                raise ListingError("no id; give the listing one that stays the same")
+            listing = _listing(row, find_photo, need_id)
             first = first_rows.setdefault(listing.id, row.number)
             if first != row.number:
                 raise ListingError(f"the id {listing.id!r} is that of row {first} too; give each listing its own")
@@ -121,7 +119,7 @@ def _pairs(path, columns, report, format, labelled, need_id):
             evidence = evidence or bool(listing.title or listing.photos)
             yield listing, label
     if format == "jsonl" and first_rows and not evidence and columns == Columns():
-        line = f"{path}: no row has the key {either(EVIDENCE)}; {NAME_IT}"
+        line = f"{path}: no row has the key {either(EVIDENCE)}; rename one, or name it in Columns (--columns)"
         warnings.warn(line, UserWarning, stacklevel=2)
 
 
@@ -145,8 +143,10 @@ def _photo_finder(path, columns, format):
     return find
 
 
-def _listing(row, find_photo):
+def _listing(row, find_photo, need_id):
     id = text_of("id", row.values.get("id")).strip()
+    if need_id and not id:
+        raise ListingError("no id; give the listing one that stays the same")
     title = text_of("title", row.values.get("title"), numbers=False)
     return Listing(id or f"row {row.number}", title, find_photo(id, row.values.get("photos", MISSING)))
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
-from productcat.columns import ROLES, BadRow, Columns, Row
+from productcat.columns import ROLES, BadRow, Columns, Row, way_out
 from productcat.errors import ListingError
 from productcat.wording import counted, either
 
@@ -26,7 +26,6 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 ROWS_AT_ONCE = 256
 
 EVIDENCE = "title", "photos"
-NAME_IT = "rename one, or name it in Columns (--columns)"
 
 
 def detect(path, format=None):
@@ -214,7 +213,7 @@ def json_rows(lines, columns, name):
         keys = {role: [name for name in names if name is not None] for role, names in keys.items()}
         there = {role for role, names in keys.items() if names}
         if found and not there:
-            yield BadRow(number, f"no key {either(EVIDENCE)}; there are {', '.join(found)}: {NAME_IT}", line)
+            yield BadRow(number, f"no key {either(EVIDENCE)}; {way_out(found)}", line)
             continue
         seen |= there
         yield Row(number, {role: found[names[0]] for role, names in keys.items() if names}, line)
