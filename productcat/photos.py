@@ -8,6 +8,7 @@ scaled decoding through Pillow's `draft`), which on a 12-megapixel phone photo i
 import io
 import os
 import re
+import stat
 import struct
 from pathlib import Path
 
@@ -94,6 +95,9 @@ def _decoded(photo, side, finish):
         return finish(_from_array(photo))
     name, source = _open_source(photo)
     try:
+        if isinstance(source, Path) and not _is_plain(source.stat().st_mode):
+            # Opening a pipe that nobody writes into never ends, and what comes of one cannot be read twice.
+            raise ListingError(f"{name}: a pipe or a device; save the photo to a file first")
         with Image.open(source, formats=FORMATS) as image:
             pixels = image.width * image.height
             if pixels > MAX_PIXELS:
@@ -147,6 +151,10 @@ def _open_source(photo):
     if isinstance(photo, str | os.PathLike):
         return str(photo), Path(photo)
     raise ListingError(f"a photo is a path, bytes or an (h, w, 3) uint8 array, not {type(photo).__name__}; convert it")
+
+
+def _is_plain(mode):
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)  # of a directory the system tells better what is wrong
 
 
 def _from_array(array):

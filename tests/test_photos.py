@@ -1,6 +1,7 @@
 """Photos of every kind become pixels of one size; what cannot is refused by name with the way out."""
 
 import io
+import os
 import struct
 import time
 import zlib
@@ -254,6 +255,14 @@ def test_a_missing_file_a_directory_and_an_impossible_name_are_refused_by_name(t
     assert refusal(tmp_path) == f"{tmp_path}: cannot be opened (Is a directory); check the path"
     assert refusal("x" * 5000).endswith(": cannot be opened (File name too long); check the path")
     assert "x\0y" in refusal("x\0y")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_refused_instead_of_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert (
+        refusal(tmp_path / "pipe.jpg") == f"{tmp_path / 'pipe.jpg'}: a pipe or a device; save the photo to a file first"
+    )
 
 
 @pytest.mark.parametrize("side", [10_000, 20_000, 60_000])
