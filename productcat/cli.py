@@ -104,7 +104,7 @@ def predict(
         refuse(dict.fromkeys(tables, True), "is no photo; a file of listings goes with --from")
         return _one(bundle, photos or (), title or "", as_json)
     refuse(for_one, "does not go with --from")
-    console.refuse_same_file({"--from": source, "--to": target, "--bad": bad})
+    console.refuse_same_file({"--from": source, "--to": target, "--bad": console.side_path(target, bad)})
     if target == "-":
         refuse({"--resume": resume}, "needs --to FILE")
     return _many(bundle, source, target, resume, bad, columns, format)

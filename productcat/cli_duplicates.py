@@ -62,7 +62,8 @@ def find(
     from productcat.duplicate_search import Outputs, Table, search
 
     columns = console.columns_from(columns)
-    console.refuse_same_file({"LISTINGS": source, "--to": target, "--html": html, "--bad": bad})
+    files = {"LISTINGS": source, "--to": target, "--html": html, "--bad": console.side_path(target, bad)}
+    console.refuse_same_file(files)
     outputs = Outputs(target, html, most, bad)
     unfinished = outputs.unfinished()
     detector = detector_of(bundle, threshold)

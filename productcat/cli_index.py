@@ -79,6 +79,7 @@ def remove(
     index = _open_known(path)
     if ids == [STREAM]:
         ids = [line.rstrip("\r\n") for line in sys.stdin]
+        ids[:1] = [each.removeprefix("\ufeff") for each in ids[:1]]  # some editors begin a file with it
     known = index.ids()
     there = [each for each in dict.fromkeys(ids) if each in known]
     index.remove(there)

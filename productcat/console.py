@@ -220,12 +220,18 @@ def side_for(source, target, bad, resume=False):
     """Where the bad rows of `source` go in a run that writes `target`: the side file, or standard error."""
     from productcat.outputs import SideFile, refuse_unwritable
 
-    beside_it = target != "-" and (Path(target).is_file() or not Path(target).exists())  # not beside a pipe or device
-    if bad == "-" or not (bad or beside_it):
+    place = side_path(target, bad)
+    if place == "-":
         return Spoken(source)
     if bad and not Path(bad).exists():
         refuse_unwritable(bad)  # now, not at the first bad row
-    return SideFile(bad or f"{target}.bad.jsonl", resume)
+    return SideFile(place, resume)
+
+
+def side_path(target, bad):
+    """The file of the bad rows in a run that writes `target`, "-" where they are said on standard error."""
+    beside_it = target != "-" and (Path(target).is_file() or not Path(target).exists())  # not beside a pipe or device
+    return bad or (f"{target}.bad.jsonl" if beside_it else "-")
 
 
 def refuse_same_file(files):

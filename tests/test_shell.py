@@ -59,6 +59,10 @@ def test_bad_rows_of_a_run_into_a_pipe_are_said(shell, tmp_path):
         ("predict --from good.csv --to ./out --bad out", "--to and --bad are the same file; see --help"),
         ("predict --from good.csv --to ./good.csv --resume", "--from and --to are the same file; see --help"),
         ("duplicates find good.csv --to out --html ./out", "--to and --html are the same file; see --help"),
+        (
+            "duplicates find good.csv --to out --html out.bad.jsonl",
+            "--html and --bad are the same file; see --help",
+        ),
     ],
 )
 def test_one_file_for_two_outputs_is_refused(shell, tmp_path, line, message):
