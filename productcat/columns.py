@@ -65,11 +65,18 @@ class Columns:
         given = getattr(self, role)
         return (given,) if isinstance(given, str) else tuple(given)
 
+    def matched(self, keys):
+        """Which of the columns of a table, or keys of an object, has each role. → dict, without roles that none has
+
+        Of the accepted names the first that is there counts; as it is written, or else in other capitals.
+        """
+        there = {each.strip().lower(): each for each in reversed(keys)} | {each: each for each in keys}
+        found = {role: [n for n in self.names(role) if n in there or n.lower() in there] for role in ROLES}
+        return {role: there.get(names[0], there.get(names[0].lower())) for role, names in found.items() if names}
+
     def find(self, header, name):
         """The columns of a table, a dict role → name in `header`. Raises ListingError, naming what is missing."""
-        plain = {each.strip().lower(): each for each in reversed(header)}
-        matches = {role: [plain[n.lower()] for n in self.names(role) if n.lower() in plain] for role in ROLES}
-        found = {role: names[0] for role, names in matches.items() if names}
+        found = self.matched(header)
         for role in ROLES:
             if role not in found and (role == "id" or getattr(self, role) != getattr(Columns, role)):
                 extra = ", or add one that numbers the listings" if role == "id" else ""

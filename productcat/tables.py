@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections import deque
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
@@ -196,7 +197,7 @@ def _header(record, name):
 
 def json_rows(lines, columns, name):
     """Rows of JSON Lines. A key that no row has is a warning after the last row, if `columns` names it."""
-    seen = set()
+    seen, matched = set(), lru_cache(columns.matched)  # most objects have the keys of the one before
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -208,15 +209,12 @@ def json_rows(lines, columns, name):
         if not isinstance(found, dict):
             yield BadRow(number, f"a JSON {type(found).__name__}, expected one object a line", line)
             continue
-        plain = {key.strip().lower(): key for key in reversed(found)} | {key: key for key in found}
-        keys = {role: [plain.get(key) or plain.get(key.lower()) for key in columns.names(role)] for role in ROLES}
-        keys = {role: [name for name in names if name is not None] for role, names in keys.items()}
-        there = {role for role, names in keys.items() if names}
-        if found and not there:
+        keys = matched(tuple(found))
+        if found and not keys:
             yield BadRow(number, f"no key {either(EVIDENCE)}; {way_out(found)}", line)
             continue
-        seen |= there
-        yield Row(number, {role: found[names[0]] for role, names in keys.items() if names}, line)
+        seen |= keys.keys()
+        yield Row(number, {role: found[key] for role, key in keys.items()}, line)
     for role in ROLES:
         if role not in seen and getattr(columns, role) != getattr(Columns, role):
             key = " or ".join(columns.names(role))

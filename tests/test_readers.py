@@ -321,8 +321,11 @@ def test_json_lines_with_ids_alone_are_told(write):
         assert len(read(write('{"id": "1", "headline": "belt"}\n{"id": "2"}\n'))[0]) == 2
 
 
-def test_a_key_that_is_named_is_that_one_and_no_other_with_other_capitals(write):
-    path = write('{"id": "1", "title": "small", "Title": "large"}\n')
+@pytest.mark.parametrize(
+    "text", ['{"id": "1", "title": "small", "Title": "large"}\n', "id,title,Title\n1,small,large\n"]
+)
+def test_a_name_that_is_given_is_that_one_and_no_other_with_other_capitals(write, text):
+    path = write(text)
     assert [read(path, columns=Columns(title=name))[0][0].title for name in ("title", "Title")] == ["small", "large"]
 
 
