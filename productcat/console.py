@@ -201,11 +201,11 @@ def told_to(side):
         if f"{message}".startswith("listing "):
             problems.append(line)
             side.add_problem(line)
-        elif category is UserWarning and Path(filename).parent == Path(__file__).parent:  # Pillow warns too
-            complain(message)
+        else:
+            _say(message, category, filename)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", UserWarning)
         warnings.showwarning = show
         yield problems
 
