@@ -340,6 +340,21 @@ def test_mixed_precision_trains_and_ends_in_float32(training, tmp_path):
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
 
 
+def test_what_teachers_say_takes_its_share_of_the_place_of_labels(training, tmp_path):
+    config, said = settings(teacher_share=0.25), np.array([[1, 0, 0, 0], [0.1, 0.3, 0.5, 0.1]], np.float32)
+    stage = training.StageRun(config, config.stages[0], np.array([1, 3]), tmp_path, seed=(0, 0), taught=said)
+    np.testing.assert_allclose(stage.targets(np.array([1]), np.array([1])), [[0.25 * 0.75, 0.75 + 0.25 * 0.25]])
+
+
+def test_a_network_learns_from_its_teachers_alone(training, tmp_path):
+    photos, labels = data()
+    said = np.eye(N_CLASSES, dtype=np.float32)[labels]
+    wrong = np.random.default_rng(2).permutation(labels)
+    config = settings(teacher_share=1.0, stages=settings().stages[1:])
+    model = training.train((photos, wrong, said), data(seed=1), N_CLASSES, config, tmp_path, seed=3)
+    assert (model.predict(photos, verbose=0)["distribution"].argmax(axis=1) == labels).mean() > 0.5
+
+
 def test_an_epoch_shows_every_photo_and_the_rare_ones_about_as_often_as_their_factor(training, tmp_path):
     config = settings(oversample_below=0.3)
     stage = training.StageRun(config, config.stages[1], np.arange(2), tmp_path, seed=(0, 0))

@@ -74,6 +74,9 @@ class ImageConfig:
     sqrt(oversample_below / share) (repeat-factor sampling, Gupta et al. 2019); 0: never.
     mixup: photos and labels of a batch are mixed in pairs, in a proportion drawn from Beta(mixup, mixup), against
     learning noisy labels by heart (Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization"); 0: never.
+    teachers: bundles of the same classes. What they say of the training photos, averaged, takes `teacher_share` of the
+    place of the labels (distillation; Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"): one network
+    learns what several know together, and labels that contradict each other count less.
     precision: of the arithmetic in training, "bfloat16" (weights stay in float32), "float32", or "auto": bfloat16 where
     the machine computes in it. A CPU that does not takes several times as long with it.
     patience: epochs without a better validation top-1 before a stage stops early.
@@ -92,6 +95,8 @@ class ImageConfig:
     oversample_below: float = 0.0
     label_smoothing: float = 0.1
     mixup: float = 0.0
+    teachers: tuple[str, ...] = ()
+    teacher_share: float = 0.5
     weight_decay: float = 0.02
     warmup_steps: int = 200
     patience: int = 4
@@ -109,6 +114,8 @@ class ImageConfig:
             raise ValueError(f"the stage {names[0]!r} has average_with_start: expected a stage before it, or init_from")
         if self.precision not in POLICIES:
             raise ValueError(f"precision is {self.precision!r}: expected one of {', '.join(POLICIES)}")
+        if not 0.0 <= self.teacher_share <= 1.0:
+            raise ValueError(f"teacher_share is {self.teacher_share}: expected a share, from 0 to 1")
         if self.patience < 1:
             raise ValueError(f"patience is {self.patience}: expected at least 1 epoch")
 

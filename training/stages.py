@@ -29,6 +29,7 @@ def train(examples, validation, n_classes, config, work, seed=0, before=None):
     ----------
     examples, validation : (photos, labels)
         Photos of shape (n, height, width, 3), dtype uint8, and class numbers of shape (n,), int, in [0, n_classes).
+        Examples may have a third: what teachers say of them, shape (n, n_classes); see `teachers`.
     work : pathlib.Path
         Where checkpoints, the log and the result of each stage are kept.
     before : (path, classes), optional
@@ -49,15 +50,16 @@ def train(examples, validation, n_classes, config, work, seed=0, before=None):
     if not len(validation[1]):
         raise ValueError("no photo is there for validation: expected at least one; see splits in [data]")
     work.mkdir(parents=True, exist_ok=True)
-    frequent = np.argsort(-np.bincount(examples[1], minlength=n_classes), kind="stable")
+    photos, labels, taught = (*examples, None)[:3]
+    frequent = np.argsort(-np.bincount(labels, minlength=n_classes), kind="stable")
     for number, stage in enumerate(config.stages):
         classes = np.sort(frequent[: stage.top_classes]) if stage.top_classes else np.arange(n_classes)
         result = work / f"{stage.name}.safetensors"
         if not result.exists():
             # Each stage draws its fresh weights alike, whether or not the stages before ran in this process.
             keras.utils.set_random_seed(seed + number)
-            run = StageRun(config, stage, classes, work, seed=(seed, number))
-            run.train(_only(*examples, classes), _only(*validation, classes), before)
+            run = StageRun(config, stage, classes, work, seed=(seed, number), taught=taught)
+            run.train(_only(photos, labels, classes), _only(*validation, classes), before)
         before = result, classes
     return restore(config, n_classes, before[0])
 
@@ -71,8 +73,9 @@ def _only(photos, labels, classes):
 class StageRun:
     """One stage: holds the model and its optimizer, and knows how to save and resume both."""
 
-    def __init__(self, config, stage, classes, work, seed):
+    def __init__(self, config, stage, classes, work, seed, taught=None):
         self.config, self.stage, self.classes, self.work, self.seed = config, stage, classes, work, seed
+        self.taught = taught
         self.checkpoint = work / f"{stage.name}.checkpoint.safetensors"
         self.best = work / f"{stage.name}.best.safetensors"
         self.state = {"epoch": 0, "step": 0, "best_top1": -1.0, "best_epoch": -1}
@@ -160,7 +163,7 @@ class StageRun:
             places = order[step * batch_size : (step + 1) * batch_size]
             rng = np.random.default_rng([*self.seed, epoch, step])
             batch = np.stack([augment(photos[rows[place]], rng, kind, size) for place in places])
-            targets = np.eye(len(self.classes), dtype=np.float32)[labels[places]]
+            targets = self.targets(rows[places], labels[places])
             if self.config.mixup:
                 batch, targets = mixed(batch, targets, self.config.mixup, rng)
             return batch, targets, labels[places]
@@ -173,6 +176,15 @@ class StageRun:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
+
+    def targets(self, rows, labels):
+        """What is to be learnt of some photos: one-hot labels, and what teachers say, in their share. → float32"""
+        targets = np.eye(len(self.classes), dtype=np.float32)[labels]
+        if self.taught is None:
+            return targets
+        said = self.taught[rows][:, self.classes]
+        share = self.config.teacher_share
+        return np.float32(1 - share) * targets + np.float32(share) * said / said.sum(axis=1, keepdims=True)
 
     def end_epoch(self, validation):
         entry = self.judged(validation, self.state["epoch"] + 1)
