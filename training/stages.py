@@ -182,9 +182,9 @@ class StageRun:
         targets = np.eye(len(self.classes), dtype=np.float32)[labels]
         if self.taught is None:
             return targets
-        said = self.taught[rows][:, self.classes]
-        share = self.config.teacher_share
-        return np.float32(1 - share) * targets + np.float32(share) * said / said.sum(axis=1, keepdims=True)
+        said, share = self.taught[rows][:, self.classes], np.float32(self.config.teacher_share)
+        total = said.sum(axis=1, keepdims=True)  # 0 when the teachers are sure of a class that this stage leaves out
+        return (1 - share) * targets + share * said / np.maximum(total, np.finfo(np.float32).tiny)
 
     def end_epoch(self, validation):
         entry = self.judged(validation, self.state["epoch"] + 1)

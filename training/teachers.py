@@ -35,14 +35,15 @@ def said_by(bundles, dataset, kept):
     names = [each["name"] for each in dataset.classes]
     photos = [photo for listing in dataset.listings for photo in listing.photos]
     listings = [Listing(photos=(photos[row],)) for row in dataset.photo_rows("train")]
-    total = np.zeros((len(listings), len(names)), np.float32)
+    teachers = [Categorizer.load(bundle.path) for bundle in bundles]
+    for bundle, teacher in zip(bundles, teachers, strict=True):  # all of them before minutes of work with the first
+        if teacher.classes != names or not bundle.has("image"):
+            raise ValueError(f"{bundle.path}: no teacher, which needs an image model of the same classes")
+    said = np.zeros((len(listings), len(names)), np.float32)
     with Progress("teachers", len(listings) * len(bundles), "photos") as progress:
-        for bundle in bundles:
-            teacher = Categorizer.load(bundle.path)
-            if teacher.classes != names or not bundle.has("image"):
-                raise ValueError(f"{bundle.path}: no teacher, which needs an image model of the same classes")
-            total += teacher.class_distributions(progress.each(listings), "photos")
+        for teacher in teachers:
+            said += teacher.class_distributions(progress.each(listings), "photos") / len(teachers)
     temporary = kept.with_suffix(".tmp.npy")
-    np.save(temporary, total / len(bundles))
+    np.save(temporary, said)
     temporary.replace(kept)
-    return np.load(kept)
+    return said
