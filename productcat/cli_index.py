@@ -76,10 +76,12 @@ def remove(
     ids: Annotated[list[str], typer.Argument(metavar="ID", help="- reads ids from standard input, one a line.")],
 ):
     """What `manual_index.REMOVE` says."""
+    from productcat.tables import text_stream
+
     index = _open_known(path)
     if ids == [STREAM]:
-        ids = [line.rstrip("\r\n") for line in sys.stdin]
-        ids[:1] = [each.removeprefix("\ufeff") for each in ids[:1]]  # some editors begin a file with it
+        with text_stream(STREAM) as lines:
+            ids = [line.rstrip("\r\n") for line in lines if line.strip()]
     known = index.ids()
     there = [each for each in dict.fromkeys(ids) if each in known]
     index.remove(there)

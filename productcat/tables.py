@@ -104,7 +104,7 @@ def rows(path, columns, format=None):
 
 
 def _text_rows(path, columns, format):
-    with _text(path) as stream:
+    with text_stream(path) as stream:
         blank = []
         for line in stream:
             blank.append(line)
@@ -123,8 +123,11 @@ def _text_rows(path, columns, format):
 
 
 @contextmanager
-def _text(path):
-    """A stream of lines; bytes that are not UTF-8 become surrogates, to be named later with their row."""
+def text_stream(path):
+    """The lines of a file, or of standard input for -, without a byte order mark.
+
+    Bytes that are not UTF-8 become surrogates, to be named later with their row.
+    """
     how = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
     if path != "-":
         with open(path, **how) as stream:

@@ -126,7 +126,7 @@ def test_argument_file_and_standard_input_agree(run, catalogue, workplace):
         == run("search", catalogue, "--from", "new.csv")[1]
     )
     assert piped("front.jpg", "search", catalogue, "-").decode() == run("search", catalogue, "front.jpg")[1]
-    (workplace / "ids").write_text("\ufeff17\n18\n", "utf-8")
+    (workplace / "ids").write_text("\ufeff17\r\n18\n\n", "utf-8")
     piped("ids", "remove", catalogue, "-")
     assert counts(run) == (4, 8)
 
