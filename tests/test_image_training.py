@@ -250,6 +250,28 @@ def test_a_stage_may_end_half_way_between_its_start_and_its_best_epoch(training,
     assert log(killed)[-1]["validation_top1"] == log(tmp_path)[-1]["validation_top1"]
 
 
+def test_a_stage_may_end_half_way_to_an_earlier_one(training, tmp_path):
+    last = settings().stages[1]
+    stages = last, replace(last, name="again"), replace(last, name="third", average_with_start=True)
+    run(training, tmp_path / "without", stages=stages)
+    run(training, tmp_path / "with", stages=(*stages[:2], replace(stages[2], average_with="all")))
+    earlier, without, found = (
+        load_file(tmp_path / name)
+        for name in ("with/all.safetensors", "without/third.safetensors", "with/third.safetensors")
+    )
+    assert found.keys() == earlier.keys() == without.keys()
+    for path, value in found.items():
+        np.testing.assert_allclose(value, (earlier[path] + without[path]) / 2, rtol=1e-6)
+    assert [each["epoch"] for each in log(tmp_path / "with")].count("mean") == 1
+
+
+@pytest.mark.parametrize("name", ["all", "frequent", "later"])
+def test_a_stage_is_averaged_with_an_earlier_one_of_its_classes_alone(training, name):
+    frequent, last = settings().stages
+    with pytest.raises(ValueError, match="'all' has average_with = .*: expected the name of an earlier stage"):
+        settings(stages=(frequent, replace(last, average_with=name), replace(last, name="later")))
+
+
 def test_a_first_stage_has_no_start_to_end_half_way_from(training):
     last = settings().stages[-1]
     with pytest.raises(ValueError, match="'all' has average_with_start"):

@@ -39,6 +39,8 @@ class Stage:
     statistics; "classifier" trains nothing but the classifier; empty: all are trained.
     average_with_start: the stage ends half-way between the weights that it started from and those of its best epoch,
     which is often better than either (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+    average_with: the name of an earlier stage of the same classes; the stage ends half-way between its own end, as
+    above, and the end of that one (Wortsman et al. 2022, "Model soups").
     """
 
     name: str
@@ -50,6 +52,7 @@ class Stage:
     small_size: tuple[int, int] = (80, 60)
     train_from: str = ""
     average_with_start: bool = False
+    average_with: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,13 @@ class ImageConfig:
             raise ValueError(f"the last stage has top_classes = {self.stages[-1].top_classes}: expected 0, all classes")
         if self.stages[0].average_with_start and not self.init_from:
             raise ValueError(f"the stage {names[0]!r} has average_with_start: expected a stage before it, or init_from")
+        for number, stage in enumerate(self.stages):
+            known = [each.name for each in self.stages[:number] if each.top_classes == stage.top_classes]
+            if stage.average_with and stage.average_with not in known:
+                raise ValueError(
+                    f"the stage {stage.name!r} has average_with = {stage.average_with!r}: expected the name of an "
+                    "earlier stage with the same top_classes"
+                )
         if self.precision not in POLICIES:
             raise ValueError(f"precision is {self.precision!r}: expected one of {', '.join(POLICIES)}")
         if not 0.0 <= self.teacher_share <= 1.0:

@@ -39,8 +39,9 @@ def train(examples, validation, n_classes, config, work, seed=0, before=None):
     Returns
     -------
     keras.Model
-        As `build`, in float32, with the weights of the best epoch of the last stage, or half-way from its start to
-        them (`average_with_start`). The log has the figures of each epoch, and those of such a mean as epoch "mean".
+        As `build`, in float32, with the weights of the best epoch of the last stage, or their mean with earlier ones
+        (`average_with_start`, `average_with`). The log has the figures of each epoch, and those of such a mean as
+        epoch "mean".
 
     Raises
     ------
@@ -92,7 +93,7 @@ class StageRun:
             self.run_epoch(data, weights)
             self.end_epoch(validation)
         result = self.result(before)
-        if self.stage.average_with_start:
+        if self.stage.average_with_start or self.stage.average_with:
             assign(self.whole.weights, result)
             self.note(self.judged(validation, "mean"))
         save_tensors(self.work / f"{self.stage.name}.safetensors", result)
@@ -101,12 +102,14 @@ class StageRun:
 
     def result(self, before):
         """The weights with which the stage ends. → dict, path → ndarray"""
-        best = load_file(self.best)
-        if not self.stage.average_with_start:
-            return best
-        assign(self.whole.weights, best)  # what the start lacks, such as new classes, stays as trained
-        take_over(self.whole, *before, self.classes)
-        return {path: (best[path] + value) / 2 for path, value in values_of(self.whole.weights).items()}
+        result = load_file(self.best)
+        if self.stage.average_with_start:
+            assign(self.whole.weights, result)  # what the start lacks, such as new classes, stays as trained
+            take_over(self.whole, *before, self.classes)
+            result = halfway(result, values_of(self.whole.weights))
+        if self.stage.average_with:
+            result = halfway(result, load_file(self.work / f"{self.stage.average_with}.safetensors"))
+        return result
 
     def compiled(self, steps):
         config = self.config
@@ -243,6 +246,11 @@ def take_over(model, path, classes, own):
         value[..., here] = tensors[weight.path][..., there]
         tensors[weight.path] = value
     assign(model.weights, tensors)
+
+
+def halfway(one, other):
+    """The means of two networks' weights. one, other : dict, path → ndarray, of the same paths and shapes → dict"""
+    return {path: (value + other[path]) / 2 for path, value in one.items()}
 
 
 def mixed(photos, targets, alpha, rng):
