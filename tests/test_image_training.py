@@ -250,28 +250,6 @@ def test_a_stage_may_end_half_way_between_its_start_and_its_best_epoch(training,
     assert log(killed)[-1]["validation_top1"] == log(tmp_path)[-1]["validation_top1"]
 
 
-def test_a_stage_may_end_half_way_to_an_earlier_one(training, tmp_path):
-    last = settings().stages[1]
-    stages = last, replace(last, name="again"), replace(last, name="third", average_with_start=True)
-    run(training, tmp_path / "without", stages=stages)
-    run(training, tmp_path / "with", stages=(*stages[:2], replace(stages[2], average_with="all")))
-    earlier, without, found = (
-        load_file(tmp_path / name)
-        for name in ("with/all.safetensors", "without/third.safetensors", "with/third.safetensors")
-    )
-    assert found.keys() == earlier.keys() == without.keys()
-    for path, value in found.items():
-        np.testing.assert_allclose(value, (earlier[path] + without[path]) / 2, rtol=1e-6)
-    assert [each["epoch"] for each in log(tmp_path / "with")].count("mean") == 1
-
-
-@pytest.mark.parametrize("name", ["all", "frequent", "later"])
-def test_a_stage_is_averaged_with_an_earlier_one_of_its_classes_alone(training, name):
-    frequent, last = settings().stages
-    with pytest.raises(ValueError, match="'all' has average_with = .*: expected the name of an earlier stage"):
-        settings(stages=(frequent, replace(last, average_with=name), replace(last, name="later")))
-
-
 def test_a_first_stage_has_no_start_to_end_half_way_from(training):
     last = settings().stages[-1]
     with pytest.raises(ValueError, match="'all' has average_with_start"):
@@ -360,21 +338,6 @@ def test_mixed_precision_trains_and_ends_in_float32(training, tmp_path):
     model = run(training, tmp_path, stages=stages, precision="bfloat16")
     assert keras.mixed_precision.global_policy().name == "float32"
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
-
-
-def test_what_teachers_say_takes_its_share_of_the_place_of_labels(training, tmp_path):
-    config, said = settings(teacher_share=0.25), np.array([[1, 0, 0, 0], [0.1, 0.3, 0.5, 0.1]], np.float32)
-    stage = training.StageRun(config, config.stages[0], np.array([1, 3]), tmp_path, seed=(0, 0), taught=said)
-    np.testing.assert_allclose(stage.targets(np.array([1]), np.array([1])), [[0.25 * 0.75, 0.75 + 0.25 * 0.25]])
-
-
-def test_a_network_learns_from_its_teachers_alone(training, tmp_path):
-    photos, labels = data()
-    said = np.eye(N_CLASSES, dtype=np.float32)[labels]
-    wrong = np.random.default_rng(2).permutation(labels)
-    config = settings(teacher_share=1.0, stages=settings().stages[1:])
-    model = training.train((photos, wrong, said), data(seed=1), N_CLASSES, config, tmp_path, seed=3)
-    assert (model.predict(photos, verbose=0)["distribution"].argmax(axis=1) == labels).mean() > 0.5
 
 
 def test_an_epoch_shows_every_photo_and_the_rare_ones_about_as_often_as_their_factor(training, tmp_path):

@@ -75,12 +75,12 @@ def bundle(tiny, tmp_path_factory):
     return folder / "first"
 
 
-def pipeline(folder, bundle, text=""):
-    """The pipeline of a configuration, by default of one that starts from a bundle."""
+def pipeline(folder, bundle):
+    """The pipeline of a configuration that starts from a bundle."""
     from training.config import load_config
     from training.pipeline import Pipeline
 
-    text = text or TINY.replace("[image]", f'[image]\ninit_from = "{bundle}"')
+    text = TINY.replace("[image]", f'[image]\ninit_from = "{bundle}"')
     return Pipeline(load_config(written(folder, text)), text, ROOT / "data", folder / "work")
 
 
@@ -98,31 +98,13 @@ def test_training_goes_on_from_the_weights_and_classes_of_a_bundle(bundle, tmp_p
         np.testing.assert_array_equal(np.asarray(weight), kept[weight.path], err_msg=weight.path)
 
 
-def test_the_manifest_names_the_bundles_that_a_network_learnt_from(bundle, tmp_path):
+def test_the_manifest_names_the_bundle_that_training_started_from(bundle, tmp_path):
     from productcat.bundle import Bundle
 
-    text = TINY.replace("[image]", f'[image]\ninit_from = "{bundle}"\nteachers = ["{bundle}", "{bundle}"]')
-    pipeline(tmp_path, bundle, text).run(tmp_path / "second")
-    known = f"tiny, {Bundle.open(bundle).manifest['created']}"
-    origin = Bundle.open(tmp_path / "second").manifest["trained_from"]
-    assert (origin["init_from"], origin["teachers"]) == (known, f"{known}; {known}")
-
-
-def test_a_network_may_learn_from_what_bundles_say(bundle, tmp_path):
-    from productcat.categorizer import Categorizer
-
-    text = TINY.replace("[image]", f'[image]\nteachers = ["{bundle}", "{bundle}"]\nteacher_share = 1.0')
-    made = pipeline(tmp_path, bundle, text)
-    folder = made.trained()
-    listings = [made.dataset.listings[row] for row in made.dataset.rows("train")]
-    said = Categorizer.load(bundle).class_distributions(listings, "photos")
-    np.testing.assert_allclose(np.load(folder / "taught.npy"), said, atol=1e-6)  # one photo a listing
-
-
-def test_a_teacher_of_other_classes_is_refused(bundle, tmp_path):
-    text = TINY.replace("[image]", '[image]\nteachers = ["general"]')
-    with pytest.raises(ValueError, match="general: no teacher, which needs an image model of the same classes"):
-        pipeline(tmp_path, bundle, text).trained()
+    made = pipeline(tmp_path, bundle)
+    made.run(tmp_path / "second")
+    created = Bundle.open(bundle).manifest["created"]
+    assert Bundle.open(tmp_path / "second").manifest["trained_from"]["init_from"] == f"tiny, {created}"
 
 
 def test_a_bundle_without_float_weights_is_no_start(tmp_path):
@@ -176,22 +158,18 @@ def test_the_same_examples_are_drawn_for_every_start():
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("more", "message"),
     [
-        (TINY, "no [[starts]] in it: expected at least one"),
+        ("", "no [[starts]] in it: expected at least one"),
         (
-            (TINY + STARTS).replace("[image]", '[image]\nteachers = ["fashion"]'),
-            "teachers in it: a comparison of starts is taught by labels alone",
-        ),
-        (
-            TINY + STARTS.replace('["own"]', '["mine"]'),
+            STARTS.replace('["own"]', '["mine"]'),
             "[[sizes]] names the start 'mine': the [[starts]] are random weights, own",
         ),
     ],
 )
-def test_a_comparison_that_cannot_be_made_is_one_line(tmp_path, text, message):
+def test_a_comparison_that_cannot_be_made_is_one_line(tmp_path, more, message):
     from training.transfer import main
 
     with pytest.raises(SystemExit) as ended:
-        main([str(written(tmp_path, text)), *options(tmp_path)])
+        main([str(written(tmp_path, TINY + more)), *options(tmp_path)])
     assert ended.value.code == f"error: {tmp_path}/tiny.toml: {message}"

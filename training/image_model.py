@@ -39,8 +39,6 @@ class Stage:
     statistics; "classifier" trains nothing but the classifier; empty: all are trained.
     average_with_start: the stage ends half-way between the weights that it started from and those of its best epoch,
     which is often better than either (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
-    average_with: the name of an earlier stage of the same classes; the stage ends half-way between its own end, as
-    above, and the end of that one (Wortsman et al. 2022, "Model soups").
     """
 
     name: str
@@ -52,7 +50,6 @@ class Stage:
     small_size: tuple[int, int] = (80, 60)
     train_from: str = ""
     average_with_start: bool = False
-    average_with: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,9 +74,6 @@ class ImageConfig:
     sqrt(oversample_below / share) (repeat-factor sampling, Gupta et al. 2019); 0: never.
     mixup: photos and labels of a batch are mixed in pairs, in a proportion drawn from Beta(mixup, mixup), against
     learning noisy labels by heart (Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization"); 0: never.
-    teachers: bundles of the same classes. What they say of the training photos, averaged, takes `teacher_share` of the
-    place of the labels (distillation; Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"): one network
-    learns what several know together, and labels that contradict each other count less.
     precision: of the arithmetic in training, "bfloat16" (weights stay in float32), "float32", or "auto": bfloat16 where
     the machine computes in it. A CPU that does not takes several times as long with it.
     patience: epochs without a better validation top-1 before a stage stops early.
@@ -98,8 +92,6 @@ class ImageConfig:
     oversample_below: float = 0.0
     label_smoothing: float = 0.1
     mixup: float = 0.0
-    teachers: tuple[str, ...] = ()
-    teacher_share: float = 0.5
     weight_decay: float = 0.02
     warmup_steps: int = 200
     patience: int = 4
@@ -115,17 +107,8 @@ class ImageConfig:
             raise ValueError(f"the last stage has top_classes = {self.stages[-1].top_classes}: expected 0, all classes")
         if self.stages[0].average_with_start and not self.init_from:
             raise ValueError(f"the stage {names[0]!r} has average_with_start: expected a stage before it, or init_from")
-        for number, stage in enumerate(self.stages):
-            known = [each.name for each in self.stages[:number] if each.top_classes == stage.top_classes]
-            if stage.average_with and stage.average_with not in known:
-                raise ValueError(
-                    f"the stage {stage.name!r} has average_with = {stage.average_with!r}: expected the name of an "
-                    "earlier stage with the same top_classes"
-                )
         if self.precision not in POLICIES:
             raise ValueError(f"precision is {self.precision!r}: expected one of {', '.join(POLICIES)}")
-        if not 0.0 <= self.teacher_share <= 1.0:
-            raise ValueError(f"teacher_share is {self.teacher_share}: expected a share, from 0 to 1")
         if self.patience < 1:
             raise ValueError(f"patience is {self.patience}: expected at least 1 epoch")
 

@@ -23,7 +23,6 @@ from training.assemble import assemble
 from training.categorizer import calibrated, fit_ensemble, fit_rule
 from training.export import export, run_all
 from training.prototypes import class_projections
-from training.teachers import said_by
 from training.weights import WEIGHTS
 
 CALIBRATION_PHOTOS = 128
@@ -53,7 +52,6 @@ class Pipeline:
         if self.weights not in ("imagenet", "none") and not os.path.isfile(self.weights):
             raise ValueError(f'{self.weights}: no such file of weights; give one, or weights = "imagenet" or "none"')
         self.start = Bundle.open(config.image.init_from) if config.image.init_from else None
-        self.teachers = [Bundle.open(each) for each in config.image.teachers]
         if self.start and not (self.start.part("image") / WEIGHTS).is_file():
             raise ValueError(f"{self.start.path}: no image/{WEIGHTS} in it, from which to train on; train it anew")
         self.features = Bundle.open(config.features) if config.features else None
@@ -137,13 +135,11 @@ class Pipeline:
         return folder
 
     def image_settings(self):
-        """The settings of the image model for a fingerprint: bundles count by their content, not by their path."""
-        teachers = tuple(each.manifest["seal"] for each in self.teachers)
-        settings = dataclasses.replace(self.config.image, teachers=teachers)
+        """The settings of the image model for a fingerprint: a start counts by its content, not by its path."""
         if self.start:
-            return dataclasses.replace(settings, init_from=self.start.manifest["seal"], weights="none")
+            return dataclasses.replace(self.config.image, init_from=self.start.manifest["seal"], weights="none")
         origin = sha256(self.weights) if os.path.isfile(self.weights) else self.weights
-        return dataclasses.replace(settings, weights=origin)
+        return dataclasses.replace(self.config.image, weights=origin)
 
     def photos_of(self, split):
         """(photos, labels) of one split, photos as a view that reads from disk."""
@@ -153,7 +149,6 @@ class Pipeline:
     def train_image(self, folder):
         config, before = self.training_start()
         examples, validation, classes = self.photos_of("train"), self.photos_of("val"), len(self.dataset.classes)
-        examples = *examples, said_by(self.teachers, self.dataset, folder / "taught.npy")
         stages.train(examples, validation, classes, config, folder, self.config.seed, before)
         return {"log": [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]}
 
@@ -245,9 +240,8 @@ class Pipeline:
         fitted = ("ensemble", "decision_rule", "decision_rules_alone", "average_losses")
         measured = {"export": image, "title_comparison": title}
         origin = {"init_from": "ImageNet" if self.weights != "none" else "random weights"}
-        for name, bundles in (("init_from", [self.start]), ("features", [self.features]), ("teachers", self.teachers)):
-            known = ["{name}, {created}".format(**bundle.manifest) for bundle in bundles if bundle]
-            origin |= {name: "; ".join(known)} if known else {}
+        for name, bundle in (("init_from", self.start), ("features", self.features)):
+            origin |= {name: "{name}, {created}".format(**bundle.manifest)} if bundle else {}
         return {
             "name": self.config.name,
             "description": self.config.description,

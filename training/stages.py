@@ -29,7 +29,6 @@ def train(examples, validation, n_classes, config, work, seed=0, before=None):
     ----------
     examples, validation : (photos, labels)
         Photos of shape (n, height, width, 3), dtype uint8, and class numbers of shape (n,), int, in [0, n_classes).
-        Examples may have a third: what teachers say of them, shape (n, n_classes); see `teachers`.
     work : pathlib.Path
         Where checkpoints, the log and the result of each stage are kept.
     before : (path, classes), optional
@@ -39,9 +38,8 @@ def train(examples, validation, n_classes, config, work, seed=0, before=None):
     Returns
     -------
     keras.Model
-        As `build`, in float32, with the weights of the best epoch of the last stage, or their mean with earlier ones
-        (`average_with_start`, `average_with`). The log has the figures of each epoch, and those of such a mean as
-        epoch "mean".
+        As `build`, in float32, with the weights of the best epoch of the last stage, or half-way from its start to
+        them (`average_with_start`). The log has the figures of each epoch, and those of such a mean as epoch "mean".
 
     Raises
     ------
@@ -51,16 +49,15 @@ def train(examples, validation, n_classes, config, work, seed=0, before=None):
     if not len(validation[1]):
         raise ValueError("no photo is there for validation: expected at least one; see splits in [data]")
     work.mkdir(parents=True, exist_ok=True)
-    photos, labels, taught = (*examples, None)[:3]
-    frequent = np.argsort(-np.bincount(labels, minlength=n_classes), kind="stable")
+    frequent = np.argsort(-np.bincount(examples[1], minlength=n_classes), kind="stable")
     for number, stage in enumerate(config.stages):
         classes = np.sort(frequent[: stage.top_classes]) if stage.top_classes else np.arange(n_classes)
         result = work / f"{stage.name}.safetensors"
         if not result.exists():
             # Each stage draws its fresh weights alike, whether or not the stages before ran in this process.
             keras.utils.set_random_seed(seed + number)
-            run = StageRun(config, stage, classes, work, seed=(seed, number), taught=taught)
-            run.train(_only(photos, labels, classes), _only(*validation, classes), before)
+            run = StageRun(config, stage, classes, work, seed=(seed, number))
+            run.train(_only(*examples, classes), _only(*validation, classes), before)
         before = result, classes
     return restore(config, n_classes, before[0])
 
@@ -74,9 +71,8 @@ def _only(photos, labels, classes):
 class StageRun:
     """One stage: holds the model and its optimizer, and knows how to save and resume both."""
 
-    def __init__(self, config, stage, classes, work, seed, taught=None):
+    def __init__(self, config, stage, classes, work, seed):
         self.config, self.stage, self.classes, self.work, self.seed = config, stage, classes, work, seed
-        self.taught = taught
         self.checkpoint = work / f"{stage.name}.checkpoint.safetensors"
         self.best = work / f"{stage.name}.best.safetensors"
         self.state = {"epoch": 0, "step": 0, "best_top1": -1.0, "best_epoch": -1}
@@ -93,7 +89,7 @@ class StageRun:
             self.run_epoch(data, weights)
             self.end_epoch(validation)
         result = self.result(before)
-        if self.stage.average_with_start or self.stage.average_with:
+        if self.stage.average_with_start:
             assign(self.whole.weights, result)
             self.note(self.judged(validation, "mean"))
         save_tensors(self.work / f"{self.stage.name}.safetensors", result)
@@ -102,14 +98,12 @@ class StageRun:
 
     def result(self, before):
         """The weights with which the stage ends. → dict, path → ndarray"""
-        result = load_file(self.best)
-        if self.stage.average_with_start:
-            assign(self.whole.weights, result)  # what the start lacks, such as new classes, stays as trained
-            take_over(self.whole, *before, self.classes)
-            result = halfway(result, values_of(self.whole.weights))
-        if self.stage.average_with:
-            result = halfway(result, load_file(self.work / f"{self.stage.average_with}.safetensors"))
-        return result
+        best = load_file(self.best)
+        if not self.stage.average_with_start:
+            return best
+        assign(self.whole.weights, best)  # what the start lacks, such as new classes, stays as trained
+        take_over(self.whole, *before, self.classes)
+        return {path: (best[path] + value) / 2 for path, value in values_of(self.whole.weights).items()}
 
     def compiled(self, steps):
         config = self.config
@@ -166,7 +160,7 @@ class StageRun:
             places = order[step * batch_size : (step + 1) * batch_size]
             rng = np.random.default_rng([*self.seed, epoch, step])
             batch = np.stack([augment(photos[rows[place]], rng, kind, size) for place in places])
-            targets = self.targets(rows[places], labels[places])
+            targets = np.eye(len(self.classes), dtype=np.float32)[labels[places]]
             if self.config.mixup:
                 batch, targets = mixed(batch, targets, self.config.mixup, rng)
             return batch, targets, labels[places]
@@ -179,15 +173,6 @@ class StageRun:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
-
-    def targets(self, rows, labels):
-        """What is to be learnt of some photos: one-hot labels, and what teachers say, in their share. → float32"""
-        targets = np.eye(len(self.classes), dtype=np.float32)[labels]
-        if self.taught is None:
-            return targets
-        said, share = self.taught[rows][:, self.classes], np.float32(self.config.teacher_share)
-        total = said.sum(axis=1, keepdims=True)  # 0 when the teachers are sure of a class that this stage leaves out
-        return (1 - share) * targets + share * said / np.maximum(total, np.finfo(np.float32).tiny)
 
     def end_epoch(self, validation):
         entry = self.judged(validation, self.state["epoch"] + 1)
@@ -246,11 +231,6 @@ def take_over(model, path, classes, own):
         value[..., here] = tensors[weight.path][..., there]
         tensors[weight.path] = value
     assign(model.weights, tensors)
-
-
-def halfway(one, other):
-    """The means of two networks' weights. one, other : dict, path → ndarray, of the same paths and shapes → dict"""
-    return {path: (value + other[path]) / 2 for path, value in one.items()}
 
 
 def mixed(photos, targets, alpha, rng):
