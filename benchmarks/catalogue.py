@@ -1,4 +1,4 @@
-"""`find` on all fashion listings: time, memory, and whether it returns those with byte-identical photos."""
+"""`find` on all fashion listings: time, memory, byte-identical photos that it misses, and pairs by their score."""
 
 import argparse
 import hashlib
@@ -10,6 +10,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from timing import write_figures
+
+SCORES = (0.99, 0.999, 0.9999, 0.99999)
+"""Pairs are counted from the detector's threshold up, and from each of these."""
 
 
 def main():
@@ -38,7 +41,9 @@ def measure(options, work):
     embedded = time.monotonic()
     pairs = detector.find(embeddings)
     found = time.monotonic()
-    groups = identical(listings)
+    digests = {each.id: hashlib.sha256(Path(each.photos[0]).read_bytes()).hexdigest() for each in listings}
+    titles = {each.id: each.title for each in listings}
+    groups = identical(digests)
     together = {frozenset((pair.left, pair.right)) for pair in pairs}
     missed = [group for group in groups if not connected(group, together)]
     return {
@@ -46,20 +51,29 @@ def measure(options, work):
         "embed_seconds": round(embedded - started, 1),
         "find_seconds": round(found - embedded, 1),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6),
-        "pairs_found": len(pairs),
-        "threshold": detector.threshold,
+        "pairs": [reaching(score, pairs, digests, titles) for score in (detector.threshold, *SCORES)],
         "identical_groups": len(groups),
         "identical_listings": sum(map(len, groups)),
         "identical_groups_missed": len(missed),
     }
 
 
-def identical(listings):
-    """Ids of listings whose photo files are the same, byte for byte. → list of lists"""
+def identical(digests):
+    """Ids of listings whose photo files are the same, byte for byte. digests: dict, id → str → list of lists"""
     groups = defaultdict(list)
-    for listing in listings:
-        groups[hashlib.sha256(Path(listing.photos[0]).read_bytes()).digest()].append(listing.id)
+    for id, digest in digests.items():
+        groups[digest].append(id)
     return [group for group in groups.values() if len(group) > 1]
+
+
+def reaching(score, pairs, digests, titles):
+    """How many pairs reach a score, and what shares of them have the same photo file and the same title. → dict"""
+    some = [pair for pair in pairs if pair.score >= score]
+
+    def share(known):
+        return sum(known[pair.left] == known[pair.right] for pair in some) / max(1, len(some))
+
+    return {"score": score, "pairs": len(some), "same_file": share(digests), "same_title": share(titles)}
 
 
 def connected(group, together):
