@@ -32,7 +32,7 @@ SHOTS = (0, 5)
 LABELLED = 200
 """Listings that a bundle is calibrated on."""
 
-DRAWS = 5
+DRAWS = 10
 CHANCES = 50
 """Sets of labels drawn to see what calibration error chance alone makes."""
 
