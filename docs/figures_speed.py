@@ -54,10 +54,13 @@ Measured with {machine["cores"]} cores of {machine["processor"]}, {machine["syst
 def catalogue():
     """`find` on a whole catalogue."""
     found = result("catalogue")
-    rows = [
-        [f"{row['score']:.5g}", f"{row['pairs']:,}", percent(row["same_file"]), percent(row["same_title"])]
-        for row in found["pairs"]
-    ]
+    words = {found["pairs"][0]["score"]: "`threshold`, ", found["threshold_among"]: "`threshold_among`, "}
+
+    def cells(row):
+        score = f"{words.get(row['score'], '')}{row['score']:.5g}"
+        return [score, f"{row['pairs']:,}", percent(row["same_file"]), percent(row["same_title"])]
+
+    rows = [[*cells(row), f"{row['identical_groups_missed']:,}"] for row in found["pairs"]]
     return f"""\
 | | |
 |---|---:|
@@ -66,9 +69,8 @@ def catalogue():
 | adapting, proposing and scoring pairs | {amount(found["find_seconds"])} s |
 | peak memory | {found["peak_memory_mb"]:,} MB |
 | groups of byte-identical photos | {found["identical_groups"]:,} |
-| of these missed | {found["identical_groups_missed"]:,} |
 
-{table(["pairs from a score of", "pairs", "of the same file", "of the same title"], rows)}"""
+{table(["pairs from a score of", "pairs", "of the same file", "of the same title", "groups missed"], rows)}"""
 
 
 def index():

@@ -28,7 +28,7 @@ _HOMES = {
     "Categorizer": "productcat.categorizer",
     "DecisionRule": "productcat.decision",
     "DuplicateDetector": "productcat.duplicates",
-    "DuplicatePair": "productcat.duplicates",
+    "DuplicatePair": "productcat.duplicate_pair",
     "Listing": "productcat.listing",
     "ListingError": "productcat.errors",
     "ListingIndex": "productcat.index",

@@ -26,6 +26,9 @@ from productcat.wording import counted
 
 DECIMALS = 6
 
+LARGE = 1_000
+"""From so many listings on `find` tells of the threshold for so many."""
+
 app = console.group(manual_duplicates.DUPLICATES)
 
 
@@ -73,7 +76,7 @@ def find(
         except KeyboardInterrupt:
             said = "interrupted" if target == "-" else "interrupted; the same command goes on"
             return complain(said, INTERRUPTED)
-        return _sum_up(result, detector.threshold, side, shown=html is not None)
+        return _sum_up(result, detector.threshold, side, given=threshold is not None, shown=html is not None)
 
 
 def detector_of(bundle, threshold):
@@ -86,11 +89,14 @@ def detector_of(bundle, threshold):
     return detector
 
 
-def _sum_up(result, threshold, side, shown):
+def _sum_up(result, threshold, side, given, shown):
     found = f"{counted(result.n_listings, 'listing')}, {counted(result.n_pairs, 'pair')} at {threshold:.3g} or more"
     if result.n_near:
         near = f"{result.n_near} more from {threshold / 2:.3g} on"
         found += f" ({near}: {'' if shown else 'see them with --html, '}take them with --threshold)"
+    if result.n_listings >= LARGE and not given and result.n_strict < result.n_pairs:
+        strict = f"--threshold {result.strict:.15g}"
+        found += f"; as strict among so many listings is {strict}: {counted(result.n_strict, 'pair')}"
     troubles = console.troubles(result.n_problems, side)
     return complain("; ".join([found, *troubles]), SOME_BAD if troubles else FINE)
 

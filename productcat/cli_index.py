@@ -129,7 +129,7 @@ def search(
             return [[pair for pair in pairs if pair.score >= threshold] for pairs in found]
 
         if source is None:
-            return _print_one(find, photos, as_json, problems, index.detector.threshold)
+            return _print_one(find, photos, as_json, problems, index.detector.threshold_among(len(index)))
         from productcat.readers import read_listings
 
         _print_many(find, read_listings(source, columns, side.add, format), as_json)

@@ -1,5 +1,6 @@
 """A file of listings → a file of pairs and a report, by a run that may be interrupted and begun again."""
 
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,13 +99,16 @@ class Result:
     """What a run found.
 
     n_listings: looked at. n_pairs: found. n_near: pairs that reach half the threshold and not the whole.
-    n_problems: lines told of photos that cannot be read.
+    n_problems: lines told of photos that cannot be read. strict: the threshold for so many listings, n_strict: pairs
+    that reach it.
     """
 
     n_listings: int
     n_pairs: int
     n_near: int
     n_problems: int
+    strict: float
+    n_strict: int
 
 
 def search(detector, table, outputs, side, adapt=True):
@@ -139,7 +143,15 @@ def search(detector, table, outputs, side, adapt=True):
         _write_report(detector, table, embeddings, pairs, outputs)
     if outputs.shards:
         remove_folder(outputs.shards)
-    return Result(len(embeddings), len(found), len(pairs) - len(found), n_problems)
+    strict = _as_typed(detector.threshold_among(len(embeddings)))
+    n_strict = sum(pair.score >= strict for pair in found)
+    return Result(len(embeddings), len(found), len(pairs) - len(found), n_problems, strict, n_strict)
+
+
+def _as_typed(probability):
+    """With three digits of what is missing to 1, which is enough to type."""
+    missing = 1.0 - probability
+    return round(probability, 2 - math.floor(math.log10(missing))) if missing > 0 else probability
 
 
 def _embed(detector, table, total, shards, side):

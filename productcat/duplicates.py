@@ -7,12 +7,13 @@ photos have in common into a probability.
 
 import warnings
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from productcat.bundle import DEFAULT, Bundle
+from productcat.duplicate_pair import DuplicatePair
 from productcat.embedding import Embedding, marks, stacked
 from productcat.errors import BundleError
 from productcat.image_model import ImageModel
@@ -30,8 +31,7 @@ from productcat.photo_evidence import (
 )
 from productcat.photo_matches import PhotoMatch, PhotoMatches
 from productcat.photo_sets import decoded
-from productcat.rich_display import bars, card, headline, percent
-from productcat.set_metric import SetMetric
+from productcat.set_metric import SetMetric, raised
 from productcat.whitening import known_share, unit
 
 BATCH = 64
@@ -39,20 +39,6 @@ BATCH = 64
 
 NEIGHBOURS = 10
 """So many of its most similar photos, and of its most similar listings, are what `find` scores for each at first."""
-
-
-@dataclass(frozen=True)
-class DuplicatePair:
-    """Two listings, by id, and the probability that they show the same item."""
-
-    left: str
-    right: str
-    score: float
-
-    def _repr_html_(self):
-        """What a notebook shows: both ids and the score. Photos are in the evidence that `explain` gives."""
-        same = bars([("the same item", self.score, percent(self.score))])
-        return card(headline(f"{self.left} and {self.right}"), same)
 
 
 class DuplicateDetector:
@@ -180,7 +166,7 @@ class DuplicateDetector:
         ----------
         listings : iterable of Listing or Embedding
         threshold : float in [0, 1], optional
-            Least score; the detector's own by default.
+            Least score; the detector's own by default. `threshold_among` gives one for a large catalogue.
         adapt : bool
             First adapt to these listings, as `adapt` does.
 
@@ -219,6 +205,17 @@ class DuplicateDetector:
         order = np.argsort(-scores, kind="stable")
         order = order[scores[order] >= threshold]
         return ids, pairs[order], scores[order]
+
+    def threshold_among(self, n_listings):
+        """The threshold for a catalogue of so many listings that is as strict as `threshold` is for a small one.
+
+        The more listings there are, the more pairs are no duplicates: the odds of each fall with the number of others
+        that a listing is compared with, so those of the threshold rise with it (Saerens et al. 2002, "Adjusting the
+        outputs of a classifier to new a priori probabilities"). It is never below `threshold`, and the same for a
+        bundle that does not say with how many others its threshold was chosen.
+        """
+        times = (n_listings - 1) / (self.metric.compared or np.inf)
+        return raised(self.threshold, times) if times > 1 else self.threshold
 
     def explain(self, left, right):
         """Which photos of two listings match.

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from productcat.duplicates import BATCH, DuplicatePair
+from productcat.duplicate_pair import DuplicatePair
+from productcat.duplicates import BATCH
 from productcat.embedding import Embedding
 from productcat.errors import BundleError, ListingError, ProductcatError
 from productcat.listing import Listing, only

@@ -38,7 +38,8 @@ Many: each of the nearest becomes a line left,right,score, duplicate or not, bes
 
 The score is the probability of being the same item. What most listings of the index have in common, such as the
 backdrop of one studio, counts for less; --no-adapt takes each pair as if it came from anywhere. A listing is not its
-own duplicate: what is in the index under its id is passed over.
+own duplicate: what is in the index under its id is passed over. For one listing, those are marked as a duplicate that
+reach the threshold for as many listings as the index holds.
 
 {EXIT_CODES}"""
 STATS = f"""Count the listings and the photos of an index, and the bytes that it takes on disk.

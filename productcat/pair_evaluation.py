@@ -6,7 +6,8 @@ from itertools import chain
 import numpy as np
 
 from productcat.bootstrap import LEVEL, ROUNDS, draws, interval
-from productcat.duplicates import DuplicateDetector, DuplicatePair
+from productcat.duplicate_pair import DuplicatePair
+from productcat.duplicates import DuplicateDetector
 from productcat.errors import ListingError
 from productcat.pair_figures import PrecisionRecall
 from productcat.report import Judged

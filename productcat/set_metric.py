@@ -70,12 +70,15 @@ class SetMetric:
 
     known : dict, mark → (share, times)
         The photos of the catalogue that the backgrounds were adapted to; see `productcat.leave_out.OwnShares`.
+    compared : float, optional
+        With how many others each listing was compared, on average, where the threshold was chosen.
     """
 
     levels: dict[str, Level]
     head: Head
     threshold: float
     known: dict[int, tuple[float, int]] = field(default_factory=dict)
+    compared: float | None = None
 
     def probabilities(self, evidence):
         """Evidence as `productcat.photo_evidence.evidence` gives it → ndarray of shape (n_pairs,), in [0, 1].
@@ -108,6 +111,8 @@ class SetMetric:
             "head": {"weights": np.asarray(self.head.weights, float).tolist(), "bias": float(self.head.bias)},
             "threshold": self.threshold,
         }
+        if self.compared is not None:
+            settings["compared"] = self.compared
         (folder / SETTINGS).write_text(json.dumps(settings, indent=1), "utf-8")
 
     @classmethod
@@ -119,7 +124,12 @@ class SetMetric:
         tensors = load_file(folder / TENSORS)
         levels = {name: _level(name, tensors, n_dimensions) for name, n_dimensions in settings["levels"].items()}
         head = Head(np.array(settings["head"]["weights"]), settings["head"]["bias"])
-        return cls(levels, head, settings["threshold"])
+        return cls(levels, head, settings["threshold"], compared=settings.get("compared"))
+
+
+def raised(probability, times):
+    """The probability whose odds are so many times those of another. 0 and 1 stay."""
+    return probability * times / (probability * times + 1.0 - probability)
 
 
 def _level(name, tensors, n_dimensions):

@@ -105,7 +105,7 @@ def shop_metric(image_part, shop_data):
     background = Background.of(features, np.ones(len(features)))
     levels = {"embedding_top": Level(None, background, 8)}
     head = Head(np.array([4.0, 2.0, 2.0, 8.0, 0.0, 0.0]), -13.0)
-    return SetMetric(levels, head, threshold=0.5)
+    return SetMetric(levels, head, threshold=0.5, compared=3.0)
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ LAYERS = {
     "leave_out": 0,
     "embedding": 1,
     "neighbours": 0,
+    "duplicate_pair": 1,
     "wording": 0,
     "photo_rows": 0,
     "borders": 0,

@@ -15,7 +15,7 @@ import pytest
 import shop
 from commands import one_line, runner
 
-from productcat import DuplicateDetector, console, manual_duplicates, read_listings
+from productcat import DuplicateDetector, cli_duplicates, console, manual_duplicates, read_listings
 
 PROGRAM = [sys.executable, "-m", "productcat.cli"]
 MANY = 700
@@ -94,6 +94,21 @@ def test_the_pairs_that_miss_the_threshold_are_counted_down_to_its_half(run, dup
     _, _, errors = run("find", "listings.csv", "--threshold", str(threshold))
     more = f"({near - found} more from {threshold / 2:.3g} on: see them with --html, take them with --threshold)"
     assert one_line(errors) == f"8 listings, {found} pairs at {threshold:.3g} or more {more}"
+
+
+def test_of_a_large_catalogue_it_tells_the_threshold_for_so_many(run, duplicates_bundle, monkeypatch):
+    found = DuplicateDetector.load(duplicates_bundle).find(read_listings("listings.csv"))
+    strict = 1 - 0.8 * (1 - found[-1].score)  # above the last one
+    monkeypatch.setattr(DuplicateDetector, "threshold_among", lambda self, n: strict if n == 8 else 0)
+    assert "as strict" not in run("find", "listings.csv")[2]
+    monkeypatch.setattr(cli_duplicates, "LARGE", 8)
+    line = one_line(run("find", "listings.csv")[2])
+    said = re.search(r"; as strict among so many listings is --threshold (0\.9\d+): (\d+) pairs?$", line)
+    assert 1 - float(said[1]) == pytest.approx(1 - strict, rel=0.01)
+    code, output, errors = run("find", "listings.csv", "--threshold", said[1])
+    assert (code, len(pairs_of(output))) == (0, int(said[2]))
+    assert 0 < int(said[2]) < len(found)
+    assert "as strict" not in errors
 
 
 def test_argument_standard_input_and_every_output_agree(run, workplace, duplicates_bundle):

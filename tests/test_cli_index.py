@@ -14,7 +14,7 @@ import pytest
 import shop
 from commands import one_line, runner
 
-from productcat import ListingIndex, console, manual_index
+from productcat import DuplicateDetector, ListingIndex, console, manual_index
 
 PROGRAM = [sys.executable, "-m", "productcat.cli"]
 
@@ -92,6 +92,13 @@ def test_a_search_by_photos_prints_probabilities_and_ids(run, catalogue):
     found = json.loads(run("search", catalogue, "front.jpg", "back.jpg", "-k", "3", "--json")[1])
     assert [each["id"] for each in found["duplicates"]] == [line.split()[2] for line in lines]
     assert found["problems"] == []
+
+
+def test_what_is_a_duplicate_depends_on_how_much_the_index_holds(run, catalogue, monkeypatch):
+    asked = []
+    monkeypatch.setattr(DuplicateDetector, "threshold_among", lambda self, n: asked.append(n) or 1.1)
+    assert "a duplicate" not in run("search", catalogue, "front.jpg", "back.jpg")[1]
+    assert asked == [counts(run)[0]]
 
 
 def test_a_search_by_a_file_prints_pairs_the_best_first(run, catalogue):

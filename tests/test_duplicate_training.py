@@ -9,7 +9,7 @@ from productcat.photo_evidence import evidence
 from productcat.set_metric import Head, SetMetric
 from productcat.whitening import known_share
 from training import duplicates
-from training.duplicate_protocol import Protocol, candidates, report
+from training.duplicate_protocol import Protocol, candidates, compared, report
 from training.item_photos import Item
 from training.photo_table import PhotoTable
 from training.siamese import SiameseConfig
@@ -150,6 +150,11 @@ def test_candidates_are_each_listings_most_similar_and_most_twins_are_among_them
     assert seen.shape == (2 * 36 * 3, 2)
     assert 48 < same.sum() <= 72
     assert sorted(set(seen[:, 1])) == [0.0, known_share(12)]
+
+
+def test_each_half_is_compared_with_the_halves_of_its_domain(items):
+    assert compared(items) == 12
+    assert compared([Item("a", "0", ()), *(Item("b", str(number), ()) for number in range(3))]) == (1 * 1 + 3 * 3) / 4
 
 
 def test_calibration_fits_the_share_of_duplicates_in_unknown_and_in_known_catalogues(unseen_domains):

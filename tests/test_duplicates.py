@@ -13,7 +13,7 @@ from productcat import BundleError, DuplicateDetector, DuplicatePair, Listing, L
 from productcat.display import level_names
 from productcat.photo_evidence import correlations, thumbnails
 from productcat.photos import read_photo
-from productcat.set_metric import Head
+from productcat.set_metric import Head, SetMetric
 from productcat.whitening import known_share
 
 
@@ -151,6 +151,30 @@ def test_the_head_is_told_how_well_an_adapted_detector_knows_the_catalogue(detec
     np.testing.assert_allclose(scores, [0.5, 1 / (1 + np.exp(-3.0 * known_share(12)))], rtol=1e-6)
     share = adapted.adapt(embeddings[:12]).metric.share
     np.testing.assert_allclose(share, 1 - (1 - known_share(12)) ** 2)
+
+
+@given(threshold=st.floats(0.01, 0.99), compared=st.floats(1, 1000), n=st.integers(0, 10**7))
+def test_the_odds_of_a_threshold_rise_with_the_listings_and_never_fall(detector, threshold, compared, n):
+    metric = replace(detector.metric, compared=compared)
+    strict = DuplicateDetector(detector.image_model, metric, threshold).threshold_among(n)
+    if n - 1 <= compared:
+        assert strict == threshold
+    else:
+        odds, before = strict / (1 - strict), threshold / (1 - threshold)
+        assert odds == pytest.approx(before * (n - 1) / compared, rel=1e-4)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_a_threshold_that_takes_all_or_only_certainty_does_so_in_every_catalogue(detector, threshold):
+    assert DuplicateDetector(detector.image_model, detector.metric, threshold).threshold_among(10**6) == threshold
+
+
+def test_a_bundle_that_does_not_tell_its_catalogues_has_one_threshold(detector, tmp_path):
+    silent = replace(detector.metric, compared=None)
+    assert DuplicateDetector(detector.image_model, silent, 0.5).threshold_among(10**6) == 0.5
+    for number, metric in enumerate((silent, detector.metric)):
+        metric.save(tmp_path / str(number))
+        assert SetMetric.load(tmp_path / str(number)).compared == metric.compared
 
 
 def test_adapting_to_nothing_changes_nothing(detector):

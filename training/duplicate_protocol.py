@@ -4,6 +4,8 @@ Every item's photos are divided into two halves; all pairs of left and right hal
 figures are means over the domains. "known catalogue": the detector was adapted to the domain's photos, without labels.
 """
 
+from collections import Counter
+
 import numpy as np
 
 from productcat.duplicates import DuplicateDetector
@@ -177,6 +179,12 @@ HEADS = {"logistic regression": fit_logistic, "gradient boosting": fit_boosting}
 def report(scores, seed=0):
     """Figures and intervals of each method. → dict, method → {"figures": …, "intervals": …}"""
     return {method: {"figures": summary(each), "intervals": bootstrap(each, seed)} for method, each in scores.items()}
+
+
+def compared(items):
+    """With how many right halves each left half is compared in its domain, on average. items : list of Item → float"""
+    sizes = np.array(list(Counter(item.domain for item in items).values()))
+    return float((sizes**2).sum() / sizes.sum())
 
 
 def candidates(scores, k):

@@ -175,14 +175,14 @@ def domains_of(table, known_bases, config):
     return [Domain(table.rows(table.domains == name), spaces.project(table.domains != name, name)) for name in names]
 
 
-def metric_of(table, known_bases, head, config, threshold=0.5):
-    """What a head and the photos of a table tell. → SetMetric"""
+def metric_of(table, known_bases, head, config, threshold=0.5, compared=None):
+    """What a head and the photos of a table tell. threshold, compared: as `SetMetric` has them → SetMetric"""
     weights = table.weights
     levels = {
         name: Level(known_bases[name], Background.of(each, weights), config.dimensions)
         for name, each in table.features(known_bases).items()
     }
-    return SetMetric(levels, head, threshold)
+    return SetMetric(levels, head, threshold, compared=compared)
 
 
 def samples(domains, levels, config, seed, batches=100):

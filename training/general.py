@@ -25,7 +25,7 @@ from training.assemble import assemble
 from training.commands import FOLDER_OPTIONS, mistakes_in_one_line, write_figures
 from training.config import load_config
 from training.datasets import DataConfig, load_dataset
-from training.duplicate_protocol import Protocol, candidates, report
+from training.duplicate_protocol import Protocol, candidates, compared, report
 from training.duplicates import MetricConfig, bases, calibrated, domains_of, metric_of, train_siamese
 from training.export import compare, export_float, quantize, run_all
 from training.image_model import ImageConfig, build
@@ -153,7 +153,7 @@ class General:
         config, known = self.config.metric, bases(table, self.config.metric)
         network = train_siamese(domains_of(table, known, config), list(known), self.config.siamese, self.config.seed)
         head, threshold = calibrated(network.head(), seen, same, config.precision)
-        return metric_of(table, known, head, config, threshold)
+        return metric_of(table, known, head, config, threshold, compared(self.items))
 
     def image(self):
         """Export the network. → folder of the bundle's image part, what was measured"""
