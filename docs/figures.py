@@ -30,6 +30,7 @@ FIGURES = {
     "duplicates-unseen-items": duplicates.unseen_items,
     "duplicates-unseen-domains": duplicates.unseen_domains,
     "duplicates-domains": duplicates.duplicates_domains,
+    "duplicates-catalogues": duplicates.duplicates_catalogues,
     "copies": duplicates.copies,
     "rivals-duplicates": duplicates.rivals,
     "speed": speed.speed,

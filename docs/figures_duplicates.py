@@ -57,6 +57,22 @@ def duplicates_domains():
     return table(["average precision, unseen domains", *METHODS.values()], rows)
 
 
+def duplicates_catalogues():
+    """What both thresholds find in catalogues of held-out items."""
+    found = stored(DUPLICATES)["catalogues"]
+    rows = [
+        [
+            kind,
+            figures["catalogues"],
+            amount(figures["listings"]),
+            *(percent(found[which][kind][name]) for which in found for name in ("precision", "recall")),
+        ]
+        for kind, figures in found["threshold"].items()
+    ]
+    names = [f"`{which}`: {words}" for which in found for words in ("right among the found", "found")]
+    return table(["held-out items", "catalogues", "listings in each", *names], rows)
+
+
 def readable(method):
     """A method's name for people: levels of the network without their layers."""
     for layer, level in {"embedding_conv4_block6_out": "conv4", "embedding_conv5_block3_out": "conv5"}.items():

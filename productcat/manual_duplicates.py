@@ -18,7 +18,7 @@ item.
 The report is one HTML file with the photos side by side, the most doubtful pairs first, also such as just miss the
 threshold.
 
-The more listings, the more look alike by chance. Of a thousand or more the last line tells, too, the threshold that is as
+The more listings, the more look alike by chance. Of a thousand or more the last line tells, too, which threshold is as
 strict among so many, and how many pairs reach it.
 
 What most listings have in common, such as the backdrop of one studio, counts for less; --no-adapt takes each pair as if

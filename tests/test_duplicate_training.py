@@ -1,5 +1,7 @@
 """The metric between sets of photos is learnt from pairs, and runs as it was trained."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from productcat.photo_evidence import evidence
 from productcat.set_metric import Head, SetMetric
 from productcat.whitening import known_share
 from training import duplicates
+from training.catalogues import Catalogue, found_in
 from training.duplicate_protocol import Protocol, candidates, compared, report
 from training.item_photos import Item
 from training.photo_table import PhotoTable
@@ -150,6 +153,31 @@ def test_candidates_are_each_listings_most_similar_and_most_twins_are_among_them
     assert seen.shape == (2 * 36 * 3, 2)
     assert 48 < same.sum() <= 72
     assert sorted(set(seen[:, 1])) == [0.0, known_share(12)]
+
+
+def test_held_out_catalogues_are_of_one_domain_and_mixed_and_scored_as_find_scores_them(protocol, unseen_domains):
+    catalogues = protocol.catalogues(lambda head: head)
+    kinds = [each.kind for each in catalogues]
+    assert (kinds.count("one domain, all twice"), kinds.count("one domain, a fifth again")) == (3, 3)
+    seen = catalogues[kinds.index("one domain, all twice")]
+    assert (seen.n_listings, sum(seen.same) + seen.n_missed) == (24, 12)
+    held_out, fold = protocol.folds["one domain"][0]
+    detector = DuplicateDetector(None, replace(fold.metric, threshold=2.1), 0.0)  # no pair leads to more of them
+    sides = [side[item] for item in np.flatnonzero(held_out) for side in (protocol.left, protocol.right)]
+    listings = [replace(each, id=str(row)) for row, each in enumerate(embeddings(protocol.table, fold.metric, sides))]
+    found = [pair.score for pair in detector.find(listings)]
+    np.testing.assert_allclose(sorted(found), sorted(seen.scores), atol=1e-6)
+
+
+def test_what_is_found_in_catalogues_is_counted_kind_by_kind():
+    catalogues = [
+        Catalogue("a", 10, [0.9, 0.8, 0.2], [True, False, True], n_missed=1),
+        Catalogue("a", 30, [0.9, 0.7], [False, True], n_missed=0),
+        Catalogue("b", 10, [0.1], [True], n_missed=0),
+    ]
+    found = found_in(catalogues, {10: 0.5, 30: 0.8}.get)
+    assert found["a"] == {"catalogues": 2, "listings": 20.0, "found": 3, "precision": 1 / 3, "recall": 1 / 4}
+    assert found["b"] == {"catalogues": 1, "listings": 10.0, "found": 0, "precision": None, "recall": 0.0}
 
 
 def test_each_half_is_compared_with_the_halves_of_its_domain(items):

@@ -5,6 +5,7 @@ figures are means over the domains. "known catalogue": the detector was adapted 
 """
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,10 +15,14 @@ from productcat.photo_evidence import evidence
 from productcat.progress import Progress
 from productcat.whitening import known_share, unit
 from training import duplicates
+from training.catalogues import Catalogue
 from training.duplicate_metrics import bootstrap, summary
 from training.item_photos import domain_folds, halves, item_folds
 
 FOLDS = 5
+AGAIN, MOST = 0.2, 5
+"""Of some catalogues this share of the items is there again, in as many listings at most."""
+
 WAYS = ("nothing known", "known catalogue")
 
 
@@ -35,7 +40,7 @@ class Protocol:
 
     def __init__(self, items, table, config, siamese, seed=0):
         self.table, self.config, self.siamese, self.seed = table, config, siamese, seed
-        self.items = items
+        self.items, self.folds = items, {}
         self.names = np.array([f"{item.domain}/{item.name}" for item in items])
         self.domains = np.array([item.domain for item in items])
         self.left, self.right = (
@@ -50,7 +55,8 @@ class Protocol:
     def unseen_domains(self):
         """Leave one domain out. → dict, method → dict, domain → (n_items, n_items) scores"""
         folds = domain_folds(self.items)
-        return self._scores([(folds == fold, [(folds == fold, folds == fold)]) for fold in np.unique(folds)])
+        plan = [(folds == fold, [(folds == fold, folds == fold)]) for fold in np.unique(folds)]
+        return self._scores("one domain", plan)
 
     def unseen_items(self):
         """Cross-validation: who scores a pair has learnt from neither of its items. → as `unseen_domains`"""
@@ -63,14 +69,48 @@ class Protocol:
                 blocks += [(other, other)] if one == FOLDS - 2 else []
                 held_out = (folds == one) | (folds == other)
                 plan.append((held_out, [(folds == left, folds == right) for left, right in blocks]))
-        return self._scores(plan)
+        return self._scores("all domains", plan)
 
-    def _scores(self, plan):
+    def catalogues(self, calibrate):
+        """Catalogues of items that the detector has not learnt from, of one domain each and of all domains together.
+
+        The detectors are those of `unseen_domains` and of `unseen_items`, which are called before. In one of each kind
+        every item is there twice; in the other a fifth of the items is there again.
+
+        calibrate : callable, Head → Head → list of Catalogue
+        """
+        rng, found = np.random.default_rng(0), []
+        with Progress("catalogues of held-out items", 2 * sum(map(len, self.folds.values())), "catalogues") as progress:
+            for kind, folds in self.folds.items():
+                for held_out, fold in folds:
+                    detector = DuplicateDetector(None, replace(fold.metric, head=calibrate(fold.metric.head)), 0.5)
+                    ways = {"all twice": self._twice(held_out), "a fifth again": self._again(held_out, rng)}
+                    for times, sets in ways.items():
+                        listings = fold.embeddings(detector, [rows for _, rows in sets])
+                        found.append(Catalogue.of(f"{kind}, {times}", detector, listings, [item for item, _ in sets]))
+                        progress.advance(1)
+        return found
+
+    def _twice(self, held_out):
+        """The halves of all items. → list of (item, rows)"""
+        return [(item, side[item]) for item in np.flatnonzero(held_out) for side in (self.left, self.right)]
+
+    def _again(self, held_out, rng):
+        """Half of the photos of most items; of a fifth of them all, as up to MOST listings. → list of (item, rows)"""
+        found = []
+        for item in np.flatnonzero(held_out):
+            rows = rng.permutation([*self.left[item], *self.right[item]])
+            parts = np.array_split(rows, min(len(rows), MOST)) if rng.random() < AGAIN else [self.left[item]]
+            found += [(item, part) for part in parts]
+        return found
+
+    def _scores(self, kind, plan):
         """plan : list of (items held out, list of blocks (items on the left, items on the right))"""
-        found = {}
+        found, self.folds[kind] = {}, []
         with Progress("models without the items that they judge", len(plan), "models") as progress:
             for held_out, blocks in plan:
                 fold = Fold(self, ~np.isin(self.table.items, self.names[held_out]))
+                self.folds[kind].append((held_out, fold))
                 for left, right in blocks:
                     for domain in np.unique(self.domains[left & held_out]):
                         self._fill(found, fold, domain, left, right)
@@ -120,11 +160,11 @@ class Fold:
         if domain not in self.ways:
             items = np.unique(self.table.items[self.table.domains == domain])
             plain = DuplicateDetector(None, self.metric, 0.5)
-            catalogue = self._embeddings(plain, [np.flatnonzero(self.table.items == item) for item in items])
+            catalogue = self.embeddings(plain, [np.flatnonzero(self.table.items == item) for item in items])
             self.ways[domain] = {WAYS[0]: plain, WAYS[1]: plain.adapt(catalogue)}
         return self.ways[domain]
 
-    def _embeddings(self, detector, sets):
+    def embeddings(self, detector, sets):
         """Embeddings as a detector would make them of these rows' photos."""
         levels = detector.metric.levels
         outputs = self.table.outputs
@@ -139,7 +179,7 @@ class Fold:
 
     def _evidence(self, detector, left, right):
         pairs = np.indices((len(left), len(right))).reshape(2, -1).T
-        return evidence(*(detector.sets(self._embeddings(detector, each)) for each in (left, right)), pairs)
+        return evidence(*(detector.sets(self.embeddings(detector, each)) for each in (left, right)), pairs)
 
 
 def untrained(table, left, right):

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from productcat.bundle import Bundle, refuse_existing, sha256, write_bundle
-from productcat.duplicates import NEIGHBOURS
+from productcat.duplicates import NEIGHBOURS, DuplicateDetector
 from productcat.image_model import GRAPH, SETTINGS, ImageModel
 from productcat.listing import Listing
 from productcat.photo_evidence import ALIKE, SHARP
@@ -22,6 +22,7 @@ from productcat.photos import read_photo
 from productcat.search_space import FORMAT
 from training.archives import checksum
 from training.assemble import assemble
+from training.catalogues import Catalogue, found_in
 from training.commands import FOLDER_OPTIONS, mistakes_in_one_line, write_figures
 from training.config import load_config
 from training.datasets import DataConfig, load_dataset
@@ -38,7 +39,7 @@ CLASSES = Path(__file__).parent / "imagenet_classes.json"
 CALIBRATION_PHOTOS = 256
 """So many photos give the ranges of int8 activations."""
 
-METHOD = 2
+METHOD = 3
 """Of the comparison of sets. Raise it when the same settings give other figures, so that none are read from before."""
 
 
@@ -113,9 +114,14 @@ class General:
         if len(model.levels) != len(wanted):
             raise ValueError(f"the image model gives {len(model.levels)} levels, [metric] features has {len(wanted)}")
         table = self.table(model)
-        figures, seen, same = self.measure(table)
+        figures, seen, same, catalogues = self.measure(table)
         metric = self.metric(table, seen, same)
         means = {part: {name: each["figures"]["mean"] for name, each in rows.items()} for part, rows in figures.items()}
+        detector = DuplicateDetector(None, metric, metric.threshold)
+        figures["catalogues"] = {
+            "threshold": found_in(catalogues, lambda _: detector.threshold),
+            "threshold_among": found_in(catalogues, detector.threshold_among),
+        }
         manifest = {"duplicates": {"learnt_with": text, "threshold": metric.threshold, **means}}
         if self.given:
             write_bundle(to, self.given.manifest | manifest, lambda folder: self.add_to_copy(folder, metric))
@@ -127,7 +133,17 @@ class General:
         return figures
 
     def measure(self, table):
-        """Run the protocol. → figures of each method; what is seen of held-out candidate pairs, and their truth"""
+        """Run the protocol.
+
+        Returns
+        -------
+        figures : dict
+            Of each part and method.
+        seen, same : ndarray
+            Of held-out pairs, as `candidates` gives them.
+        catalogues : list of Catalogue
+            Of held-out items.
+        """
         config = self.config
         features = hashlib.sha256(b"".join(each.tobytes() for each in [*table.outputs.values(), table.thumbnails]))
         metric = replace(config.metric, precision=None)  # on which the threshold depends, not what is measured
@@ -139,9 +155,11 @@ class General:
             scores = {"unseen items": protocol.unseen_items(), "unseen domains": protocol.unseen_domains()}
             seen, same = candidates(scores["unseen items"], NEIGHBOURS)
             found = {name: report(each, config.seed) for name, each in scores.items()}
-            done.write_text(json.dumps([found, seen.tolist(), same.tolist()]), "utf-8")
-        figures, seen, same = json.loads(done.read_text("utf-8"))
-        return figures, np.array(seen), np.array(same)
+            catalogues = protocol.catalogues(lambda head: calibrated(head, seen, same, config.metric.precision)[0])
+            kept = [found, seen.tolist(), same.tolist(), [asdict(each) for each in catalogues]]
+            done.write_text(json.dumps(kept), "utf-8")
+        figures, seen, same, catalogues = json.loads(done.read_text("utf-8"))
+        return figures, np.array(seen), np.array(same), [Catalogue(**each) for each in catalogues]
 
     def add_to_copy(self, folder, metric):
         """The given bundle's files, and the metric."""
