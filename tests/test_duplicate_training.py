@@ -18,7 +18,7 @@ from training.photo_table import PhotoTable
 from training.siamese import SiameseConfig
 
 CONFIG = duplicates.MetricConfig(features=(24, 16), dimensions=12)
-SIAMESE = SiameseConfig(steps=40, items=12)
+SIAMESE = SiameseConfig(catalogues=3)
 LEVELS = ("low", "high")
 
 
@@ -61,8 +61,13 @@ def domains(table, known):
 
 
 @pytest.fixture(scope="module")
-def network(domains):
-    return duplicates.train_siamese(domains, LEVELS, SIAMESE, seed=1)
+def samples(domains):
+    return duplicates.Samples.drawn(domains, LEVELS, SIAMESE, seed=1)
+
+
+@pytest.fixture(scope="module")
+def network(samples):
+    return duplicates.train_siamese(samples, LEVELS, SIAMESE)
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +95,36 @@ def test_wide_outputs_are_kept_in_orthogonal_directions_and_narrow_ones_whole(kn
 
 
 def test_the_same_seed_learns_the_same_metric(domains, network):
-    again = duplicates.train_siamese(domains, LEVELS, SIAMESE, seed=1)
+    again = duplicates.train_siamese(duplicates.Samples.drawn(domains, LEVELS, SIAMESE, seed=1), LEVELS, SIAMESE)
     for one, other in zip(network.weights, again.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_pairs_to_learn_from_are_the_nearest_of_every_listing_in_its_catalogue(samples):
+    assert set(samples.domains) == {0, 1, 2}
+    assert samples.seen.shape == (len(samples.same), 9)
+    assert samples.same.sum() > 0.9 * 3 * 3 * 12
+    logits = np.array([[5.0, 4.0, 3.0], [2.0, 1.0, 0.0]])
+    assert duplicates.nearest(logits, 1).tolist() == [[True, True, True], [True, False, False]]
+    assert duplicates.nearest(logits, 3).all()
+
+
+def test_with_little_freedom_the_head_is_its_prior_and_copies_count_what_they_are_given(samples):
+    stiff = duplicates.train_siamese(samples, LEVELS, replace(SIAMESE, l2=1e6)).head()
+    np.testing.assert_allclose(stiff.weights, [10, 0, 0, 3, 0, 0, 3, 0, 0], atol=1e-3)
+    free = duplicates.train_siamese(samples, LEVELS, replace(SIAMESE, l2=1e-3, copy_prior=5.0)).head()
+    assert np.abs(free.weights[:6] - stiff.weights[:6]).max() > 0.1
+    assert free.weights[6] == 5.0
+
+
+def test_what_tells_domains_apart_is_no_evidence():
+    """One domain has many twins among its pairs, and many photos; within a domain their number says nothing."""
+    rng, n = np.random.default_rng(0), 4000
+    domains = np.repeat([0, 1], n // 2)
+    seen = np.zeros((n, 9), np.float32)
+    seen[:, 7] = domains + rng.normal(0, 0.5, n)
+    samples = duplicates.Samples(seen, rng.random(n) < np.where(domains, 0.5, 0.05), domains)
+    assert abs(duplicates.train_siamese(samples, LEVELS, SIAMESE).head().weights[7]) < 0.3
 
 
 @pytest.mark.parametrize("adapt", [False, True])
@@ -106,8 +138,7 @@ def test_the_network_and_productcat_see_the_same_evidence_and_give_the_same_scor
     whole = detector.sets(embeddings(table, metric, [np.arange(len(table.items))]))
     vectors = {level: each * whole.lengths[level][:, None] for level, each in whole.vectors.items()}
     shares = whole.own.shares if adapt else np.zeros(len(table.items))
-    domain = duplicates.Domain(table, [(vectors, shares, 0.0)])
-    inputs = domain.batch(left, right, domain.ways[0])
+    inputs = duplicates.Domain(table, (vectors, shares, 0.0)).batch(left, right)
     pairs = np.indices((12, 12)).reshape(2, -1).T
     seen = evidence(*sets, pairs)
     np.testing.assert_allclose(np.asarray(network.evidence(inputs))[..., :-1].reshape(144, -1), seen, atol=2e-3)

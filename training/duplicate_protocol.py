@@ -136,10 +136,10 @@ class Fold:
         part = self.table.rows(known)
         self.bases = duplicates.bases(part, config)
         domains = duplicates.domains_of(part, self.bases, config)
-        network = duplicates.train_siamese(domains, list(self.bases), protocol.siamese, protocol.seed)
+        samples = duplicates.Samples.drawn(domains, list(self.bases), protocol.siamese, protocol.seed)
+        network = duplicates.train_siamese(samples, list(self.bases), protocol.siamese)
         self.metric = duplicates.metric_of(part, self.bases, network.head(), config)
-        samples = duplicates.samples(domains, list(self.bases), protocol.siamese, protocol.seed)
-        self.heads = {name: fit(*samples) for name, fit in HEADS.items()}
+        self.heads = {name: fit(samples.seen, samples.same) for name, fit in HEADS.items()}
         self.ways = {}
 
     def scores(self, domain, left, right):

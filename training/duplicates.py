@@ -1,15 +1,14 @@
 """Learns the metric between sets of photos: backgrounds without labels, the Siamese network from pairs.
 
-Two disjoint halves of an item's photos are a pair of duplicates, halves of two items of one domain are none. Each
-training domain is shown in two ways: as a place that nobody knows, in the space of all other domains, and as a
-catalogue that the detector was adapted to.
+Two disjoint sets of an item's photos are a pair of duplicates, sets of two items of one domain are none. Each training
+domain is a catalogue that is new to the detector: it is shown in the space of all other domains, adapted to it.
 """
 
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
+from productcat.duplicates import NEIGHBOURS
 from productcat.pair_figures import recall_at_precision
 from productcat.photo_evidence import TURNS, copy_evidence
 from productcat.progress import Progress
@@ -48,7 +47,7 @@ def bases(table, config):
 
 
 class Spaces:
-    """Photos projected for training: each domain as one that is unknown, and as a known catalogue.
+    """Photos projected for training: each domain as a catalogue that the detector was adapted to.
 
     Parameters
     ----------
@@ -61,38 +60,33 @@ class Spaces:
     def __init__(self, table, features, dimensions):
         self.table, self.features, self.dimensions = table, features, dimensions
 
-    def background(self, known, level):
-        """Of some rows. known : ndarray of shape (n_photos,), bool"""
-        part = self.table.rows(known)
-        return Background.of(self.features[level][known], part.weights)
-
-    def project(self, known, domain):
-        """All photos of a domain, by what `known` rows tell, and adapted to the domain's photos besides.
+    def project(self, domain):
+        """All photos of a domain, by what the other domains tell, adapted to the domain's photos.
 
         Returns
         -------
-        list of (vectors, shares, share)
-            vectors : dict, level → ndarray of shape (n_photos of the domain, dimensions), not scaled to length 1
-            shares : ndarray of shape (n_photos of the domain,), of the background that each photo is
-            share : how well the catalogue is known
+        vectors : dict, level → ndarray of shape (n_photos of the domain, dimensions)
+            Not scaled to length 1.
+        shares : ndarray of shape (n_photos of the domain,)
+            Of the background that each photo is.
+        share : float
+            How well the catalogue is known.
         """
         mine = self.table.domains == domain
         listings = self.table.rows(mine).weights * len(np.unique(self.table.items[mine]))
-        plain, adapted = {}, {}
+        others, vectors = self.table.rows(~mine).weights, {}
         for level, features in self.features.items():
-            background = self.background(known, level)
-            catalogue = background.adapted(features[mine], listings)
-            plain[level] = background.space(self.dimensions).project(features[mine])
-            adapted[level] = catalogue.space(self.dimensions).project(features[mine])
+            catalogue = Background.of(features[~mine], others).adapted(features[mine], listings)
+            vectors[level] = catalogue.space(self.dimensions).project(features[mine])
         share = known_share(listings.sum())
-        return [(plain, 0.0 * listings, 0.0), (adapted, share * listings / listings.sum(), share)]
+        return vectors, share * listings / listings.sum(), share
 
 
 class Domain:
-    """One domain's items, to draw batches of set pairs from."""
+    """One domain's items, to draw catalogues from. space : as `Spaces.project` gives it"""
 
-    def __init__(self, table, ways):
-        self.ways = ways
+    def __init__(self, table, space):
+        self.space = space
         self.rows = [np.flatnonzero(table.items == item) for item in np.unique(table.items)]
         little = table.thumbnails.astype(np.float32)
         lengths = np.maximum(np.linalg.norm(little, axis=1), 1e-6)
@@ -100,10 +94,10 @@ class Domain:
         self.copies = copy_evidence(np.max(turned, axis=0) / lengths[:, None] / lengths)
 
     def draw(self, config, rng):
-        """A batch of random sets, as `Siamese` takes it."""
+        """Two listings of each item, of random photos, as `Siamese` takes them."""
         chosen = rng.permutation(len(self.rows))[: config.items]
-        left, right = zip(*(self._halves(self.rows[item], config.most_photos, rng) for item in chosen), strict=True)
-        return self.batch(left, right, self.ways[rng.integers(len(self.ways))])
+        halves = [self._halves(self.rows[item], config.most_photos, rng) for item in chosen]
+        return self.batch(*zip(*halves, strict=True))
 
     def _halves(self, rows, most, rng):
         rows = rng.permutation(rows)
@@ -113,9 +107,9 @@ class Domain:
         sides = [side if rng.random() < 0.5 else side[: rng.integers(1, len(side) + 1)] for side in sides]
         return [side[:most] for side in sides]
 
-    def batch(self, left, right, way):
-        """What `Siamese` takes. left, right : sequences of ndarray of rows, one each item; way : of `ways`"""
-        vectors, shares, share = way
+    def batch(self, left, right):
+        """What `Siamese` takes. left, right : sequences of ndarray of rows, one each item"""
+        vectors, shares, share = self.space
         most = max(map(len, [*left, *right]))
         inputs = {"share": np.float32(share), "copies": best_of_sets(self.copies, left, right)}
         for side, sets in (("left", left), ("right", right)):
@@ -139,40 +133,76 @@ def best_of_sets(values, left, right):
     return np.maximum.reduceat(np.maximum.reduceat(picked, starts[0], axis=0), starts[1], axis=1)
 
 
-def train_siamese(domains, levels, config, seed=0):
-    """Train the network on batches of one domain each, all domains alike. domains : list of Domain → Siamese"""
-    keras.utils.set_random_seed(seed)
-    rng = np.random.default_rng(seed)
+@dataclass(frozen=True)
+class Samples:
+    """Pairs of listings to learn from: of each the most similar others in its catalogue, as `find` proposes them.
+
+    seen : ndarray of shape (n_pairs, n_evidence); same : ndarray of shape (n_pairs,), bool
+    domains : ndarray of shape (n_pairs,), int
+    """
+
+    seen: np.ndarray
+    same: np.ndarray
+    domains: np.ndarray
+
+    @classmethod
+    def drawn(cls, domains, levels, config, seed=0):
+        """domains : list of Domain"""
+        rng, network, drawn = np.random.default_rng(seed), Siamese(levels, config), []
+        prior = network.head().weights
+        with Progress("catalogues to learn from", len(domains) * config.catalogues, "catalogues") as progress:
+            for number, domain in enumerate(domains):
+                for _ in range(config.catalogues):
+                    seen = np.asarray(network.evidence(domain.draw(config, rng)))
+                    near = nearest(seen @ prior, NEIGHBOURS)
+                    same = np.eye(len(near), dtype=bool)[near]
+                    drawn.append((seen[near], same, np.full(len(same), number)))
+                    progress.advance(1)
+        return cls(*map(np.concatenate, zip(*drawn, strict=True)))
+
+
+def nearest(logits, k):
+    """Where a pair is among the k best of its row or of its column. (n, m) → (n, m), bool"""
+    least = [np.sort(logits, axis=axis).take([-min(k, logits.shape[axis])], axis) for axis in (0, 1)]
+    return (logits >= least[0]) | (logits >= least[1])
+
+
+def train_siamese(samples, levels, config):
+    """Fit the network by logistic regression, each weight with a normal prior: convex, so solved as it stands.
+
+    Every domain has an intercept of its own, and the network gets their mean. With one for all, whatever tells the
+    domains apart would pass for evidence: cars look alike, and come with many photos. `calibrated` sets the level.
+
+    samples : Samples → Siamese
+    """
+    from scipy.optimize import minimize
+    from scipy.special import expit
+
     network = Siamese(levels, config)
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(config.learning_rate, config.steps))
-    network.compile(optimizer, lambda same, logits: pair_loss(same, logits, config.contrast), jit_compile=False)
-    with Progress("Siamese network", config.steps, "batches") as progress:
-        for _ in range(config.steps):
-            inputs = domains[rng.integers(len(domains))].draw(config, rng)
-            loss = network.train_on_batch(inputs, np.eye(len(inputs["copies"]), dtype=np.float32)[..., None])
-            progress.advance(1, f"loss {float(np.ravel(loss)[0]):.3f}")
+    n_evidence, n_domains = samples.seen.shape[1], samples.domains.max() + 1
+    start = np.append(network.head().weights, np.full(n_domains, network.head().bias))
+    free = np.append(network.learnt, np.ones(n_domains))
+    seen, signs = samples.seen.astype(np.float64), np.where(samples.same, 1.0, -1.0)
+    weights = 1 / (n_domains * np.bincount(samples.domains)[samples.domains])
+
+    def loss(values):
+        margins = signs * (seen @ values[:n_evidence] + values[n_evidence:][samples.domains])
+        slopes = -weights * signs * expit(-margins)
+        slopes = np.append(slopes @ seen, np.bincount(samples.domains, slopes))
+        pull = config.l2 * (values - start)
+        return weights @ np.logaddexp(0, -margins) + pull @ (values - start) / 2, free * (slopes + pull)
+
+    tight = {"maxiter": 5000, "maxfun": 5000, "ftol": 1e-13, "gtol": 1e-8}
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options=tight).x
+    network.counting.assign(found[:n_evidence])
+    network.bias.assign(found[n_evidence:].mean())
     return network
 
 
-def pair_loss(same, logits, contrast):
-    """Cross-entropy of all pairs, duplicates and others alike in weight, and of each listing's choice of its twin.
-
-    same, logits : tensors of shape (n, n, 1); `same` is the identity.
-    """
-    ops = keras.ops
-    same, logits = same[..., 0], logits[..., 0]
-    number = ops.cast(ops.shape(logits)[0], "float32")
-    weights = same / number + (1 - same) / ops.maximum(number * (number - 1), 1.0)
-    pairs = ops.sum(weights * (ops.softplus(logits) - same * logits)) / 2
-    choices = [ops.sum(same * ops.log_softmax(logits, axis=axis)) / number for axis in (0, 1)]
-    return (1 - contrast) * pairs - contrast * sum(choices) / 2
-
-
 def domains_of(table, known_bases, config):
-    """The domains of a table, each projected as unknown and as adapted to. → list of Domain"""
+    """The domains of a table, each as a catalogue that is new. → list of Domain"""
     spaces = Spaces(table, table.features(known_bases), config.dimensions)
-    names = np.unique(table.domains)
-    return [Domain(table.rows(table.domains == name), spaces.project(table.domains != name, name)) for name in names]
+    return [Domain(table.rows(table.domains == name), spaces.project(name)) for name in np.unique(table.domains)]
 
 
 def metric_of(table, known_bases, head, config, threshold=0.5, compared=None):
@@ -183,27 +213,6 @@ def metric_of(table, known_bases, head, config, threshold=0.5, compared=None):
         for name, each in table.features(known_bases).items()
     }
     return SetMetric(levels, head, threshold, compared=compared)
-
-
-def samples(domains, levels, config, seed, batches=100):
-    """Evidence of random pairs, for heads that learn from rows.
-
-    Returns
-    -------
-    evidence : ndarray of shape (n_pairs, n_evidence)
-    same : ndarray of shape (n_pairs,), bool
-        All duplicates of each batch, and as many others again as hardest by their means, and as many at random.
-    """
-    rng, network, rows, labels = np.random.default_rng(seed), Siamese(levels, config), [], []
-    for _ in range(batches):
-        seen = np.asarray(network.evidence(domains[rng.integers(len(domains))].draw(config, rng)))
-        same = np.eye(len(seen), dtype=bool)
-        hardest = np.argmax(np.where(same, -np.inf, seen[..., 0]), axis=1)
-        taken = same | (rng.random(same.shape) < 1 / len(same))
-        taken[np.arange(len(same)), hardest] = True
-        rows.append(seen[taken])
-        labels.append(same[taken])
-    return np.concatenate(rows), np.concatenate(labels)
 
 
 def calibrated(head, seen, same, precision):

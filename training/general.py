@@ -27,7 +27,7 @@ from training.commands import FOLDER_OPTIONS, mistakes_in_one_line, write_figure
 from training.config import load_config
 from training.datasets import DataConfig, load_dataset
 from training.duplicate_protocol import Protocol, candidates, compared, report
-from training.duplicates import MetricConfig, bases, calibrated, domains_of, metric_of, train_siamese
+from training.duplicates import MetricConfig, Samples, bases, calibrated, domains_of, metric_of, train_siamese
 from training.export import compare, export_float, quantize, run_all
 from training.image_model import ImageConfig, build
 from training.item_photos import describe_items, read_items, readable_of
@@ -39,7 +39,7 @@ CLASSES = Path(__file__).parent / "imagenet_classes.json"
 CALIBRATION_PHOTOS = 256
 """So many photos give the ranges of int8 activations."""
 
-METHOD = 3
+METHOD = 4
 """Of the comparison of sets. Raise it when the same settings give other figures, so that none are read from before."""
 
 
@@ -124,7 +124,7 @@ class General:
         }
         manifest = {"duplicates": {"learnt_with": text, "threshold": metric.threshold, **means}}
         if self.given:
-            write_bundle(to, self.given.manifest | manifest, lambda folder: self.add_to_copy(folder, metric))
+            self.copy(to, manifest, metric)
         else:
             classes = [{"name": name, "parents": {}} for name in json.loads(CLASSES.read_text("utf-8"))]
             titles = self.titles([each["name"] for each in classes])
@@ -161,15 +161,23 @@ class General:
         figures, seen, same, catalogues = json.loads(done.read_text("utf-8"))
         return figures, np.array(seen), np.array(same), [Catalogue(**each) for each in catalogues]
 
-    def add_to_copy(self, folder, metric):
-        """The given bundle's files, and the metric."""
-        self.given.copy_files(folder)
-        metric.save(folder / "duplicates")
+    def copy(self, to, manifest, metric):
+        """Write the given bundle's files and manifest, and the metric with what the manifest says of it."""
+
+        def fill(folder):
+            self.given.copy_files(folder)
+            metric.save(folder / "duplicates")
+
+        if self.config.description != self.given.manifest.get("description"):
+            manifest["duplicates"]["description"] = self.config.description
+        write_bundle(to, self.given.manifest | manifest, fill)
 
     def metric(self, table, seen, same):
         """Learn from all photos, and calibrate on held-out pairs. → SetMetric"""
         config, known = self.config.metric, bases(table, self.config.metric)
-        network = train_siamese(domains_of(table, known, config), list(known), self.config.siamese, self.config.seed)
+        siamese, levels = self.config.siamese, list(known)
+        samples = Samples.drawn(domains_of(table, known, config), levels, siamese, self.config.seed)
+        network = train_siamese(samples, levels, siamese)
         head, threshold = calibrated(network.head(), seen, same, config.precision)
         return metric_of(table, known, head, config, threshold, compared(self.items))
 

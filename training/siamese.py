@@ -23,20 +23,18 @@ FAR = -1e4
 class SiameseConfig:
     """Settings of the Siamese network; the `[siamese]` table of a training configuration.
 
-    steps: batches, each of all pairs of `items` items of one domain. most_photos: of a set in training.
-    prior: what the means of each level count before training, and copy_prior what copied photos count; with a low
-    `learning_rate` training stays near them, which matters, since the domains to learn from are few.
-    contrast: weight of the contrastive loss, in which each listing picks its twin among the others (InfoNCE, van den
-    Oord et al. 2018); the rest is the cross-entropy of pairs.
+    catalogues: drawn of each domain, each of two listings of `items` items at most. most_photos: of a listing there.
+    prior: what the means of each level count before training, and copy_prior what copied photos count, which is not
+    learnt: items are shown in two ways there, seldom copied. l2: times half the squared distance from these priors is
+    added to the mean cross-entropy, which matters where the domains to learn from are few.
     """
 
-    steps: int = 200
-    items: int = 64
-    most_photos: int = 6
+    catalogues: int = 6
+    items: int = 300
+    most_photos: int = 4
     prior: tuple[float, ...] = (10.0, 3.0)
     copy_prior: float = 3.0
-    learning_rate: float = 3e-3
-    contrast: float = 0.9
+    l2: float = 3e-6
 
 
 class Siamese(keras.Model):
@@ -52,6 +50,7 @@ class Siamese(keras.Model):
         self.levels = list(levels)
         # of each level the means, the best photos, all photos; then copies, the numbers of photos, the share
         start = np.array([value for each in config.prior for value in (each, 0.0, 0.0)], np.float32)
+        self.learnt = np.append(np.ones(len(start)), [0.0, 1.0, 0.0])
         start = np.append(start, np.float32([config.copy_prior, 0.0, 0.0]))
         self.counting = self.add_weight(shape=start.shape, initializer="zeros", name="counting")
         self.counting.assign(start)
