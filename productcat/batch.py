@@ -119,6 +119,7 @@ def _written(categorizer, listings, target):
             following = list(islice(listings, len(lines)))
             found = _same_listings(lines, following, target, count)
             if len(lines) < BATCH:
+                batch, predictions = batch + following, predictions + found
                 listings = chain(following, listings)
                 break
             batch, predictions = following, found

@@ -17,6 +17,7 @@ from productcat.photo_sets import photo_means
 from productcat.projections import PREFIXES, Category, CategoryProjections, prototype_of
 from productcat.title_model import TitleModel
 from productcat.title_words import WordBags
+from productcat.wording import is_unicode
 
 BATCH = 64
 """Listings handled at a time: an iterable may be longer than memory."""
@@ -72,10 +73,8 @@ class Categorizer:
             The bundle is missing, damaged, or of another format.
         """
         opened = Bundle.open(bundle)
-        models = [
-            model.load(opened.part(part)) if opened.has(part) else None
-            for model, part in ((ImageModel, "image"), (TitleModel, "title"))
-        ]
+        kinds = (ImageModel, "image"), (TitleModel, "title")
+        models = [model.load(opened.part(part)) if opened.has(part) else None for model, part in kinds]
         if models == [None, None]:
             raise BundleError(f"bundle {opened.path}: neither image nor title model in it; use a bundle with one")
         rule = opened.setting("decision_rule")
@@ -228,13 +227,14 @@ class Categorizer:
 
     def _category(self, name, examples, description):
         """What is known of a category. → Category"""
-        if not isinstance(name, str) or not name.strip():
-            raise ListingError(f"category {name!r}: a category needs a name")
+        if not isinstance(name, str) or not name.strip() or not is_unicode(name):
+            raise ListingError(f"category {name!r}: a category needs a name, in UTF-8")
         sight = self.look(examples := list(only(Listing, examples)))
         known = _evident(combined(sight, self.ensemble))
         named = self._named(text := f"{name} {description}".strip())
         if examples and not len(known):
-            raise ListingError(f"category {name!r}: none of its examples can be read; give {self._wanted()}")
+            why = "none of its examples has a photo that can be read or a title with a known word"
+            raise ListingError(f"category {name!r}: {why}; give {self._wanted()}")
         if not len(known) and not len(named):
             why = "the title model knows no word of its name" if self.title_model else "there is no title model here"
             raise ListingError(f"category {name!r}: {why}; give {self._wanted()}")

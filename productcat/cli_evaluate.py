@@ -193,7 +193,7 @@ def _scored(bundle, threshold, table, pairs, side, adapt):
 
 
 def _pair_notes(found, problems, side):
-    missing = f"left out, since {counted(len(found.missing), 'listing')} of theirs are not in the file"
+    missing = f"left out, since {counted(len(found.missing), 'listing')} of theirs cannot be found in the file"
     notes = [(side.count, "row", "that cannot be used"), (found.n_left_out, "pair", missing)]
     notes += [(len(problems), "photo", "that cannot be read, or listing without any")]
     return [f"{counted(count, noun)} {what}" for count, noun, what in notes if count]

@@ -172,7 +172,7 @@ def _print_one(find, photos, as_json, problems, threshold):
         return UNUSABLE  # what is wrong with the photos is said
     if as_json:
         found = [{"id": pair.right, "score": round(pair.score, 6)} for pair in pairs]
-        console.print_json({"duplicates": found, "problems": problems})
+        console.print_json({"duplicates": found, "threshold": threshold, "problems": problems})
     else:
         marks = ["  a duplicate" if pair.score >= threshold else "" for pair in pairs]
         lines = [f"{100 * pair.score:5.1f} %  {pair.right}{mark}" for pair, mark in zip(pairs, marks, strict=True)]

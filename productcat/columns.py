@@ -87,14 +87,18 @@ class Columns:
         if self.photo_pattern:
             found.pop("photos", None)
         elif "photos" not in found:
-            for column in (each.strip() for each in header if any(word in each.lower() for word in PICTURES)):
-                warnings.warn(
-                    f"{name}: column {column!r} is not read, since none is called {' or '.join(self.names('photos'))}; "
-                    f"if it has photos, rename it, or name it in Columns (--columns photos={column})",
-                    UserWarning,
-                    stacklevel=2,
-                )
+            self.tell_of_pictures(header, name, "column")
         return found
+
+    def tell_of_pictures(self, keys, name, noun):
+        """Warn of columns of a table, or keys of objects, that look like photos where none has their role."""
+        for key in (each.strip() for each in keys if any(word in each.lower() for word in PICTURES)):
+            warnings.warn(
+                f"{name}: {noun} {key!r} is not read, since none is called {' or '.join(self.names('photos'))}; "
+                f"if it has photos, rename it, or name it in Columns (--columns photos={key})",
+                UserWarning,
+                stacklevel=3,
+            )
 
 
 def way_out(header, option="--columns"):

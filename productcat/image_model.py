@@ -12,6 +12,9 @@ import numpy as np
 
 from productcat.errors import BundleError
 
+# Read by the runtime when it is loaded. Without it, it keeps notes of every model on disk and sends them to its makers.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 DISTRIBUTION = "distribution"
 SETTINGS, GRAPH = "settings.json", "model.onnx"
 

@@ -118,6 +118,8 @@ class ListingIndex:
             for each in self.detector.embed(_named(some)):
                 if len(each):
                     waiting[each.id] = each  # the last of an id counts
+                elif each.id in self:
+                    warnings.warn(f"listing {each.id!r}: what the index has of it stays", UserWarning, stacklevel=2)
             if len(waiting) >= TRANSACTION:
                 count += self._put(waiting)
                 waiting = {}
@@ -210,8 +212,7 @@ class ListingIndex:
 
     def _search(self, detector, embeddings, k):
         proposed = [self._proposed(each, k) if len(each) else [] for each in embeddings]
-        known = self._embeddings({id for ids in proposed for id in ids})
-        found = []
+        known, found = self._embeddings({id for ids in proposed for id in ids}), []
         for each, ids in zip(embeddings, proposed, strict=True):
             candidates = [known[id] for id in ids if id in known]
             scores = detector.score_matrix([each], candidates)[0] if candidates else np.empty(0)
@@ -294,5 +295,6 @@ def _make(path, detector):
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     except (OSError, SafetensorError, RuntimeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise ListingError(f"index {path}: cannot be made ({why}); choose another folder") from None
+        if not (path / SPACE).exists():  # else another process has just made it
+            why = getattr(error, "strerror", None) or error
+            raise ListingError(f"index {path}: cannot be made ({why}); choose another folder") from None

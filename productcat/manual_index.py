@@ -13,15 +13,15 @@ ADD = f"""Put listings into an index; it is made if it is not there. A listing w
   cat listings.jsonl | productcat index add catalogue --from -
 
 Listings are CSV, JSON Lines, Parquet, .lst, or a folder <label>/<name>.jpg, with columns as for predict. A listing
-without a photo that can be read is left out. The run may be killed at any time: what it has put in is there, and
---resume passes over the ids that are.
+without a photo that can be read is left out, and what is there under its id stays. The run may be killed at any time:
+what it has put in is there, and --resume passes over the ids that are.
 
 {EXIT_CODES}"""
 REMOVE = f"""Remove listings from an index, by their ids. Ids that are not there are named.
 
 \b
   productcat index remove catalogue 17 18
-  cut -d, -f1 sold.csv | productcat index remove catalogue -
+  tail -n +2 sold.csv | cut -d, -f1 | productcat index remove catalogue -
 
 {EXIT_CODES}"""
 SEARCH = f"""Find the likely duplicates of a listing, or of a file of listings, in an index.

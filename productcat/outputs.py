@@ -9,11 +9,13 @@ from pathlib import Path
 from productcat.errors import ListingError
 
 
-def refuse_existing(target, way_out="go on with it (--resume), or give another name"):
-    """Raise ListingError when there is a file already."""
+def refuse_existing(target, way_out=None):
+    """Raise ListingError when there is a file or a folder already."""
     target = Path(target)
+    if target.is_dir() and not way_out:
+        raise ListingError(f"{target}: a folder; give the name of a file")
     if target.is_file() or target.is_dir():
-        raise ListingError(f"{target}: exists already; {way_out}")
+        raise ListingError(f"{target}: exists already; {way_out or 'go on with it (--resume), or give another name'}")
 
 
 def refuse_bundle(target):

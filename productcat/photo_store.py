@@ -67,9 +67,10 @@ def _told(doing):
                 return method(store, *arguments, **options)
             except (RuntimeError, ValueError, OSError) as error:
                 said = f"{error}".partition("\n")[0].partition(", /")[0][:200]
-                raise ProductcatError(
-                    f"index {store.path}: cannot be {doing} ({said}); if that stays so, make it anew"
-                ) from error
+                way_out = "if that stays so, make it anew"
+                if "Permission denied" in said:  # LanceDB has no error of its own for it
+                    way_out = "get the right to read and to write all of that folder"
+                raise ProductcatError(f"index {store.path}: cannot be {doing} ({said}); {way_out}") from error
 
         return wrapped
 

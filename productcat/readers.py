@@ -18,8 +18,8 @@ from pathlib import Path
 from productcat.columns import BadRow, Columns
 from productcat.errors import ListingError
 from productcat.listing import Listing
-from productcat.tables import EVIDENCE, STREAMED, detect, folder_rows, is_unicode, parquet_file, rows
-from productcat.wording import either
+from productcat.tables import EVIDENCE, STREAMED, detect, folder_rows, parquet_file, rows
+from productcat.wording import either, is_unicode
 
 SEPARATOR = "|"
 PUBLISHED_PATTERN = "images/{id}.jpg"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from productcat.columns import ROLES, BadRow, Columns, Row, way_out
 from productcat.errors import ListingError
-from productcat.wording import counted, either
+from productcat.wording import counted, either, is_unicode
 
 FORMATS = ("csv", "jsonl", "parquet", "lst", "folders")
 STREAMED = ("csv", "jsonl", "lst")
@@ -66,15 +66,6 @@ def _folder_format(path, format):
 
 def _text_format(start):
     return "jsonl" if start.lstrip("\ufeffï»¿ \t\r\n").startswith(("{", "[")) else "csv"
-
-
-def is_unicode(text):
-    """Whether a string read here was UTF-8 in the file."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def rows(path, columns, format=None):
@@ -193,14 +184,16 @@ def _remembered(lines, again, read):
 
 
 def _header(record, name):
+    if record[0].startswith("PAR1"):
+        raise ListingError(f"{name}: Parquet, which cannot be read from a stream; give the path of a file")
     if any("\0" in each or not is_unicode(each) for each in record):
         raise ListingError(f"{name}: not UTF-8 text; save the table as CSV in UTF-8")
     return record
 
 
 def json_rows(lines, columns, name):
-    """Rows of JSON Lines. A key that no row has is a warning after the last row, if `columns` names it."""
-    seen, matched = set(), lru_cache(columns.matched)  # most objects have the keys of the one before
+    """Rows of JSON Lines. Keys that are wanted and not there, or there and not wanted, are warnings after the last."""
+    seen, there, matched = set(), set(), lru_cache(columns.matched)  # most objects have the keys of the one before
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -217,7 +210,15 @@ def json_rows(lines, columns, name):
             yield BadRow(number, f"no key {either(EVIDENCE)}; {way_out(found)}", line)
             continue
         seen |= keys.keys()
+        there |= found.keys()
         yield Row(number, {role: found[key] for role, key in keys.items()}, line)
+    _tell_of_keys(seen, there, columns, name)
+
+
+def _tell_of_keys(seen, there, columns, name):
+    """seen: roles that some row has; there: keys that some row has."""
+    if "photos" not in seen and not columns.photo_pattern:
+        columns.tell_of_pictures(sorted(there), name, "key")
     for role in ROLES:
         if role not in seen and getattr(columns, role) != getattr(Columns, role):
             key = " or ".join(columns.names(role))

@@ -17,3 +17,12 @@ def perhaps(name, known):
     """A question for the name that was meant, "" where none is alike."""
     alike = difflib.get_close_matches(name, known, 1)
     return f"is it {alike[0]!r}?" if alike else ""
+
+
+def is_unicode(text):
+    """Whether a string read here was UTF-8 in the file."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

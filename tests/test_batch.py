@@ -91,6 +91,18 @@ def test_going_on_with_other_listings_is_refused_and_the_file_left_alone(categor
     assert whole.read_bytes() == before
 
 
+@pytest.mark.parametrize("n", [1, 20])
+def test_a_file_smaller_than_a_batch_is_compared_too(categorizer, listings, tmp_path, n):
+    path = tmp_path / "few.jsonl"
+    write(categorizer, listings[:n], path)
+    before = path.read_bytes()
+    with pytest.raises(ListingError, match="made with another bundle or other photos"):
+        write(categorizer, [Listing(each.id) for each in listings[:n]], path, resume=True)
+    assert path.read_bytes() == before
+    write(categorizer, listings[:n], path, resume=True)
+    assert path.read_bytes() == before
+
+
 def test_going_on_with_another_rule_is_refused(categorizer, listings, whole):
     other = copy(categorizer)
     other.rules = {kind: replace(rule, assign_at=1.0) for kind, rule in categorizer.rules.items()}

@@ -140,6 +140,24 @@ def test_argument_file_and_standard_input_agree(workplace):
     assert file.stdout.count(b"\n") == 3
 
 
+def test_parquet_from_standard_input_is_refused_and_the_way_out_said(workplace):
+    content = b"PAR1" + bytes(range(256))
+    done = subprocess.run([*PROGRAM, "predict", "--from", "-"], env=environment(), input=content, capture_output=True)
+    assert done.returncode == console.UNUSABLE
+    assert b"Parquet, which cannot be read from a stream; give the path of a file" in done.stderr
+
+
+def test_a_prediction_leaves_nothing_in_the_home_folder(workplace):
+    """The runtime of networks would keep notes there, and send them to its makers."""
+    home = workplace / "home"
+    home.mkdir()
+    variables = environment(HOME=str(home))
+    variables.pop("ORT_DISABLE_TELEMETRY", None)  # this process has it from productcat
+    command = [*PROGRAM, "predict", "--from", "listings.csv"]
+    subprocess.run(command, env=variables, capture_output=True, check=True)
+    assert list(home.rglob("*")) == []
+
+
 def test_bad_rows_go_to_the_side_file_with_number_and_reason(run, workplace):
     with open(workplace / "listings.csv", "a") as stream:
         stream.write("1,again,\n5,too,many,fields\n6,,missing.jpg\n")
@@ -181,6 +199,9 @@ def test_an_existing_output_is_refused_and_gone_on_with_when_asked(run, workplac
     code, _, errors = run("predict", "--from", "listings.csv", "--to", "out.jsonl")
     assert code == console.UNUSABLE
     assert one_line(errors) == "out.jsonl: exists already; go on with it (--resume), or give another name"
+    (workplace / "folder").mkdir()
+    _, _, errors = run("predict", "--from", "listings.csv", "--to", "folder")
+    assert one_line(errors) == "folder: a folder; give the name of a file"
     (workplace / "out.jsonl").write_bytes(whole[:-20])
     assert run("predict", "--from", "listings.csv", "--to", "out.jsonl", "--resume")[0] == 0
     assert (workplace / "out.jsonl").read_bytes() == whole

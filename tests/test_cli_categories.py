@@ -170,7 +170,7 @@ def test_a_category_whose_photos_cannot_be_read_is_an_error_and_nothing_is_writt
     named, refused = errors.splitlines()
     assert code == console.UNUSABLE
     assert named == "productcat: listing 'Mats, row 3': none.jpg: no such file; check the path"
-    assert refused.startswith("productcat: mats.csv: category 'Mats': none of its examples can be read; give examples")
+    assert refused.startswith("productcat: mats.csv: category 'Mats': none of its examples has a photo that can be")
     assert not (workplace / "new").exists()
 
 

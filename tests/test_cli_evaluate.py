@@ -215,7 +215,7 @@ def test_pairs_that_cannot_be_used_are_named(run, workplace):
         "odd.csv, row 14: no label; write 1 or yes for the same item, 0 or no for different items",
         "listing 'gone': not in listings.csv; its pairs are left out",
         "report/report.html: evaluated on 9 pairs; 5 rows that cannot be used; "
-        "1 pair left out, since 1 listing of theirs are not in the file",
+        "1 pair left out, since 1 listing of theirs cannot be found in the file",
     ]
 
 

@@ -92,6 +92,10 @@ def test_a_search_by_photos_prints_probabilities_and_ids(run, catalogue):
     found = json.loads(run("search", catalogue, "front.jpg", "back.jpg", "-k", "3", "--json")[1])
     assert [each["id"] for each in found["duplicates"]] == [line.split()[2] for line in lines]
     assert found["problems"] == []
+    assert all(
+        (each["score"] >= found["threshold"]) == ("a d" in line)
+        for each, line in zip(found["duplicates"], lines, strict=True)
+    )
 
 
 def test_what_is_a_duplicate_depends_on_how_much_the_index_holds(run, catalogue, monkeypatch):
@@ -162,6 +166,16 @@ def test_what_cannot_be_read_is_named_and_left_out(run, workplace):
         "1 bad row, named above"
     )
     assert counts(run) == (2, 2)
+
+
+def test_a_listing_that_lost_its_photos_is_still_in_the_index_and_that_is_said(run, catalogue, workplace):
+    (workplace / "again.csv").write_text("id,photos\n17,\n99,\n")
+    code, _, errors = run("add", catalogue, "--from", "again.csv")
+    said = "productcat: listing '17': what the index has of it stays"
+    assert code == console.SOME_BAD
+    assert errors.splitlines().count(said) == 1
+    assert errors.count("stays") == 1
+    assert counts(run) == (6, 12)
 
 
 def test_bad_rows_and_photos_go_to_a_side_file_that_is_given(run, workplace):

@@ -24,6 +24,7 @@ from productcat import (
     photo_store,
 )
 from productcat.embedding import Embedding
+from productcat.photo_store import PhotoStore
 from productcat.search_space import OTHERS, ROW, SearchSpace
 from productcat.set_metric import Level
 from productcat.whitening import Background
@@ -97,6 +98,18 @@ def made_up(detector, n_listings, seed=0):
 def test_what_is_put_in_is_there_bit_by_bit_also_when_opened_again(detector, full, embeddings):
     assert_holds(full, embeddings)
     assert_holds(ListingIndex.open(full.path, detector), embeddings)
+
+
+def test_an_index_that_another_process_makes_at_the_same_time_is_opened(detector, embeddings, tmp_path, monkeypatch):
+    def create(*arguments, alone=PhotoStore.create):
+        monkeypatch.undo()
+        ListingIndex.open(tmp_path / "index", detector).add(embeddings[:2])
+        alone(*arguments)
+
+    monkeypatch.setattr(PhotoStore, "create", create)
+    late = ListingIndex.open(tmp_path / "index", detector)
+    assert late.add(embeddings[2:4]) == 2
+    assert_holds(late, embeddings[:4])
 
 
 def test_listings_and_their_embeddings_are_put_in_alike(empty, listings, embeddings):
@@ -197,7 +210,8 @@ def test_fewer_than_one_duplicate_is_refused(full):
 
 
 def test_a_listing_without_a_readable_photo_is_named_and_what_is_there_under_its_id_stays(full, embeddings):
-    with pytest.warns(UserWarning, match=r"listing 'item-0': photo of 8 bytes.* never a duplicate"):
+    unreadable = pytest.warns(UserWarning, match=r"listing 'item-0': photo of 8 bytes.* never a duplicate")
+    with unreadable, pytest.warns(UserWarning, match="listing 'item-0': what the index has of it stays"):
         assert full.add([Listing("item-0", photos=(b"no photo",))]) == 0
     assert_holds(full, embeddings)
 

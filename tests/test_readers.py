@@ -371,6 +371,18 @@ def test_reading_is_lazy(write):
     assert count_rows(path) == 100_000
 
 
+def test_a_key_that_looks_like_photos_and_is_not_read_is_named(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": "1", "title": "a bag", "picture": "1.jpg"}\n{"id": "2", "title": "a hat"}\n', "utf-8")
+    with pytest.warns(UserWarning, match=r"a.jsonl: key 'picture' is not read.*--columns photos=picture"):
+        assert len(list(read_listings(path))) == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(read_listings(path, Columns(photos="picture")))
+        path.write_text('{"id": "1", "photo": "2.jpg", "picture": "1.jpg"}\n{"id": "2", "title": "a hat"}\n', "utf-8")
+        list(read_listings(path))
+
+
 def test_a_column_that_looks_like_photos_and_is_not_read_is_named(tmp_path):
     (tmp_path / "a.csv").write_text("id,title,Picture_file\n1,a bag,1.jpg\n", "utf-8")
     with pytest.warns(UserWarning, match=r"column 'Picture_file' is not read.*--columns photos=Picture_file"):
