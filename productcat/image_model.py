@@ -12,9 +12,6 @@ import numpy as np
 
 from productcat.errors import BundleError
 
-# Read by the runtime when it is loaded. Without it, it keeps notes of every model on disk and sends them to its makers.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
 DISTRIBUTION = "distribution"
 SETTINGS, GRAPH = "settings.json", "model.onnx"
 
@@ -64,8 +61,7 @@ class ImageModel:
     def session(self):
         """The onnxruntime.InferenceSession."""
         if self._session is None:
-            import onnxruntime
-
+            onnxruntime = runtime()
             if not self.graph.is_file():
                 raise BundleError(f"{self.graph}: the bundle is not there any more; load one that stays")
             options = onnxruntime.SessionOptions()
@@ -75,3 +71,11 @@ class ImageModel:
                 options.intra_op_num_threads = len(os.sched_getaffinity(0))
             self._session = onnxruntime.InferenceSession(str(self.graph), options, providers=["CPUExecutionProvider"])
         return self._session
+
+
+def runtime():
+    """ONNX Runtime. Without the variable, read when it is loaded, it notes every model on disk and tells its makers."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime

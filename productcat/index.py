@@ -233,8 +233,7 @@ class ListingIndex:
 
     def _embeddings(self, ids):
         """Of listings of the index. → dict, id → Embedding"""
-        widths = [len(mean) for mean in self.space.means.values()]
-        found = {}
+        found, widths = {}, [len(mean) for mean in self.space.means.values()]
         for id, (features, thumbnails) in self.store.photos(list(ids)).items():
             parts = np.split(features, np.cumsum(widths)[:-1], axis=1)
             found[id] = Embedding(id, dict(zip(self.space.means, parts, strict=True)), thumbnails)
@@ -272,12 +271,13 @@ def _size(path):
 
 
 def _make(path, detector):
-    """Make an empty index, whole or not at all; in a folder that is there already, its description comes last."""
+    """Make an empty index, whole or not at all, unless another process does; the description comes last."""
     from safetensors import SafetensorError
 
-    there = path.exists()
     try:
-        if there and any(not each.name.startswith(f".{path.name}-") for each in path.iterdir()):
+        there = path.exists()
+        names = {each.name for each in path.iterdir() if not each.name.startswith(f".{path.name}-")} if there else ()
+        if names and SPACE not in names:
             raise ProductcatError(f"index {path}: no {SPACE} in it; give the folder of an index, or a new one")
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path if there else path.parent))
@@ -295,6 +295,6 @@ def _make(path, detector):
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     except (OSError, SafetensorError, RuntimeError) as error:
-        if not (path / SPACE).exists():  # else another process has just made it
+        if not (path / SPACE).exists():
             why = getattr(error, "strerror", None) or error
             raise ListingError(f"index {path}: cannot be made ({why}); choose another folder") from None

@@ -68,7 +68,7 @@ def _told(doing):
             except (RuntimeError, ValueError, OSError) as error:
                 said = f"{error}".partition("\n")[0].partition(", /")[0][:200]
                 way_out = "if that stays so, make it anew"
-                if "Permission denied" in said:  # LanceDB has no error of its own for it
+                if "Permission denied" in str(error):  # LanceDB has no error of its own for it
                     way_out = "get the right to read and to write all of that folder"
                 raise ProductcatError(f"index {store.path}: cannot be {doing} ({said}); {way_out}") from error
 

@@ -185,7 +185,7 @@ def _remembered(lines, again, read):
 
 def _header(record, name):
     if record[0].startswith("PAR1"):
-        raise ListingError(f"{name}: Parquet, which cannot be read from a stream; give the path of a file")
+        raise ListingError(f"{name}: Parquet, expected text; give the path of a .parquet file, or save it as CSV")
     if any("\0" in each or not is_unicode(each) for each in record):
         raise ListingError(f"{name}: not UTF-8 text; save the table as CSV in UTF-8")
     return record

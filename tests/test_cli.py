@@ -144,7 +144,7 @@ def test_parquet_from_standard_input_is_refused_and_the_way_out_said(workplace):
     content = b"PAR1" + bytes(range(256))
     done = subprocess.run([*PROGRAM, "predict", "--from", "-"], env=environment(), input=content, capture_output=True)
     assert done.returncode == console.UNUSABLE
-    assert b"Parquet, which cannot be read from a stream; give the path of a file" in done.stderr
+    assert b"Parquet, expected text; give the path of a .parquet file, or save it as CSV" in done.stderr
 
 
 def test_a_prediction_leaves_nothing_in_the_home_folder(workplace):

@@ -1,5 +1,6 @@
 """A catalogue on disk: what is put in is found, is replaced, is removed, and outlives a kill."""
 
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,6 @@ from productcat import (
     photo_store,
 )
 from productcat.embedding import Embedding
-from productcat.photo_store import PhotoStore
 from productcat.search_space import OTHERS, ROW, SearchSpace
 from productcat.set_metric import Level
 from productcat.whitening import Background
@@ -100,13 +100,21 @@ def test_what_is_put_in_is_there_bit_by_bit_also_when_opened_again(detector, ful
     assert_holds(ListingIndex.open(full.path, detector), embeddings)
 
 
-def test_an_index_that_another_process_makes_at_the_same_time_is_opened(detector, embeddings, tmp_path, monkeypatch):
-    def create(*arguments, alone=PhotoStore.create):
+@pytest.mark.parametrize("moment", ["productcat.index._make", "productcat.photo_store.PhotoStore.create"])
+@pytest.mark.parametrize("there", [True, False])
+def test_an_index_that_another_process_makes_at_the_same_time_is_opened(
+    detector, embeddings, tmp_path, monkeypatch, moment, there
+):
+    if there:
+        (tmp_path / "index").mkdir()
+    alone = pkgutil.resolve_name(moment)
+
+    def late_by_one_process(*arguments):
         monkeypatch.undo()
         ListingIndex.open(tmp_path / "index", detector).add(embeddings[:2])
         alone(*arguments)
 
-    monkeypatch.setattr(PhotoStore, "create", create)
+    monkeypatch.setattr(moment, late_by_one_process)
     late = ListingIndex.open(tmp_path / "index", detector)
     assert late.add(embeddings[2:4]) == 2
     assert_holds(late, embeddings[:4])
@@ -385,6 +393,16 @@ def test_a_lost_file_of_photos_is_told_in_one_line(full, embeddings):
         each.unlink()
     with pytest.raises(ProductcatError, match=r"^index .*: cannot be read \(.*\); if that stays so, make it anew$"):
         full.search(embeddings[:1], adapt=False)
+
+
+def test_what_may_not_be_read_is_no_reason_to_make_an_index_anew(detector, full, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("lance error: " + 300 * "x" + ": Permission denied (os error 13)")
+
+    monkeypatch.setattr("lancedb.connect", refuse)
+    way_out = "get the right to read and to write all of that folder"
+    with pytest.raises(ProductcatError, match=rf"^index .*: cannot be read \(.*x\); {way_out}$"):
+        ListingIndex.open(full.path, detector)
 
 
 def test_an_index_of_a_later_layout_is_refused(detector, full, monkeypatch):

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from productcat.image_model import DISTRIBUTION, GRAPH, SETTINGS, ImageModel
+from productcat.image_model import DISTRIBUTION, GRAPH, SETTINGS, ImageModel, runtime
 from training.metrics import top_k
 from training.weights import WEIGHTS, compact, save_tensors, values_of
 
@@ -190,6 +190,7 @@ def quantize(source, path, photos):
     photos : ndarray of shape (n, height, width, 3), dtype uint8
         Training photos; some hundred give stable ranges.
     """
+    runtime()
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
