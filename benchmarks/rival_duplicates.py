@@ -15,8 +15,7 @@ from productcat import DuplicateDetector, Listing
 from productcat.bundle import Bundle, sha256
 from productcat.image_model import ImageModel
 from training.config import load_config
-from training.duplicate_protocol import Protocol, report, untrained
-from training.duplicates import best_of_sets
+from training.duplicate_protocol import Protocol, best_of_sets, report, untrained
 from training.general import GeneralConfig
 from training.item_photos import describe_items, read_items
 from training.photo_table import PhotoTable, look_at

@@ -57,7 +57,7 @@ def add_known(known, marks, shares, before):
     return found
 
 
-def without_own(products, shares, library=np):
+def _without_own(products, shares):
     """Inner products of photos in a whitened space → those in the space whitened without these photos.
 
     Let Z be the photos in the space of a background of which they are the shares p, P their sum, and G = Z Z'. Without
@@ -71,18 +71,16 @@ def without_own(products, shares, library=np):
         G.
     shares : array of shape (..., n)
         p, each in [0, 1), with a sum below 1.
-    library : module
-        Of the arrays: numpy or keras.ops.
 
     Returns
     -------
     array of shape (..., n, n)
         Up to a factor, which cosines do not see.
     """
-    one = library.eye(library.shape(products)[-1], dtype="float32")
-    rest = 1.0 - library.sum(shares, axis=-1)[..., None, None]
+    one = np.eye(products.shape[-1])
+    rest = 1.0 - shares.sum(axis=-1)[..., None, None]
     column, row = shares[..., :, None], shares[..., None, :]
-    without = library.linalg.solve(one - products @ (column * one + column * row / rest), products)
+    without = np.linalg.solve(one - products @ (column * one + column * row / rest), products)
     column, row = column / rest, row / rest
     return without + row @ without + without @ column + row @ without @ column
 
@@ -111,7 +109,7 @@ def cosines_without(vectors, marks, shares, times, first):
     vectors, marks, shares, times = (_ordered(each, order) for each in (vectors, marks, shares, times))
     alike = (marks[:, :, None] == marks[:, None, :]).sum(axis=2)
     shares = shares / np.maximum(np.maximum(times, alike), 1)
-    products = without_own(np.matmul(vectors, vectors.transpose(0, 2, 1)).astype(np.float64), shares)
+    products = _without_own(np.matmul(vectors, vectors.transpose(0, 2, 1)).astype(np.float64), shares)
     products += products.transpose(0, 2, 1).copy()
     lengths = np.sqrt(np.maximum(np.einsum("pnn->pn", products), 1e-12))
     cosines = products / (lengths[:, :, None] * lengths[:, None, :])

@@ -6,20 +6,18 @@ import numpy as np
 import pytest
 
 from productcat.duplicates import DuplicateDetector
-from productcat.embedding import Embedding
-from productcat.photo_evidence import evidence
+from productcat.photo_evidence import PhotoSets, evidence
 from productcat.set_metric import Head, SetMetric
 from productcat.whitening import known_share
 from training import duplicates
 from training.catalogues import Catalogue, found_in
-from training.duplicate_protocol import Protocol, candidates, compared, report
+from training.duplicate_protocol import Protocol, compared, most_similar, report
 from training.item_photos import Item
 from training.photo_table import PhotoTable
-from training.siamese import SiameseConfig
+from training.siamese import Samples, SiameseConfig, candidates, fit_head
 
 CONFIG = duplicates.MetricConfig(features=(24, 16), dimensions=12)
 SIAMESE = SiameseConfig(catalogues=3)
-LEVELS = ("low", "high")
 
 
 @pytest.fixture(scope="module")
@@ -56,37 +54,18 @@ def known(table):
 
 
 @pytest.fixture(scope="module")
-def domains(table, known):
-    return duplicates.domains_of(table, known, CONFIG)
+def kept(table, known):
+    return table.kept(known)
 
 
 @pytest.fixture(scope="module")
-def samples(domains):
-    return duplicates.Samples.drawn(domains, LEVELS, SIAMESE, seed=1)
+def samples(kept, known):
+    return Samples.drawn(kept, known, CONFIG, SIAMESE, seed=1)
 
 
 @pytest.fixture(scope="module")
-def network(samples):
-    return duplicates.train_siamese(samples, LEVELS, SIAMESE)
-
-
-@pytest.fixture(scope="module")
-def metric(table, known, network):
-    return duplicates.metric_of(table, known, network.head(), CONFIG)
-
-
-def embeddings(table, metric, sets):
-    return [
-        Embedding(
-            "",
-            {
-                name: level.compact(table.outputs[name][rows].astype(np.float32))
-                for name, level in metric.levels.items()
-            },
-            table.thumbnails[rows],
-        )
-        for rows in sets
-    ]
+def metric(kept, known, samples):
+    return duplicates.metric_of(kept, known, fit_head(samples, SIAMESE), CONFIG)
 
 
 def test_wide_outputs_are_kept_in_orthogonal_directions_and_narrow_ones_whole(known):
@@ -94,64 +73,99 @@ def test_wide_outputs_are_kept_in_orthogonal_directions_and_narrow_ones_whole(kn
     np.testing.assert_allclose(known["high"].T @ known["high"], np.eye(16), atol=1e-5)
 
 
-def test_the_same_seed_learns_the_same_metric(domains, network):
-    again = duplicates.train_siamese(duplicates.Samples.drawn(domains, LEVELS, SIAMESE, seed=1), LEVELS, SIAMESE)
-    for one, other in zip(network.weights, again.weights, strict=True):
-        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+def test_the_same_seed_learns_the_same_head(kept, known, samples, metric):
+    again = fit_head(Samples.drawn(kept, known, CONFIG, SIAMESE, seed=1), SIAMESE)
+    np.testing.assert_array_equal(again.weights, metric.head.weights)
+    other = fit_head(Samples.drawn(kept, known, CONFIG, SIAMESE, seed=2), SIAMESE)
+    assert (other.weights != metric.head.weights).any()
 
 
-def test_pairs_to_learn_from_are_the_nearest_of_every_listing_in_its_catalogue(samples):
-    assert set(samples.domains) == {0, 1, 2}
+def test_pairs_to_learn_from_are_those_that_find_scores(table, kept, metric):
+    rows = [np.flatnonzero(table.items == item) for item in np.unique(table.items)]
+    detector = DuplicateDetector(None, replace(metric, threshold=2.1), 0.0)  # no pair leads to more of them
+    listings = [
+        replace(each, id=str(number)) for number, each in enumerate(kept.listings([row[:1] for row in rows] * 2))
+    ]
+    known = detector.adapt(listings)
+    items = np.tile(np.arange(len(rows)), 2)
+    seen, same = candidates(known, listings, items)
+    found = known.find(listings, 0.0, adapt=False)
+    assert len(found) == len(same) < len(listings) * (len(listings) - 1) / 2
+    np.testing.assert_allclose(sorted(pair.score for pair in found), sorted(metric.head.probabilities(seen)), atol=1e-6)
+    assert sum(items[int(pair.left)] == items[int(pair.right)] for pair in found) == same.sum() == len(rows)
+
+
+def test_every_domain_is_drawn_and_shows_each_item_twice(samples):
     assert samples.seen.shape == (len(samples.same), 9)
-    assert samples.same.sum() > 0.9 * 3 * 3 * 12
-    logits = np.array([[5.0, 4.0, 3.0], [2.0, 1.0, 0.0]])
-    assert duplicates.nearest(logits, 1).tolist() == [[True, True, True], [True, False, False]]
-    assert duplicates.nearest(logits, 3).all()
+    assert (np.bincount(samples.domains, samples.same) > 0.9 * SIAMESE.catalogues * 12).all()
+    np.testing.assert_array_equal(samples.seen[:, -1], np.float32(known_share(12)))
 
 
 def test_with_little_freedom_the_head_is_its_prior_and_copies_count_what_they_are_given(samples):
-    stiff = duplicates.train_siamese(samples, LEVELS, replace(SIAMESE, l2=1e6)).head()
+    stiff = fit_head(samples, replace(SIAMESE, l2=1e6))
     np.testing.assert_allclose(stiff.weights, [10, 0, 0, 3, 0, 0, 3, 0, 0], atol=1e-3)
-    free = duplicates.train_siamese(samples, LEVELS, replace(SIAMESE, l2=1e-3, copy_prior=5.0)).head()
+    assert stiff.bias == pytest.approx(-6)
+    free = fit_head(samples, replace(SIAMESE, l2=1e-3, copy_prior=5.0))
     assert np.abs(free.weights[:6] - stiff.weights[:6]).max() > 0.1
-    assert free.weights[6] == 5.0
+    assert (free.weights[6], free.weights[8]) == (5.0, 0.0)
+
+
+def drawn(seed, n, n_domains, odds):
+    """Samples of noise, in which the logarithm of the odds is what `odds` makes of the evidence and the domains."""
+    rng = np.random.default_rng(seed)
+    domains = np.arange(n) % n_domains
+    seen = rng.normal(0, 0.5, (n, 9)).astype(np.float32)
+    return Samples(seen, rng.random(n) < 1 / (1 + np.exp(-odds(seen, domains))), domains)
+
+
+def test_no_similarity_counts_against_a_pair():
+    samples = drawn(0, 4000, 2, lambda seen, domains: 3 * seen[:, 0] - 3 * seen[:, 2] - seen[:, 4] - seen[:, 7])
+    weights = fit_head(samples, SIAMESE).weights
+    assert weights[0] > 2
+    np.testing.assert_array_equal(weights[[2, 4]], 0.0)
+    assert weights[7] < -0.5  # the number of photos may
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.3, 0.6])
+def test_the_more_photos_a_pair_has_in_common_the_greater_is_every_similarity(alike):
+    """Four photos of an item, as alike as given, and its first one, two, three and four once more."""
+    axes = np.eye(5, dtype=np.float32)
+    photos = np.sqrt(1 - alike) * axes[:4] + np.sqrt(alike) * axes[4]
+    counts = np.array([4, 1, 2, 3, 4])
+    vectors = np.concatenate([photos[:count] for count in counts]).astype(np.float32)
+    sets = PhotoSets({"low": vectors}, {}, np.zeros((len(vectors), 256), np.int8), counts)
+    seen = evidence(sets, sets, np.array([[0, 1], [0, 2], [0, 3], [0, 4]]))[:, :3]
+    assert (np.diff(seen, axis=0) > -1e-6).all()
 
 
 def test_what_tells_domains_apart_is_no_evidence():
     """One domain has many twins among its pairs, and many photos; within a domain their number says nothing."""
-    rng, n = np.random.default_rng(0), 4000
-    domains = np.repeat([0, 1], n // 2)
-    seen = np.zeros((n, 9), np.float32)
-    seen[:, 7] = domains + rng.normal(0, 0.5, n)
-    samples = duplicates.Samples(seen, rng.random(n) < np.where(domains, 0.5, 0.05), domains)
-    assert abs(duplicates.train_siamese(samples, LEVELS, SIAMESE).head().weights[7]) < 0.3
+    samples = drawn(0, 4000, 2, lambda seen, domains: np.where(domains, 0.0, -3.0))
+    samples.seen[:, 7] += samples.domains
+    assert abs(fit_head(samples, SIAMESE).weights[7]) < 0.3
 
 
-@pytest.mark.parametrize("adapt", [False, True])
-def test_the_network_and_productcat_see_the_same_evidence_and_give_the_same_scores(table, metric, network, adapt):
-    detector = DuplicateDetector(None, metric, 0.5)
-    rows = [np.flatnonzero(table.items == item) for item in np.unique(table.items[table.domains == "cars"])]
-    left, right = [each[:1] for each in rows], [each[1:] for each in rows]
-    if adapt:
-        detector = detector.adapt(embeddings(table, metric, rows))
-    sets = [detector.sets(embeddings(table, metric, side)) for side in (left, right)]
-    whole = detector.sets(embeddings(table, metric, [np.arange(len(table.items))]))
-    vectors = {level: each * whole.lengths[level][:, None] for level, each in whole.vectors.items()}
-    shares = whole.own.shares if adapt else np.zeros(len(table.items))
-    inputs = duplicates.Domain(table, (vectors, shares, 0.0)).batch(left, right)
-    pairs = np.indices((12, 12)).reshape(2, -1).T
-    seen = evidence(*sets, pairs)
-    np.testing.assert_allclose(np.asarray(network.evidence(inputs))[..., :-1].reshape(144, -1), seen, atol=2e-3)
-    expected = 1 / (1 + np.exp(-np.asarray(network(inputs)).ravel()))
-    np.testing.assert_allclose(metric.probabilities(seen), expected, atol=0.02)
+def test_a_domain_counts_as_much_as_any_other_however_many_pairs_it_has():
+    few = drawn(1, 600, 2, lambda seen, domains: np.where(domains, 4, 1) * seen[:, 0])
+    rows = np.concatenate([np.flatnonzero(few.domains == 0), *[np.flatnonzero(few.domains == 1)] * 10])
+    many = Samples(few.seen[rows], few.same[rows], few.domains[rows])
+    np.testing.assert_allclose(fit_head(many, SIAMESE).weights, fit_head(few, SIAMESE).weights, atol=1e-3)
 
 
-def test_a_metric_that_is_saved_and_loaded_scores_the_same(table, metric, tmp_path):
+def test_settings_that_no_head_can_have_are_told(samples):
+    with pytest.raises(ValueError, match=r"prior is \[1\.0\]: expected 2 numbers, one for each level"):
+        fit_head(samples, replace(SIAMESE, prior=(1.0,)))
+    for wrong in ({"catalogues": 0}, {"items": 1}, {"most_photos": 0}, {"l2": -1.0}, {"prior": (-1.0, 3.0)}):
+        name = next(iter(wrong))
+        with pytest.raises(ValueError, match=f"^{name} is "):
+            replace(SIAMESE, **wrong)
+
+
+def test_a_metric_that_is_saved_and_loaded_scores_the_same(table, kept, metric, tmp_path):
     metric.save(tmp_path / "duplicates")
     again = SetMetric.load(tmp_path / "duplicates")
-    rows = [np.flatnonzero(table.items == item) for item in np.unique(table.items)[:6]]
-    kept = embeddings(table, metric, rows)
-    scores = [DuplicateDetector(None, each, 0.5).score_matrix(kept, kept) for each in (metric, again)]
+    listings = kept.listings([np.flatnonzero(table.items == item) for item in np.unique(table.items)[:6]])
+    scores = [DuplicateDetector(None, each, 0.5).score_matrix(listings, listings) for each in (metric, again)]
     np.testing.assert_allclose(*scores, atol=1e-3)
 
 
@@ -180,7 +194,7 @@ def test_what_is_learnt_tells_items_of_an_unseen_domain_apart_better_than_chance
 
 
 def test_candidates_are_each_listings_most_similar_and_most_twins_are_among_them(unseen_domains):
-    seen, same = candidates(unseen_domains, 3)
+    seen, same = most_similar(unseen_domains, 3)
     assert seen.shape == (2 * 36 * 3, 2)
     assert 48 < same.sum() <= 72
     assert sorted(set(seen[:, 1])) == [0.0, known_share(12)]
@@ -195,7 +209,7 @@ def test_held_out_catalogues_are_of_one_domain_and_mixed_and_scored_as_find_scor
     held_out, fold = protocol.folds["one domain"][0]
     detector = DuplicateDetector(None, replace(fold.metric, threshold=2.1), 0.0)  # no pair leads to more of them
     sides = [side[item] for item in np.flatnonzero(held_out) for side in (protocol.left, protocol.right)]
-    listings = [replace(each, id=str(row)) for row, each in enumerate(embeddings(protocol.table, fold.metric, sides))]
+    listings = [replace(each, id=str(row)) for row, each in enumerate(fold.kept.listings(sides))]
     found = [pair.score for pair in detector.find(listings)]
     np.testing.assert_allclose(sorted(found), sorted(seen.scores), atol=1e-6)
 
@@ -217,7 +231,7 @@ def test_each_half_is_compared_with_the_halves_of_its_domain(items):
 
 
 def test_calibration_fits_the_share_of_duplicates_in_unknown_and_in_known_catalogues(unseen_domains):
-    seen, same = candidates(unseen_domains, 6)
+    seen, same = most_similar(unseen_domains, 6)
     head, threshold = duplicates.calibrated(Head(np.array([1.0, 0.0]), 0.0), seen, same, precision=0.9)
     probabilities, known = head.probabilities(seen), seen[:, 1] > 0
     assert head.weights[0] > 0

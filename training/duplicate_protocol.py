@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 
 from productcat.duplicates import DuplicateDetector
-from productcat.embedding import Embedding
 from productcat.photo_evidence import evidence
 from productcat.progress import Progress
 from productcat.whitening import known_share, unit
@@ -18,6 +17,7 @@ from training import duplicates
 from training.catalogues import Catalogue
 from training.duplicate_metrics import bootstrap, summary
 from training.item_photos import domain_folds, halves, item_folds
+from training.siamese import Samples, fit_head
 
 FOLDS = 5
 AGAIN, MOST = 0.2, 5
@@ -86,7 +86,7 @@ class Protocol:
                     detector = DuplicateDetector(None, replace(fold.metric, head=calibrate(fold.metric.head)), 0.5)
                     ways = {"all twice": self._twice(held_out), "a fifth again": self._again(held_out, rng)}
                     for times, sets in ways.items():
-                        listings = fold.embeddings(detector, [rows for _, rows in sets])
+                        listings = fold.kept.listings([rows for _, rows in sets])
                         found.append(Catalogue.of(f"{kind}, {times}", detector, listings, [item for item, _ in sets]))
                         progress.advance(1)
         return found
@@ -133,13 +133,12 @@ class Fold:
 
     def __init__(self, protocol, known):
         self.table, config = protocol.table, protocol.config
-        part = self.table.rows(known)
-        self.bases = duplicates.bases(part, config)
-        domains = duplicates.domains_of(part, self.bases, config)
-        samples = duplicates.Samples.drawn(domains, list(self.bases), protocol.siamese, protocol.seed)
-        network = duplicates.train_siamese(samples, list(self.bases), protocol.siamese)
-        self.metric = duplicates.metric_of(part, self.bases, network.head(), config)
-        self.heads = {name: fit(samples.seen, samples.same) for name, fit in HEADS.items()}
+        bases = duplicates.bases(self.table.rows(known), config)
+        self.kept = self.table.kept(bases)
+        part = self.kept.rows(known)
+        samples = Samples.drawn(part, bases, config, protocol.siamese, protocol.seed)
+        self.metric = duplicates.metric_of(part, bases, fit_head(samples, protocol.siamese), config)
+        self.heads = {name: fit(samples) for name, fit in HEADS.items()}
         self.ways = {}
 
     def scores(self, domain, left, right):
@@ -150,9 +149,8 @@ class Fold:
             seen = self._evidence(detector, left, right)
             found[f"Siamese network, {way}"] = detector.metric.probabilities(seen).reshape(shape)
             found[f"whitened means, {way}"] = seen[:, 0].reshape(shape)
-            share = np.full((len(seen), 1), detector.metric.share, np.float32)
             for name, head in self.heads.items():
-                found[f"{name}, {way}"] = head(np.hstack([seen, share])).reshape(shape)
+                found[f"{name}, {way}"] = head(seen).reshape(shape)
         return found
 
     def _detectors(self, domain):
@@ -160,26 +158,13 @@ class Fold:
         if domain not in self.ways:
             items = np.unique(self.table.items[self.table.domains == domain])
             plain = DuplicateDetector(None, self.metric, 0.5)
-            catalogue = self.embeddings(plain, [np.flatnonzero(self.table.items == item) for item in items])
+            catalogue = self.kept.listings([np.flatnonzero(self.table.items == item) for item in items])
             self.ways[domain] = {WAYS[0]: plain, WAYS[1]: plain.adapt(catalogue)}
         return self.ways[domain]
 
-    def embeddings(self, detector, sets):
-        """Embeddings as a detector would make them of these rows' photos."""
-        levels = detector.metric.levels
-        outputs = self.table.outputs
-        return [
-            Embedding(
-                "",
-                {name: level.compact(outputs[name][rows].astype(np.float32)) for name, level in levels.items()},
-                self.table.thumbnails[rows],
-            )
-            for rows in sets
-        ]
-
     def _evidence(self, detector, left, right):
         pairs = np.indices((len(left), len(right))).reshape(2, -1).T
-        return evidence(*(detector.sets(self.embeddings(detector, each)) for each in (left, right)), pairs)
+        return evidence(*(detector.sets(self.kept.listings(each)) for each in (left, right)), pairs)
 
 
 def untrained(table, left, right):
@@ -190,26 +175,35 @@ def untrained(table, left, right):
         vectors = unit(values.astype(np.float32))
         means = [np.stack([unit(vectors[rows].mean(axis=0)) for rows in side]) for side in (left, right)]
         found[f"{name}, means"] = means[0] @ means[1].T
-        found[f"{name}, best photos"] = duplicates.best_of_sets(vectors @ vectors.T, left, right)
+        found[f"{name}, best photos"] = best_of_sets(vectors @ vectors.T, left, right)
     return found
 
 
-def fit_logistic(evidence, same):
-    """Logistic regression on the evidence. → callable, evidence → scores"""
+def best_of_sets(values, left, right):
+    """The greatest of each pair of sets. values : (n, n); left, right : sequences of rows → (n_left, n_right)"""
+    starts = [np.cumsum([0, *map(len, sets[:-1])]) for sets in (left, right)]
+    picked = values[np.ix_(np.concatenate(left), np.concatenate(right))]
+    return np.maximum.reduceat(np.maximum.reduceat(picked, starts[0], axis=0), starts[1], axis=1)
+
+
+def fit_logistic(samples):
+    """Logistic regression on the evidence, all domains alike. → callable, evidence → scores"""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    fitted = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
-    return fitted.fit(evidence, same).decision_function
+    scale = StandardScaler()
+    seen = scale.fit_transform(samples.seen[:, :-1])
+    fitted = LogisticRegression(class_weight="balanced", max_iter=1000)
+    fitted.fit(seen, samples.same, samples.weights * len(seen))
+    return lambda evidence: fitted.decision_function(scale.transform(evidence))
 
 
-def fit_boosting(evidence, same):
-    """Gradient boosting on the evidence. → callable, evidence → scores"""
+def fit_boosting(samples):
+    """Gradient boosting on the evidence, all domains alike. → callable, evidence → scores"""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     fitted = HistGradientBoostingClassifier(max_leaf_nodes=8, class_weight="balanced", random_state=0)
-    return fitted.fit(evidence, same).decision_function
+    return fitted.fit(samples.seen[:, :-1], samples.same, samples.weights * len(samples.seen)).decision_function
 
 
 HEADS = {"logistic regression": fit_logistic, "gradient boosting": fit_boosting}
@@ -227,7 +221,7 @@ def compared(items):
     return float((sizes**2).sum() / sizes.sum())
 
 
-def candidates(scores, k):
+def most_similar(scores, k):
     """Pairs as `find` would propose them: each listing's k most similar, in all domains, in both ways.
 
     scores : as `Protocol.unseen_items` gives them, of the Siamese network

@@ -26,20 +26,20 @@ from training.catalogues import Catalogue, found_in
 from training.commands import FOLDER_OPTIONS, mistakes_in_one_line, write_figures
 from training.config import load_config
 from training.datasets import DataConfig, load_dataset
-from training.duplicate_protocol import Protocol, candidates, compared, report
-from training.duplicates import MetricConfig, Samples, bases, calibrated, domains_of, metric_of, train_siamese
+from training.duplicate_protocol import Protocol, compared, most_similar, report
+from training.duplicates import MetricConfig, bases, calibrated, metric_of
 from training.export import compare, export_float, quantize, run_all
 from training.image_model import ImageConfig, build
 from training.item_photos import describe_items, read_items, readable_of
 from training.photo_table import PhotoTable, look_at, with_copies
-from training.siamese import SiameseConfig
+from training.siamese import Samples, SiameseConfig, fit_head
 from training.word_titles import WordsConfig, title_model
 
 CLASSES = Path(__file__).parent / "imagenet_classes.json"
 CALIBRATION_PHOTOS = 256
 """So many photos give the ranges of int8 activations."""
 
-METHOD = 4
+METHOD = 5
 """Of the comparison of sets. Raise it when the same settings give other figures, so that none are read from before."""
 
 
@@ -140,7 +140,7 @@ class General:
         figures : dict
             Of each part and method.
         seen, same : ndarray
-            Of held-out pairs, as `candidates` gives them.
+            Of held-out pairs, as `most_similar` gives them.
         catalogues : list of Catalogue
             Of held-out items.
         """
@@ -153,7 +153,7 @@ class General:
         if not done.exists():
             protocol = Protocol(self.items, table, config.metric, config.siamese, config.seed)
             scores = {"unseen items": protocol.unseen_items(), "unseen domains": protocol.unseen_domains()}
-            seen, same = candidates(scores["unseen items"], NEIGHBOURS)
+            seen, same = most_similar(scores["unseen items"], NEIGHBOURS)
             found = {name: report(each, config.seed) for name, each in scores.items()}
             catalogues = protocol.catalogues(lambda head: calibrated(head, seen, same, config.metric.precision)[0])
             kept = [found, seen.tolist(), same.tolist(), [asdict(each) for each in catalogues]]
@@ -175,11 +175,10 @@ class General:
     def metric(self, table, seen, same):
         """Learn from all photos, and calibrate on held-out pairs. → SetMetric"""
         config, known = self.config.metric, bases(table, self.config.metric)
-        siamese, levels = self.config.siamese, list(known)
-        samples = Samples.drawn(domains_of(table, known, config), levels, siamese, self.config.seed)
-        network = train_siamese(samples, levels, siamese)
-        head, threshold = calibrated(network.head(), seen, same, config.precision)
-        return metric_of(table, known, head, config, threshold, compared(self.items))
+        kept, siamese = table.kept(known), self.config.siamese
+        learnt = fit_head(Samples.drawn(kept, known, config, siamese, self.config.seed), siamese)
+        head, threshold = calibrated(learnt, seen, same, config.precision)
+        return metric_of(kept, known, head, config, threshold, compared(self.items))
 
     def image(self):
         """Export the network. → folder of the bundle's image part, what was measured"""

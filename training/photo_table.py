@@ -1,16 +1,16 @@
 """Photos of items, as an image model sees them: what the metric between sets of photos is learnt from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 
+from productcat.embedding import Embedding
 from productcat.listing import Listing
 from productcat.photo_evidence import thumbnails, unframed
 from productcat.photo_sets import decoded
 from productcat.progress import Progress
 from productcat.set_metric import compact
-from productcat.whitening import unit
 from training.copies import seller_copy
 
 BATCH = 64
@@ -21,7 +21,7 @@ class PhotoTable:
     """Photos of items.
 
     outputs : dict, level → ndarray of shape (n_photos, n_outputs), float16
-        Of the image model.
+        Of the image model; or what a detector keeps of them, int8.
     thumbnails : ndarray of shape (n_photos, 256), int8
     domains, items : ndarray of shape (n_photos,), str
         The domain of each photo, and its item, whose name begins with the domain's.
@@ -51,12 +51,17 @@ class PhotoTable:
             weights[self.domains == domain] /= weights[self.domains == domain].sum()
         return weights
 
-    def features(self, bases):
-        """What a detector keeps, as unit vectors. bases : dict, level → ndarray or None. → dict, level → float32"""
-        kept = {}
-        for name, basis in bases.items():
-            kept[name] = unit(compact(self.outputs[name].astype(np.float32), basis).astype(np.float32))
-        return kept
+    def kept(self, bases):
+        """With what a detector keeps in the place of the outputs. bases : dict, level → ndarray or None → PhotoTable"""
+        kept = {name: compact(self.outputs[name].astype(np.float32), basis) for name, basis in bases.items()}
+        return replace(self, outputs=kept)
+
+    def listings(self, sets):
+        """Listings of some photos each, of a table that `kept` made. sets : list of rows → list of Embedding"""
+        return [
+            Embedding("", {name: each[rows] for name, each in self.outputs.items()}, self.thumbnails[rows])
+            for rows in sets
+        ]
 
     def save(self, path):
         """Write as one .npz file, whole or not at all."""

@@ -1,32 +1,35 @@
-"""The Siamese network of the duplicate detector, as it is trained; `productcat/set_metric.py` runs what it learnt.
+"""The head of the duplicate detector, learnt from pairs: how much each piece of evidence counts.
 
-Both sides go through the same layers, and only symmetric evidence of the two sets leaves them, so neither the order of
-the photos nor that of the listings can matter. After Bromley et al. 1993, "Signature verification using a Siamese time
-delay neural network"; sets as in Zaheer et al. 2017, "Deep Sets". The towers are the whitened spaces. To learn a
-weight for each of their dimensions too, or a hidden layer, was no better on unseen domains, so what is learnt is how
-much each piece of evidence counts.
+Both listings of a pair go through the same spaces, and only symmetric evidence of the two sets leaves them, so neither
+the order of the photos nor that of the listings can matter. After Bromley et al. 1993, "Signature verification using a
+Siamese time delay neural network"; sets as in Zaheer et al. 2017, "Deep Sets". The towers are the whitened spaces of
+`productcat.duplicates`, and the evidence is that of `productcat.photo_evidence`. To learn a weight for each dimension
+too, or a hidden layer, was no better on unseen domains.
 """
 
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
-from productcat.leave_out import without_own
+from productcat.duplicates import NEIGHBOURS, DuplicateDetector
+from productcat.neighbours import scored_pairs
+from productcat.photo_evidence import evidence
+from productcat.progress import Progress
 from productcat.set_metric import Head
+from training.duplicates import metric_of
 
-FAR = -1e4
-"""Stands for no photo where the greatest is sought."""
+BIAS = -6.0
+"""The logit, before training, of two listings that have nothing in common."""
 
 
 @dataclass(frozen=True)
 class SiameseConfig:
-    """Settings of the Siamese network; the `[siamese]` table of a training configuration.
+    """Settings of the head; the `[siamese]` table of a training configuration.
 
     catalogues: drawn of each domain, each of two listings of `items` items at most. most_photos: of a listing there.
-    prior: what the means of each level count before training, and copy_prior what copied photos count, which is not
-    learnt: items are shown in two ways there, seldom copied. l2: times half the squared distance from these priors is
-    added to the mean cross-entropy, which matters where the domains to learn from are few.
+    prior: what the means of each level count before training. l2: times half the squared distance from that is added to
+    the mean cross-entropy, which matters where the domains to learn from are few. copy_prior: what copied photos count,
+    which is not learnt: most domains have no copies, and those that are made of copies tell how they were made.
     """
 
     catalogues: int = 6
@@ -36,77 +39,136 @@ class SiameseConfig:
     copy_prior: float = 3.0
     l2: float = 3e-6
 
+    def __post_init__(self):
+        least = {"catalogues": 1, "items": 2, "most_photos": 1, "l2": 0}
+        for name, value in least.items():
+            if not getattr(self, name) >= value:
+                raise ValueError(f"{name} is {getattr(self, name)}: expected {value} or more")
+        if not all(each >= 0 for each in self.prior):
+            raise ValueError(f"prior is {list(self.prior)}: expected no number below 0")
 
-class Siamese(keras.Model):
-    """Two batches of sets → logits of all pairs.
 
-    Takes a dict: "left/<level>" and "right/<level>" of shape (n, most_photos, n_dimensions), zeros where there is no
-    photo, "left/shares" and "right/shares" of shape (n, most_photos), what each photo is of the background, "copies" of
-    shape (n, n), "share" of shape (). Gives ndarray of shape (n, n, 1).
+@dataclass(frozen=True)
+class Samples:
+    """Pairs of listings to learn from: those that `find` would score in catalogues where every item is there twice.
+
+    seen : ndarray of shape (n_pairs, n_evidence), float32
+        The last column is how well the catalogue is known.
+    same : ndarray of shape (n_pairs,), bool
+    domains : ndarray of shape (n_pairs,), int
     """
 
-    def __init__(self, levels, config):
-        super().__init__()
-        self.levels = list(levels)
-        # of each level the means, the best photos, all photos; then copies, the numbers of photos, the share
-        start = np.array([value for each in config.prior for value in (each, 0.0, 0.0)], np.float32)
-        self.learnt = np.append(np.ones(len(start)), [0.0, 1.0, 0.0])
-        start = np.append(start, np.float32([config.copy_prior, 0.0, 0.0]))
-        self.counting = self.add_weight(shape=start.shape, initializer="zeros", name="counting")
-        self.counting.assign(start)
-        self.bias = self.add_weight(shape=(), initializer=keras.initializers.Constant(-6.0), name="bias")
+    seen: np.ndarray
+    same: np.ndarray
+    domains: np.ndarray
 
-    def call(self, inputs):
-        return self.evidence(inputs) @ self.counting[:, None] + self.bias
+    @classmethod
+    def drawn(cls, table, bases, config, siamese, seed=0):
+        """Draw catalogues of each domain, which is new to the detector, and which it then adapts to.
 
-    def evidence(self, inputs):
-        """Evidence of all pairs, shape (n, n, n_evidence), in the order of `productcat.photo_evidence.evidence`."""
-        ops, columns = keras.ops, []
-        shares = [inputs[f"{side}/shares"] for side in ("left", "right")]
-        for level in self.levels:
-            left, right = (inputs[f"{side}/{level}"] for side in ("left", "right"))
-            here = [ops.cast(ops.any(each != 0, axis=-1), "float32") for each in (left, right)]
-            columns += _cosines(_without_own(left, right, *shares), *here)
-        counts = [ops.sum(each, axis=1) for each in here]
-        sizes = ops.log(counts[0])[:, None] + ops.log(counts[1])[None]
-        columns += [inputs["copies"], sizes, ops.zeros_like(sizes) + inputs["share"]]
-        return ops.stack(columns, axis=-1)
+        Parameters
+        ----------
+        table : PhotoTable
+            As `PhotoTable.kept` gives it.
+        bases : dict
+            As `training.duplicates.bases` gives them.
+        config : MetricConfig
+        siamese : SiameseConfig
+        """
+        rng, drawn, domains = np.random.default_rng(seed), [], np.unique(table.domains)
+        with Progress("catalogues to learn from", len(domains) * siamese.catalogues, "catalogues") as progress:
+            for number, domain in enumerate(domains):
+                mine = table.domains == domain
+                rows = [np.flatnonzero(table.items == item) for item in np.unique(table.items[mine])]
+                unaware = DuplicateDetector(None, metric_of(table.rows(~mine), bases, None, config), 0.5)
+                detector = unaware.adapt(table.listings(rows))
+                for _ in range(siamese.catalogues):
+                    items, sets = _twice(rows, siamese, rng)
+                    seen, same = candidates(detector, table.listings(sets), items)
+                    drawn.append((seen, same, np.full(len(same), number)))
+                    progress.advance(1)
+        return cls(*map(np.concatenate, zip(*drawn, strict=True)))
 
-    def head(self):
-        """What was learnt, for `productcat`. → Head"""
-        return Head(np.asarray(self.counting, np.float64), float(self.bias))
-
-
-def _without_own(left, right, left_shares, right_shares):
-    """Inner products of the photos of all pairs of sets, as `productcat.leave_out` has them. → (n, n, 2p, 2p)"""
-    ops = keras.ops
-    n, m = ops.shape(left)[0], ops.shape(right)[0]
-    across = ops.einsum("ipd,jqd->ijpq", left, right)
-    inside = [ops.einsum("ipd,iqd->ipq", each, each) for each in (left, right)]
-    above = ops.concatenate([ops.repeat(inside[0][:, None], m, axis=1), across], axis=3)
-    below = ops.concatenate([ops.swapaxes(across, 2, 3), ops.repeat(inside[1][None], n, axis=0)], axis=3)
-    shares = [ops.repeat(left_shares[:, None], m, axis=1), ops.repeat(right_shares[None], n, axis=0)]
-    return without_own(ops.concatenate([above, below], axis=2), ops.concatenate(shares, axis=2), ops)
+    @property
+    def weights(self):
+        """All domains count alike. → ndarray of shape (n_pairs,), with a sum of 1"""
+        times = np.bincount(self.domains)
+        return 1 / (np.count_nonzero(times) * times[self.domains])
 
 
-def _cosines(products, here, there):
-    """Evidence of one level: the cosines of means, of the best photos, and the mean best. → three of shape (n, n)
+def _twice(rows, config, rng):
+    """Two listings of each item, of random photos. rows : list of ndarray, one an item → items, rows of each listing"""
+    items = rng.permutation(len(rows))[: config.items]
+    return np.repeat(items, 2), [side for item in items for side in _halves(rows[item], config.most_photos, rng)]
 
-    products : (n, n, 2p, 2p); here, there : (n, p), 1 where there is a photo, else 0
-    """
-    ops = keras.ops
-    most = ops.shape(here)[1]
-    squares = ops.maximum(ops.diagonal(products, axis1=2, axis2=3), 1e-12)
-    cosines = products * ops.rsqrt(squares[..., :, None] * squares[..., None, :])
-    inside, across = (cosines[:, :, :most, :most], cosines[:, :, most:, most:]), cosines[:, :, :most, most:]
-    sides = here[:, None, :, None], there[None, :, None, :]
-    known = sides[0] * sides[1]
-    lengths = [
-        ops.sum(each * side * ops.swapaxes(side, 2, 3), axis=(2, 3)) for each, side in zip(inside, sides, strict=True)
+
+def _halves(rows, most, rng):
+    rows = rng.permutation(rows)
+    cut = rng.integers(1, len(rows))
+    # as often whole halves as parts of them: listings show few photos or many
+    sides = [
+        side if rng.random() < 0.5 else side[: rng.integers(1, len(side) + 1)] for side in (rows[:cut], rows[cut:])
     ]
-    means = ops.sum(across * known, axis=(2, 3)) * ops.rsqrt(ops.maximum(lengths[0] * lengths[1], 1e-12))
-    across = across * known + FAR * (1 - known)
-    by_left = ops.sum(ops.max(across, axis=3) * here[:, None], axis=2)
-    by_right = ops.sum(ops.max(across, axis=2) * there[None], axis=2)
-    counts = ops.sum(here, axis=1)[:, None] + ops.sum(there, axis=1)[None]
-    return [means, ops.max(across, axis=(2, 3)), (by_left + by_right) / counts]
+    return [side[:most] for side in sides]
+
+
+def candidates(detector, listings, items):
+    """The pairs that `find` would score in an adapted detector's catalogue, where few are duplicates.
+
+    Parameters
+    ----------
+    detector : DuplicateDetector
+    listings : list of Embedding
+    items : ndarray of shape (n_listings,)
+        What each listing shows.
+
+    Returns
+    -------
+    seen : ndarray of shape (n_pairs, n_evidence), float32
+        With how well the catalogue is known as the last column.
+    same : ndarray of shape (n_pairs,), bool
+    """
+    sets = detector.sets(listings)
+    pairs, _ = scored_pairs(sets, NEIGHBOURS, lambda pairs: np.zeros(len(pairs)), np.inf)
+    seen, share = evidence(sets, sets, pairs), detector.metric.share
+    return np.column_stack([seen, np.full(len(seen), share, np.float32)]), items[pairs[:, 0]] == items[pairs[:, 1]]
+
+
+def fit_head(samples, config):
+    """Logistic regression with normal priors. It is convex, so it is solved as it stands.
+
+    Every domain has an intercept of its own, and the head gets their mean. With one for all, whatever tells the domains
+    apart would pass for evidence: cars look alike, and come with many photos. `training.duplicates.calibrated` sets the
+    level, and what it counts how well a catalogue is known.
+
+    No similarity counts against a pair. Two articles are often alike from one side, an item from all, so without this
+    bound the mean of the best photos would, and average precision would be 0.01 higher. But then two listings that have
+    four photos in common could score less than with two, and copied photos are the first thing to be found.
+
+    samples : Samples → Head
+    """
+    from scipy.optimize import minimize
+    from scipy.special import expit
+
+    n_levels, n_domains = (samples.seen.shape[1] - 3) // 3, samples.domains.max() + 1
+    if len(config.prior) != n_levels:
+        raise ValueError(f"prior is {list(config.prior)}: expected {n_levels} numbers, one for each level")
+    similar = [value for each in config.prior for value in (each, 0.0, 0.0)]
+    start = np.array([*similar, config.copy_prior, 0.0, *[BIAS] * n_domains])
+    free, fixed = (None, None), (config.copy_prior, config.copy_prior)
+    bounds = [*[(0.0, None)] * len(similar), fixed, free, *[free] * n_domains]
+    seen, signs, weights = samples.seen[:, :-1], np.where(samples.same, 1.0, -1.0), samples.weights
+
+    def loss(values):
+        margins = signs * (seen @ values[:-n_domains] + values[-n_domains:][samples.domains])
+        slopes = -weights * signs * expit(-margins)
+        slopes = np.append(slopes @ seen, np.bincount(samples.domains, slopes))
+        pull = config.l2 * (values - start)
+        return weights @ np.logaddexp(0, -margins) + pull @ (values - start) / 2, slopes + pull
+
+    tight = {"maxiter": 5000, "maxfun": 10_000, "ftol": 1e-13, "gtol": 1e-9}
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=tight)
+    if not found.success:
+        raise ValueError(f"no head fits the {len(signs)} pairs ({found.message}); raise l2")
+    # in a domain all catalogues are equally known: `calibrated` learns what that counts
+    return Head(np.append(found.x[:-n_domains], 0.0), float(found.x[-n_domains:].mean()))
