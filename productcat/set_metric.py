@@ -81,12 +81,12 @@ class SetMetric:
     compared: float | None = None
 
     def probabilities(self, evidence):
-        """Evidence as `productcat.photo_evidence.evidence` gives it → ndarray of shape (n_pairs,), in [0, 1].
+        """Evidence as `productcat.photo_evidence.evidence` gives it → ndarray of shape (n_pairs,), in [0, 1]."""
+        return self.head.probabilities(self.all_evidence(evidence))
 
-        The head is also told how well the catalogue is known: in a known one the same cosine means more.
-        """
-        share = np.full(len(evidence), self.share, np.float32)
-        return self.head.probabilities(np.column_stack([evidence, share]))
+    def all_evidence(self, evidence):
+        """With how well the catalogue is known as one more column: in a known one the same cosine means more."""
+        return np.column_stack([evidence, np.full(len(evidence), self.share, np.float32)])
 
     @property
     def share(self):

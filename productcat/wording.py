@@ -20,7 +20,7 @@ def perhaps(name, known):
 
 
 def is_unicode(text):
-    """Whether a string read here was UTF-8 in the file."""
+    """Whether text can be written as UTF-8: what was read from bytes that are no UTF-8 cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

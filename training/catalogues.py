@@ -4,9 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from productcat.duplicates import NEIGHBOURS
-from productcat.neighbours import scored_pairs
-from productcat.photo_evidence import evidence
+from training.siamese import candidates
 
 
 @dataclass(frozen=True)
@@ -33,13 +31,10 @@ class Catalogue:
     def of(cls, kind, detector, listings, items):
         """Adapt to the listings and score them as `find` does. items : what each listing shows"""
         known, items = detector.adapt(listings), np.asarray(items)
-        sets = known.sets(listings)
-        pairs, scores = scored_pairs(
-            sets, NEIGHBOURS, lambda pairs: known.metric.probabilities(evidence(sets, sets, pairs)), np.inf
-        )
-        same, times = items[pairs[:, 0]] == items[pairs[:, 1]], np.unique(items, return_counts=True)[1]
+        seen, same = candidates(known, listings, items)
+        times = np.unique(items, return_counts=True)[1]
         n_missed = int((times * (times - 1) // 2).sum() - same.sum())
-        return cls(kind, len(listings), scores.tolist(), same.tolist(), n_missed)
+        return cls(kind, len(listings), known.metric.head.probabilities(seen).tolist(), same.tolist(), n_missed)
 
 
 def found_in(catalogues, threshold_among):

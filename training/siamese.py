@@ -105,11 +105,12 @@ def _twice(rows, config, rng):
 def _halves(rows, most, rng):
     rows = rng.permutation(rows)
     cut = rng.integers(1, len(rows))
-    # as often whole halves as parts of them: listings show few photos or many
-    sides = [
-        side if rng.random() < 0.5 else side[: rng.integers(1, len(side) + 1)] for side in (rows[:cut], rows[cut:])
-    ]
-    return [side[:most] for side in sides]
+    return [_shown(side, rng)[:most] for side in (rows[:cut], rows[cut:])]
+
+
+def _shown(rows, rng):
+    """As often all of them as a part: listings show few photos or many."""
+    return rows if rng.random() < 0.5 else rows[: rng.integers(1, len(rows) + 1)]
 
 
 def candidates(detector, listings, items):
@@ -130,8 +131,7 @@ def candidates(detector, listings, items):
     """
     sets = detector.sets(listings)
     pairs, _ = scored_pairs(sets, NEIGHBOURS, lambda pairs: np.zeros(len(pairs)), np.inf)
-    seen, share = evidence(sets, sets, pairs), detector.metric.share
-    return np.column_stack([seen, np.full(len(seen), share, np.float32)]), items[pairs[:, 0]] == items[pairs[:, 1]]
+    return detector.metric.all_evidence(evidence(sets, sets, pairs)), items[pairs[:, 0]] == items[pairs[:, 1]]
 
 
 def fit_head(samples, config):
