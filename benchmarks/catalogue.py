@@ -32,7 +32,7 @@ def main():
 def measure(options, work):
     """Embed, find, compare with the groups of identical files. → dict"""
     from productcat import DuplicateDetector
-    from training.datasets import DataConfig, load_dataset
+    from training.listings.datasets import DataConfig, load_dataset
 
     listings = load_dataset(DataConfig("fashion-product-images-small.tar.xz"), options.data, work).listings
     detector = DuplicateDetector.load(options.bundle)

@@ -55,7 +55,7 @@ def measure(options, work):
     bundle's own threshold in a known catalogue. "threshold": the bundle's own.
     """
     from productcat import DuplicateDetector
-    from training.copies import COPIES
+    from training.duplicates.copies import COPIES
 
     detector = DuplicateDetector.load(options.bundle)
     found, precisions = {}, {}
@@ -96,7 +96,7 @@ def test_photos(options, work, settings, seed):
     """Photos of a test split. → list of ndarray of shape (h, w, 3)"""
     from PIL import Image
 
-    from training.datasets import DataConfig, load_dataset
+    from training.listings.datasets import DataConfig, load_dataset
 
     dataset = load_dataset(DataConfig(**settings), options.data, work, SEED)
     rows = np.random.default_rng(seed).permutation(dataset.rows("test"))[: options.photos]
@@ -123,7 +123,7 @@ def prepared(detector, photos):
 
 def recall(scores):
     """The most of the copies that one threshold finds at the precision."""
-    from productcat.pair_figures import recall_at_precision
+    from productcat.evaluation.pair_figures import recall_at_precision
 
     return recall_at_precision(scores.ravel().astype(float), np.eye(len(scores), dtype=bool).ravel(), PRECISION)[0]
 

@@ -36,8 +36,8 @@ def full_decode(photo, size):
 
 def main():
     """Measure and report photos per second on one core."""
-    from productcat.bundle import Bundle
-    from productcat.photos import read_photo
+    from productcat.listings.photos import read_photo
+    from productcat.models.bundle import Bundle
 
     options = arguments(__doc__, rounds=7).parse_args()
     size = tuple(Bundle.open(options.bundle).read_json("image/settings.json")["photo_size"])

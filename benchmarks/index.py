@@ -20,13 +20,13 @@ import numpy as np
 from timing import cores, write_figures
 from usearch.index import Index
 
-from productcat import photo_store
-from productcat.duplicates import DuplicateDetector
-from productcat.embedding import Embedding
-from productcat.index import NEAREST, ListingIndex
-from productcat.listing import Listing
-from productcat.photo_rows import LISTING, VECTOR
-from productcat.whitening import unit
+from productcat.duplicates.detector import DuplicateDetector
+from productcat.duplicates.embedding import Embedding
+from productcat.duplicates.whitening import unit
+from productcat.index import store as photo_store
+from productcat.index.listing_index import NEAREST, ListingIndex
+from productcat.index.rows import LISTING, VECTOR
+from productcat.listings.listing import Listing
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples" / "images"
 PHOTOS = 4

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from timing import write_figures
 
-from productcat.duplicates import DuplicateDetector
-from productcat.embedding import Embedding
-from productcat.index import ListingIndex
-from productcat.photo_evidence import SIDE
+from productcat.duplicates.detector import DuplicateDetector
+from productcat.duplicates.embedding import Embedding
+from productcat.duplicates.evidence import SIDE
+from productcat.index.listing_index import ListingIndex
 
 IDS, CHANGED, MOST_PHOTOS = 60, 8, 6
 """Listings that there may be, how many of them a step changes, and photos of a listing at most."""

@@ -16,7 +16,7 @@ WORDS, FEATURES = 12_000, 100
 
 
 def build(height, width, n_classes):
-    """ResNet50 with its preprocessing and a classifier, as `training/image_model.py` makes it."""
+    """ResNet50 with its preprocessing and a classifier, as `training/images/image_model.py` makes it."""
     import keras
 
     photos = keras.Input((height, width, 3))

@@ -13,14 +13,14 @@ from timing import arguments, compare, report, run_process, take_turns
 
 HERE = Path(__file__).parent
 PHOTO, TITLE = HERE.parent / "data/samples/images/31717.jpg", "gold earrings"
-PRODUCTCAT = [sys.executable, "-c", "from productcat.cli import main; main()"]
+PRODUCTCAT = [sys.executable, "-c", "from productcat.cli.app import main; main()"]
 KERAS_WAY = [sys.executable, HERE / "keras_way.py"]
 OURS, THEIRS = "productcat", "Keras and gensim"
 
 
 def cold_predictions(bundle, rounds):
     """Measure both ways. → (comparison of seconds, comparison of megabytes)"""
-    from productcat.bundle import Bundle
+    from productcat.models.bundle import Bundle
 
     opened = Bundle.open(bundle)
     size = map(str, opened.read_json("image/settings.json")["photo_size"])

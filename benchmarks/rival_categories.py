@@ -12,12 +12,12 @@ from rival_models import Known, Network, tuned
 from timing import take_turns
 
 from productcat import Categorizer
-from productcat.reliability import top_k
-from training.archives import checksum
-from training.categorizer import calibrated, fit_ensemble
-from training.datasets import DataConfig, load_dataset
+from productcat.calibration.reliability import top_k
+from training.categories.fitting import calibrated, fit_ensemble
+from training.images.weights import WEIGHTS
+from training.listings.archives import checksum
+from training.listings.datasets import DataConfig, load_dataset
 from training.metrics import summary
-from training.weights import WEIGHTS
 
 DATA = DataConfig("fashion-product-images-small.tar.xz")
 TIMED = 200

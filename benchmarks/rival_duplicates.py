@@ -1,8 +1,8 @@
 """Pairs of photo sets through productcat and through plain rivals: the same item or not?
 
-The protocol is that of `training/duplicate_protocol.py`. The shipped detector has learnt from all of these items, so it
-is not scored on them: `training/results/duplicates.json` has the figures of detectors that had not seen the items which
-they judge. That both are of the same items, halves and network is checked, by the rivals that both have.
+The protocol is that of `training/duplicates/protocol.py`. The shipped detector has learnt from all of these items, so
+it is not scored on them: `training/results/duplicates.json` has the figures of detectors that had not seen the items
+which they judge. That both are of the same items, halves and network is checked, by the rivals that both have.
 """
 
 import json
@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from productcat import DuplicateDetector, Listing
-from productcat.bundle import Bundle, sha256
-from productcat.image_model import ImageModel
+from productcat.models.bundle import Bundle, sha256
+from productcat.models.image_model import ImageModel
 from training.config import load_config
-from training.duplicate_protocol import Protocol, best_of_sets, report, untrained
+from training.duplicates.item_photos import describe_items, read_items
+from training.duplicates.photo_table import PhotoTable, look_at
+from training.duplicates.protocol import Protocol, best_of_sets, report, untrained
 from training.general import GeneralConfig
-from training.item_photos import describe_items, read_items
-from training.photo_table import PhotoTable, look_at
 
 ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "training/configs/general.toml"

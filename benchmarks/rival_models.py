@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from productcat.bundle import sha256
+from productcat.calibration.reliability import negative_log_likelihood, top_k
 from productcat.errors import ListingError
-from productcat.image_model import ImageModel
-from productcat.photo_sets import decoded
-from productcat.progress import Progress
-from productcat.reliability import negative_log_likelihood, top_k
-from training.title_model import TitleBaseline, train_baseline
+from productcat.jobs.progress import Progress
+from productcat.models.bundle import sha256
+from productcat.models.image_model import ImageModel
+from productcat.models.photo_sets import decoded
+from training.titles.title_model import TitleBaseline, train_baseline
 
 PHOTO_SIZE = (160, 120)
 LEVEL = "embedding_conv5_block3_out"
@@ -36,9 +36,9 @@ class Network:
         self.mark = sha256(weights)[:10]
         graph = work / f"resnet50-{self.mark}.onnx"
         if not graph.exists():
-            from training.export import export_float
             from training.general import untouched
-            from training.image_model import ImageConfig
+            from training.images.export import export_float
+            from training.images.image_model import ImageConfig
 
             temporary = graph.with_suffix(".partly")
             export_float(untouched(ImageConfig(PHOTO_SIZE, levels=()), weights), temporary, PHOTO_SIZE)
@@ -124,7 +124,7 @@ def validated(model, seconds, known):
 
 
 def photo_baseline(features, labels, n_classes, strength):
-    """Logistic regression on standardized features. → as `training.title_model.train_baseline`"""
+    """Logistic regression on standardized features. → as `training.titles.title_model.train_baseline`"""
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 

@@ -67,8 +67,8 @@ def serve(bundle, rival, n_cores):
 
 def productcat_model(bundle):
     """What a bundle runs. It takes as many threads as it has cores. → (callable, photo size)"""
-    from productcat.bundle import Bundle
-    from productcat.image_model import ImageModel
+    from productcat.models.bundle import Bundle
+    from productcat.models.image_model import ImageModel
 
     model = ImageModel.load(Bundle.open(bundle).part("image"))
     return lambda photos: [model.run(photos[i : i + BATCH]) for i in range(0, len(photos), BATCH)], model.size
@@ -79,7 +79,7 @@ def keras_model(bundle, n_cores):
     import tensorflow
     from keras_way import build
 
-    from productcat.bundle import Bundle
+    from productcat.models.bundle import Bundle
 
     tensorflow.config.threading.set_intra_op_parallelism_threads(n_cores)
     tensorflow.config.threading.set_inter_op_parallelism_threads(1)

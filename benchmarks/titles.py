@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from timing import compare, report, seconds, take_turns
 
-from productcat.title_model import TitleModel, ngrams, phrases, split_words
+from productcat.models.title_model import TitleModel, ngrams, phrases, split_words
 
 BRANDS = ("Puma", "Nike", "Levis", "Fossil", "Wrangler", "Baggit", "Reebok", "Lotto", "Wildcraft", "Titan")
 PEOPLE = ("Men", "Women", "Unisex", "Kids", "Boys", "Girls", "Men's", "Women's")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import typer
 
-from productcat import manual
-from productcat.cli import app
+from productcat.cli import manual
+from productcat.cli.app import app
 
 PAGE = Path(__file__).parent / "commands.md"
 HEAD = """\

@@ -41,7 +41,7 @@ FIGURES = {
     "start": speed.start,
     "bundles": speed.bundles,
     "transfer": training.transfer,
-    "backbones": training.backbones,
+    "backbones": training.images.backbones,
 }
 """Blocks by name."""
 

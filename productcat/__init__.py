@@ -24,17 +24,17 @@ __all__ = [
 
 _HOMES = {
     "BundleError": "productcat.errors",
-    "Candidate": "productcat.decision",
-    "Categorizer": "productcat.categorizer",
-    "DecisionRule": "productcat.decision",
-    "DuplicateDetector": "productcat.duplicates",
-    "DuplicatePair": "productcat.duplicate_pair",
-    "Listing": "productcat.listing",
+    "Candidate": "productcat.categories.decision",
+    "Categorizer": "productcat.categories.categorizer",
+    "DecisionRule": "productcat.categories.decision",
+    "DuplicateDetector": "productcat.duplicates.detector",
+    "DuplicatePair": "productcat.duplicates.duplicate_pair",
+    "Listing": "productcat.listings.listing",
     "ListingError": "productcat.errors",
-    "ListingIndex": "productcat.index",
-    "Prediction": "productcat.decision",
+    "ListingIndex": "productcat.index.listing_index",
+    "Prediction": "productcat.categories.decision",
     "ProductcatError": "productcat.errors",
-    "read_listings": "productcat.readers",
+    "read_listings": "productcat.listings.readers",
 }
 
 

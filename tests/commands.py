@@ -2,7 +2,7 @@
 
 import pytest
 
-from productcat import cli
+from productcat.cli import app as cli
 
 
 def runner(capfd, *first):

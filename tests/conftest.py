@@ -31,7 +31,7 @@ def image_part(shop_data, tmp_path_factory):
     """The image part of a bundle: a small Keras network that is none of `keras.applications`, exported."""
     import keras
 
-    from training.export import export
+    from training.images.export import export
 
     keras.utils.set_random_seed(1)
     photos, _, labels = shop_data
@@ -61,7 +61,7 @@ def small_network(n_classes):
 @pytest.fixture(scope="session")
 def title_part(shop_data, tmp_path_factory):
     """The title part of a bundle."""
-    from training.title_model import TitleConfig, train
+    from training.titles.title_model import TitleConfig, train
 
     _, titles, labels = shop_data
     model = train(titles[:180], labels[:180], (titles[180:], labels[180:]), len(shop.CLASSES), TitleConfig(), seed=1)
@@ -96,9 +96,9 @@ def tiny_bundle(image_part, title_part, tmp_path_factory):
 @pytest.fixture(scope="session")
 def shop_metric(image_part, shop_data):
     """A metric between sets of photos whose head is set by hand."""
-    from productcat.image_model import ImageModel
-    from productcat.set_metric import Head, Level, SetMetric
-    from productcat.whitening import Background, unit
+    from productcat.duplicates.metric import Head, Level, SetMetric
+    from productcat.duplicates.whitening import Background, unit
+    from productcat.models.image_model import ImageModel
 
     model = ImageModel.load(image_part)
     features = unit(model.run(shop_data[0][:180])[1]["embedding_top"]).astype(np.float64)
@@ -111,7 +111,7 @@ def shop_metric(image_part, shop_data):
 @pytest.fixture(scope="session")
 def duplicates_bundle(tiny_bundle, image_part, title_part, shop_metric, tmp_path_factory):
     """The path of the shop's bundle with a part that detects duplicates."""
-    from productcat.bundle import Bundle
+    from productcat.models.bundle import Bundle
     from training.assemble import assemble
 
     opened = Bundle.open(tiny_bundle)

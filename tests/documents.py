@@ -67,7 +67,7 @@ def make_workplace(folder, monkeypatch):
         (folder / name).symlink_to(ROOT / name)
     programs = folder / "bin"
     programs.mkdir()
-    starts = {"productcat": "from productcat.cli import main\n\nmain()", "python": None}
+    starts = {"productcat": "from productcat.cli.app import main\n\nmain()", "python": None}
     for name, code in starts.items():
         program = programs / name
         program.write_text(f"#!{sys.executable}\n{code}\n" if code else f'#!/bin/sh\nexec {sys.executable} "$@"\n')
@@ -96,7 +96,7 @@ def run_here(place, command):
     """As `run_command`; a plain `productcat` command runs in this process, which saves the start of another."""
     if not command.startswith("productcat ") or set("|<>&;$*") & set(command):
         return run_command(place, command)
-    from productcat.cli import main
+    from productcat.cli.app import main
 
     # A file, since some commands write to the file descriptor of standard output.
     with tempfile.TemporaryFile("w+", encoding="utf-8") as printed:

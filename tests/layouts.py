@@ -3,8 +3,8 @@
 import numpy as np
 import shop
 
-from training.datasets import DataConfig, decode_photos, load_dataset
-from training.splits import SPLITS
+from training.listings.datasets import DataConfig, decode_photos, load_dataset
+from training.listings.splits import SPLITS
 
 HEADER = "id,masterCategory,subCategory,articleType,productDisplayName"
 TABLE = DataConfig("shop", table="listings.csv", label="label", title="title", photo_pattern="", parents=())

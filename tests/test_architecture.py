@@ -13,92 +13,6 @@ ROOT = Path(__file__).parent.parent
 RUNTIME = sorted((ROOT / "productcat").rglob("*.py"))
 TRAINING = sorted((ROOT / "training").rglob("*.py"))
 
-LAYERS = {
-    "errors": 0,
-    "distributions": 0,
-    "progress": 0,
-    "report_style": 0,
-    "rich_display": 0,
-    "manual": 0,
-    "whitening": 0,
-    "leave_out": 0,
-    "embedding": 1,
-    "neighbours": 0,
-    "duplicate_pair": 1,
-    "wording": 0,
-    "photo_rows": 0,
-    "borders": 0,
-    "model_card": 0,
-    "bootstrap": 0,
-    "evaluation_style": 0,
-    "columns": 1,
-    "ensemble": 1,
-    "decision": 1,
-    "bundle": 1,
-    "photos": 1,
-    "prototypes": 1,
-    "display": 1,
-    "outputs": 1,
-    "manual_duplicates": 1,
-    "manual_index": 1,
-    "manual_categories": 1,
-    "manual_calibrate": 1,
-    "labels": 1,
-    "page": 1,
-    "pair_figures": 1,
-    "canvas": 1,
-    "drift": 1,
-    "manual_evaluate": 1,
-    "photo_store": 1,
-    "title_model": 1,
-    "image_model": 1,
-    "listing": 2,
-    "photo_matches": 2,
-    "photo_sets": 2,
-    "photo_evidence": 2,
-    "set_metric": 2,
-    "reliability": 2,
-    "tables": 2,
-    "title_words": 2,
-    "projections": 2,
-    "drift_report": 2,
-    "evaluation_plots": 2,
-    "threshold_report": 2,
-    "bundle_summary": 2,
-    "readers": 3,
-    "categorizer": 3,
-    "duplicates": 3,
-    "search_space": 3,
-    "answers": 3,
-    "cases": 3,
-    "index": 4,
-    "batch": 4,
-    "embedding_shards": 4,
-    "pairs": 4,
-    "report": 4,
-    "category_files": 4,
-    "temperatures": 4,
-    "evaluation": 4,
-    "confusion": 4,
-    "evaluation_figures": 4,
-    "labelled_pairs": 4,
-    "duplicate_search": 5,
-    "calibration": 5,
-    "evaluation_cases": 5,
-    "pair_evaluation": 5,
-    "pair_report": 5,
-    "console": 5,
-    "cli_duplicates": 6,
-    "cli_index": 6,
-    "cli_categories": 6,
-    "evaluation_report": 6,
-    "cli_labelled": 6,
-    "cli_calibrate": 7,
-    "cli_evaluate": 7,
-    "cli": 8,
-}
-"""Modules of productcat. Each may import those of a lower number only."""
-
 TRAINING_ONLY = {"tensorflow", "tensorflow_hub", "tf_keras", "keras", "gensim", "sklearn", "scipy", "pandas"}
 SLOW_TO_IMPORT = {"onnxruntime", "pyarrow", "rich", "lancedb", "matplotlib"}
 CODE_ON_LOAD = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
@@ -111,7 +25,7 @@ def name_of(path):
 
 
 def is_command_line(path):
-    return path.stem in ("console", "cli") or path.stem.startswith("cli_")
+    return path.parent.name == "cli"
 
 
 def tree(path):
@@ -153,24 +67,6 @@ def body_lines(function):
 
 each_runtime_module = pytest.mark.parametrize("path", RUNTIME, ids=name_of)
 each_module = pytest.mark.parametrize("path", RUNTIME + TRAINING, ids=name_of)
-
-
-@each_runtime_module
-def test_every_module_has_a_layer(path):
-    assert path.stem == "__init__" or path.stem in LAYERS, f"give {path.name} a number in LAYERS"
-
-
-@each_runtime_module
-def test_imports_point_down(path):
-    if path.stem == "__init__":
-        return
-    known = {name for name in LAYERS if (ROOT / "productcat" / f"{name}.py").exists()}
-    for name in imports(tree(path)):
-        parts = name.split(".")
-        if parts[0] != "productcat" or len(parts) == 1:
-            continue
-        assert parts[1] in known or parts[1].startswith("__"), f"{path.name} imports {name}, which is no module"
-        assert parts[1].startswith("__") or LAYERS[parts[1]] < LAYERS[path.stem], f"{path.name} imports {parts[1]}"
 
 
 @each_runtime_module
@@ -230,12 +126,6 @@ def test_modules_and_what_is_public_in_them_have_docstrings(path):
     for each in module.body:
         if isinstance(each, ast.FunctionDef | ast.ClassDef) and not each.name.startswith("_"):
             assert ast.get_docstring(each), f"{path.name}:{each.lineno} {each.name} has no docstring"
-
-
-def test_the_table_of_contributing_has_every_module_with_its_number():
-    rows = [line.split("|")[1:3] for line in (ROOT / "CONTRIBUTING.md").read_text("utf-8").splitlines()]
-    rows = [(int(row[0]), row[1].split(",")) for row in rows if len(row) == 2 and row[0].strip().isdigit()]
-    assert {name.strip(): number for number, names in rows for name in names} == LAYERS
 
 
 def test_the_public_names_are_exactly_these():

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from productcat.bundle import refuse_existing
+from productcat.models.bundle import refuse_existing
 from training.commands import FOLDER_OPTIONS, WEIGHTS_OPTION, mistakes_in_one_line
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from productcat.categorizer import Categorizer
-from productcat.progress import Progress
-from productcat.whitening import unit
+from productcat.categories.categorizer import Categorizer
+from productcat.duplicates.whitening import unit
+from productcat.jobs.progress import Progress
 from training.commands import FIGURES_OPTION, FOLDER_OPTIONS, mistakes_in_one_line, write_figures
 from training.config import load_config
-from training.datasets import load_dataset
+from training.listings.datasets import load_dataset
 from training.metrics import mean_class_top_k, over_draws
 
 SHOTS = (1, 5, 20)
@@ -99,7 +99,7 @@ class Task:
     def scores(self, categorizer, sight):
         """Confidences of the test listings by number of class, below all others where it has no training listing.
 
-        sight : productcat.ensemble.Sight, of the test listings
+        sight : productcat.categories.ensemble.Sight, of the test listings
         """
         confidences = categorizer.confidences(sight)
         found = np.full((len(self.test), len(self.names)), -1.0)

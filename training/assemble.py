@@ -4,9 +4,9 @@ import importlib.metadata
 import json
 import shutil
 
-from productcat.bundle import write_bundle
-from productcat.projections import CategoryProjections
-from training.weights import WEIGHTS
+from productcat.categories.projections import CategoryProjections
+from productcat.models.bundle import write_bundle
+from training.images.weights import WEIGHTS
 
 PACKAGES = ("tensorflow", "keras", "gensim", "onnx", "onnxruntime", "numpy")
 

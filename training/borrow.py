@@ -9,7 +9,7 @@ import itertools
 import shutil
 from pathlib import Path
 
-from productcat.bundle import CARD, SHIPPED, Bundle, write_bundle
+from productcat.models.bundle import CARD, SHIPPED, Bundle, write_bundle
 from training.commands import mistakes_in_one_line
 
 

@@ -10,11 +10,11 @@ import json
 
 import numpy as np
 
-from productcat.calibration import calibrate
-from productcat.categorizer import Categorizer
-from productcat.reliability import calibration_error
+from productcat.calibration.calibrate import calibrate
+from productcat.calibration.reliability import calibration_error
+from productcat.categories.categorizer import Categorizer
 from training.commands import FIGURES_OPTION, FOLDER_OPTIONS, mistakes_in_one_line, write_figures
-from training.datasets import DataConfig, load_dataset
+from training.listings.datasets import DataConfig, load_dataset
 from training.metrics import over_draws, top_k
 
 SETS = {

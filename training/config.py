@@ -7,10 +7,10 @@ import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from training.categorizer import DecisionConfig, EnsembleConfig
-from training.datasets import DataConfig
-from training.image_model import ImageConfig
-from training.title_model import TitleConfig
+from training.categories.fitting import DecisionConfig, EnsembleConfig
+from training.images.image_model import ImageConfig
+from training.listings.datasets import DataConfig
+from training.titles.title_model import TitleConfig
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """`python -m training.few_shot BUNDLE`: what few examples and names of categories count, learnt from simulated tasks.
 
 Categories are drawn out of labelled listings and made known from 0 (the name alone) to 30 of them; the settings of
-`productcat.projections.FewShot` and the projections' floor are those under which the labels of the others are most
+`categories.projections.FewShot` and the projections' floor are those under which the labels of the others are most
 probable. Nothing is trained when a category is added.
 """
 
@@ -14,16 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from productcat.bundle import refuse_existing
-from productcat.categorizer import Categorizer
-from productcat.ensemble import combined
-from productcat.listing import Listing
-from productcat.projections import CategoryProjections, FewShot, prototype_of
-from productcat.prototypes import Prototypes
-from productcat.reliability import calibration_error, negative_log_likelihood
-from productcat.whitening import unit
+from productcat.calibration.reliability import calibration_error, negative_log_likelihood
+from productcat.categories.categorizer import Categorizer
+from productcat.categories.ensemble import combined
+from productcat.categories.projections import CategoryProjections, FewShot, prototype_of
+from productcat.categories.prototypes import Prototypes
+from productcat.duplicates.whitening import unit
+from productcat.listings.listing import Listing
+from productcat.models.bundle import refuse_existing
 from training.commands import FOLDER_OPTIONS, mistakes_in_one_line, write_figures
-from training.datasets import DataConfig, load_dataset
+from training.listings.datasets import DataConfig, load_dataset
 from training.metrics import over_draws
 
 SHOTS = (0, 1, 5, 10, 30)
@@ -100,7 +100,7 @@ class Task:
 
     @cached_property
     def prototypes(self):
-        """Those of the categories, dict, "photos" | "title" → productcat.prototypes.Prototypes."""
+        """Those of the categories, dict, "photos" | "title" → productcat.categories.prototypes.Prototypes."""
         return {
             kind: Prototypes.of([prototype_of(kind, vectors[own]) if len(own) else None for own in self.examples])
             for kind, vectors in self.support.vectors.items()
@@ -207,7 +207,7 @@ def report(labelled, queries, few_shot, floor, seed):
 
 
 def seen(categorizer, dataset, rows, use="photos"):
-    """Listings through a categorizer. dataset : training.datasets.Dataset; use : "photos" | "title" → Labelled"""
+    """Listings through a categorizer. dataset : Dataset; use : "photos" | "title" → Labelled"""
     names = [each["name"] for each in dataset.classes]
     sight = categorizer.look([dataset.listings[row] for row in rows], use)
     distributions = combined(sight, categorizer.ensemble)

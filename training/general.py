@@ -13,27 +13,27 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from productcat.bundle import Bundle, refuse_existing, sha256, write_bundle
-from productcat.duplicates import NEIGHBOURS, DuplicateDetector
-from productcat.image_model import GRAPH, SETTINGS, ImageModel
-from productcat.listing import Listing
-from productcat.photo_evidence import ALIKE, SHARP
-from productcat.photos import read_photo
-from productcat.search_space import FORMAT
-from training.archives import checksum
+from productcat.duplicates.detector import NEIGHBOURS, DuplicateDetector
+from productcat.duplicates.evidence import ALIKE, SHARP
+from productcat.index.search_space import FORMAT
+from productcat.listings.listing import Listing
+from productcat.listings.photos import read_photo
+from productcat.models.bundle import Bundle, refuse_existing, sha256, write_bundle
+from productcat.models.image_model import GRAPH, SETTINGS, ImageModel
 from training.assemble import assemble
-from training.catalogues import Catalogue, found_in
 from training.commands import FOLDER_OPTIONS, mistakes_in_one_line, write_figures
 from training.config import load_config
-from training.datasets import DataConfig, load_dataset
-from training.duplicate_protocol import Protocol, compared, most_similar, report
-from training.duplicates import MetricConfig, bases, calibrated, metric_of
-from training.export import compare, export_float, quantize, run_all
-from training.image_model import ImageConfig, build
-from training.item_photos import describe_items, read_items, readable_of
-from training.photo_table import PhotoTable, look_at, with_copies
-from training.siamese import Samples, SiameseConfig, fit_head
-from training.word_titles import WordsConfig, title_model
+from training.duplicates.catalogues import Catalogue, found_in
+from training.duplicates.item_photos import describe_items, read_items, readable_of
+from training.duplicates.metric import MetricConfig, bases, calibrated, metric_of
+from training.duplicates.photo_table import PhotoTable, look_at, with_copies
+from training.duplicates.protocol import Protocol, compared, most_similar, report
+from training.duplicates.siamese import Samples, SiameseConfig, fit_head
+from training.images.export import compare, export_float, quantize, run_all
+from training.images.image_model import ImageConfig, build
+from training.listings.archives import checksum
+from training.listings.datasets import DataConfig, load_dataset
+from training.titles.word_titles import WordsConfig, title_model
 
 CLASSES = Path(__file__).parent / "imagenet_classes.json"
 CALIBRATION_PHOTOS = 256

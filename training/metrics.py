@@ -1,13 +1,13 @@
-"""Figures of merit of distributions against labels, besides those that the runtime needs (`productcat.reliability`).
+"""Figures of merit of distributions against labels, besides those of the runtime (`calibration/reliability.py`).
 
 A NaN row, no evidence, counts as wrong, but for the calibration error, which looks at the listings with evidence only.
 """
 
 import numpy as np
 
-from productcat import answers
-from productcat.answers import Answers
-from productcat.reliability import calibration_error, coverage_at_precision, top_k
+from productcat.calibration.reliability import calibration_error, coverage_at_precision, top_k
+from productcat.evaluation import answers
+from productcat.evaluation.answers import Answers
 
 
 def mean_class_top_k(distributions, labels, k, classes=None):

@@ -12,18 +12,22 @@ import time
 
 import numpy as np
 
-from productcat.bundle import Bundle, sha256
-from productcat.categorizer import Categorizer
-from productcat.image_model import GRAPH, ImageModel
-from productcat.projections import CategoryProjections
-from productcat.set_metric import SetMetric
-from productcat.title_model import TitleModel
-from training import archives, datasets, evaluate, image_model, metrics, stages, title_model
+from productcat.categories.categorizer import Categorizer
+from productcat.categories.projections import CategoryProjections
+from productcat.duplicates.metric import SetMetric
+from productcat.models.bundle import Bundle, sha256
+from productcat.models.image_model import GRAPH, ImageModel
+from productcat.models.title_model import TitleModel
+from training import metrics
 from training.assemble import assemble
-from training.categorizer import calibrated, fit_ensemble, fit_rule
-from training.export import export, run_all
-from training.prototypes import class_projections
-from training.weights import WEIGHTS
+from training.categories import evaluate
+from training.categories.fitting import calibrated, fit_ensemble, fit_rule
+from training.categories.prototypes import class_projections
+from training.images import image_model, stages
+from training.images.export import export, run_all
+from training.images.weights import WEIGHTS
+from training.listings import archives, datasets
+from training.titles import title_model
 
 CALIBRATION_PHOTOS = 128
 """So many training photos give the ranges of int8 activations; outliers among more of them make the steps coarse."""

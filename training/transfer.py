@@ -19,15 +19,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up note
 
 import keras
 
-from training import image_model, stages
 from training.commands import FIGURES_OPTION, FOLDER_OPTIONS, WEIGHTS_OPTION, mistakes_in_one_line, write_figures
 from training.config import Config, load_config
+from training.images import image_model, stages
 from training.pipeline import Pipeline, Rows
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where training starts from; the settings as in `training.image_model.ImageConfig`, empty ones as in `[image]`."""
+    """Where training starts from; the settings as in `ImageConfig`, empty ones as in `[image]`."""
 
     name: str
     weights: str = "imagenet"

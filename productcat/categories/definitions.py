@@ -1,0 +1,214 @@
+"""Files of categories → Definitions. The first thing that is wrong is an error that names its place.
+
+    TOML  a table [[category]] for each: name; description; photos and titles, lists of which each entry is an example;
+          examples, a list of tables with a title, photos, or both
+    CSV   a row for each example: category (or name), description, title, photos; several rows may belong to one
+          category, and a row of which only the name is filled in adds no example
+
+Of all this only the name must be there. Photos are written as in files of listings (`readers`): relative paths start at
+the file's own folder, and several in one CSV field are separated by "|".
+"""
+
+import tomllib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from productcat.errors import ListingError
+from productcat.listings.columns import BadRow, Columns
+from productcat.listings.listing import Listing
+from productcat.listings.readers import photos_of, text_of
+from productcat.listings.tables import detect, rows
+
+CATEGORY_KEYS = ("name", "description", "photos", "titles", "examples")
+EXAMPLE_KEYS = ("title", "photos")
+COLUMNS = {
+    **dict.fromkeys(("category", "name"), "category"),
+    "description": "description",
+    "title": "title",
+    **dict.fromkeys(Columns().names("photos"), "photos"),
+}
+"""What a column of a CSV says, by its name."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One category, as somebody describes it. examples: tuple of Listing; where it is empty, the name speaks."""
+
+    name: str
+    description: str = ""
+    examples: tuple = ()
+
+
+def define(name, description="", photos=(), titles=(), examples=()):
+    """The Definition of a category of which each photo, each title and each of some listings is an example.
+
+    Raises
+    ------
+    ListingError
+        The name is empty, or longer than a line.
+    """
+    name = _name(name)
+    listings = [Listing(f"{name}, photo {number}", photos=[photo]) for number, photo in enumerate(photos, start=1)]
+    listings += [Listing(f"{name}, title {number}", title) for number, title in enumerate(titles, start=1)]
+    return Definition(name, description.strip(), (*listings, *examples))
+
+
+def read_definitions(path):
+    """The categories in a file, in order.
+
+    Parameters
+    ----------
+    path : str | os.PathLike
+        Ends in .toml or .csv.
+
+    Returns
+    -------
+    list of Definition, not empty, no two of the same name
+
+    Raises
+    ------
+    ListingError
+        The file is missing, of another type, or without a category; or a row or a category in it is wrong.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise ListingError(f"{path}: a file of categories ends in {' or '.join(SUFFIXES)}; write one of these")
+    detect(path, "csv")  # raises for a file that is missing
+    definitions = _READERS[path.suffix.lower()](path)
+    if not definitions:
+        raise ListingError(f"{path}: no category in it; write at least one")
+    return definitions
+
+
+@contextmanager
+def named(place):
+    """Begin the message of a ListingError with the place that it is about."""
+    try:
+        yield
+    except ListingError as error:
+        raise ListingError(f"{place}: {error}") from None
+
+
+def _name(text):
+    name = text.strip()
+    if not name:
+        raise ListingError("a category without a name; give it one")
+    if len(name.splitlines()) > 1:
+        raise ListingError(f"the name {name!r} has several lines; write it in one")
+    return name
+
+
+def _from_toml(path):
+    content = _toml(path)
+    with named(path):
+        _refuse_unknown(content, ["category"])
+        tables = content.get("category", [])
+        if not _are_tables(tables):
+            raise ListingError("category is not a list of tables; begin each category with [[category]]")
+    definitions = {}
+    for number, table in enumerate(tables, start=1):
+        with named(f"{path}, category {table.get('name') or number!r}"):
+            found = _from_table(table, path.parent)
+            if found.name in definitions:
+                raise ListingError("there is one of this name already; put the examples of both into one")
+            definitions[found.name] = found
+    return list(definitions.values())
+
+
+def _toml(path):
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise ListingError(f"{path}: not UTF-8 text; encode it anew") from None
+    except (ValueError, RecursionError) as error:
+        raise ListingError(f"{path}: not TOML ({error}); mend that place") from None
+    except OSError as error:
+        raise ListingError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _from_table(table, folder):
+    _refuse_unknown(table, CATEGORY_KEYS)
+    name = _name(text_of("name", table.get("name"), numbers=False))
+    titles = [text_of("title", title, numbers=False) for title in _list(table, "titles")]
+    tables = _list(table, "examples")
+    if not _are_tables(tables):
+        raise ListingError("examples is not a list of tables with title and photos; see --help")
+    examples = []
+    for number, example in enumerate(tables, start=1):
+        with named(f"example {number}"):
+            _refuse_unknown(example, EXAMPLE_KEYS)
+            examples.append(Listing(f"{name}, example {number}", *_title_and_photos(example, folder)))
+    description = text_of("description", table.get("description"), numbers=False)
+    return define(name, description, _photos(_list(table, "photos"), folder), titles, examples)
+
+
+def _title_and_photos(example, folder):
+    title = text_of("title", example.get("title"), numbers=False)
+    photos = _photos(_list(example, "photos"), folder)
+    if not title.strip() and not photos:
+        raise ListingError("neither title nor photos; give it one of them, or leave it out")
+    return title, photos
+
+
+def _list(table, key):
+    found = table.get(key, [])
+    if not isinstance(found, list):
+        raise ListingError(f"{key} is {type(found).__name__} ({found!r:.40}), expected a list; put it in [ ]")
+    return found
+
+
+def _are_tables(values):
+    return isinstance(values, list) and all(isinstance(each, dict) for each in values)
+
+
+def _refuse_unknown(table, keys):
+    for key in table:
+        if key not in keys:
+            raise ListingError(f"unknown key {key!r}; known: {', '.join(keys)}")
+
+
+def _photos(value, folder):
+    return [folder / photo for photo in photos_of(value)]
+
+
+class _CategoryColumns:
+    """Finds the columns of a CSV of categories, as `Columns` does those of listings."""
+
+    EXAMPLE = "category,title,photos"
+
+    def find(self, header, name):
+        """→ dict role → name in `header`. Raises ListingError for a column that is unknown, missing or there twice."""
+        found = {}
+        for column in header:
+            role = COLUMNS.get(column.strip().lower())
+            if role is None:
+                raise ListingError(f"{name}: unknown column {column.strip()!r}; known: {', '.join(COLUMNS)}")
+            if role in found:
+                raise ListingError(f"{name}: columns {found[role]!r} and {column!r} both say the {role}; keep one")
+            found[role] = column
+        if "category" not in found:
+            raise ListingError(f"{name}: no column 'category'; name the one with the categories so")
+        return found
+
+
+def _from_csv(path):
+    descriptions, examples = {}, {}
+    for row in rows(path, _CategoryColumns(), "csv"):
+        with named(f"{path}, row {row.number}"):
+            if isinstance(row, BadRow):
+                raise ListingError(row.reason)
+            values = {role: text_of(role, value).strip() for role, value in row.values.items()}
+            name, description = _name(values["category"]), values.get("description")
+            listings = examples.setdefault(name, [])
+            if description and descriptions.setdefault(name, description) != description:
+                raise ListingError(f"category {name!r} has another description in a row before; give it one")
+            title, photos = values.get("title", ""), _photos(values.get("photos", ""), path.parent)
+            if title or photos:
+                listings.append(Listing(f"{name}, row {row.number}", title, photos))
+    return [Definition(name, descriptions.get(name, ""), tuple(found)) for name, found in examples.items()]
+
+
+_READERS = {".toml": _from_toml, ".csv": _from_csv}
+SUFFIXES = tuple(_READERS)
+"""What files of categories end in."""

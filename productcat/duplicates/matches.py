@@ -1,0 +1,70 @@
+"""Which photos of two listings match: the evidence behind the score of a pair."""
+
+from dataclasses import dataclass
+
+from productcat.cli.text import level_names
+from productcat.listings.photos import name_of, thumbnail_or_reason
+from productcat.notebook import SIDE, bars, card, figure, note
+
+SHOWN = 3
+"""Matches that a notebook shows."""
+
+
+@dataclass(frozen=True)
+class PhotoMatch:
+    """Two photos, by their numbers among those of their listings that can be read, and how alike they are.
+
+    levels: cosine on each level of the image model; higher levels tell of objects, lower ones of scenes and surfaces.
+    copy: correlation of the two as thumbnails, however turned or mirrored; 1 for the same picture.
+    """
+
+    left: int
+    right: int
+    levels: dict[str, float]
+    copy: float
+
+
+class PhotoMatches(list):
+    """A list of PhotoMatch, best first, that a notebook shows as photos side by side.
+
+    left_photos, right_photos : sequence
+        The photos of both listings, as the listings have them; empty where they are not known any more, as in an
+        embedding. They are opened when they are shown, not here.
+    """
+
+    def __init__(self, matches=(), left_photos=(), right_photos=()):
+        super().__init__(matches)
+        self.left_photos, self.right_photos = left_photos, right_photos
+
+    def _repr_html_(self):
+        """What a notebook shows: the best matches, each as two photos with bars between them."""
+        if not self:
+            return card(note("no photos to compare"))
+        shown = self[:SHOWN]
+        lefts = _figures(self.left_photos, {match.left for match in shown})
+        rights = _figures(self.right_photos, {match.right for match in shown})
+        rows = (_row(match, lefts.get(match.left), rights.get(match.right)) for match in shown)
+        more = [note(f"+ {len(self) - SHOWN} more")] if len(self) > SHOWN else []
+        return card(*rows, *more)
+
+
+def _figures(photos, wanted):
+    """The figures of some photos, by their numbers among those that can be read. → dict, number → str"""
+    found, readable = {}, 0
+    for number, photo in enumerate(photos, 1):
+        if len(found) == len(wanted):
+            break
+        jpeg, _ = thumbnail_or_reason(photo, SIDE)
+        if jpeg is None:
+            continue
+        if readable in wanted:
+            found[readable] = figure(jpeg, name_of(photo) or f"photo {number}")
+        readable += 1
+    return found
+
+
+def _row(match, left, right):
+    levels = zip(level_names(match.levels), match.levels.values(), strict=True)
+    drawn = bars((name, value, f"{value:.2f}") for name, value in (*levels, ("copy", match.copy)))
+    sides = [side or note(f"photo {number + 1}") for side, number in ((left, match.left), (right, match.right))]
+    return f'<div class="match">{sides[0]}{drawn}{sides[1]}</div>'

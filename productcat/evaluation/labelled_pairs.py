@@ -1,0 +1,94 @@
+"""Files of labelled pairs → LabelledPair, one at a time: CSV with the columns left, right and label.
+
+The pairs that `productcat duplicates find` writes are such a file once a column `label` is added; other columns may
+stand beside.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from productcat.errors import ListingError
+from productcat.listings.columns import BadRow
+from productcat.listings.readers import text_of
+from productcat.listings.tables import detect, rows
+
+SAME = {"1", "true", "yes", "y", "same", "duplicate"}
+DIFFERENT = {"0", "false", "no", "n", "different", "none"}
+"""Labels in small letters."""
+
+
+@dataclass(frozen=True)
+class LabelledPair:
+    """Two listings, by id, and whether they show the same item."""
+
+    left: str
+    right: str
+    same: bool
+
+
+class _PairColumns:
+    """Finds the columns of a CSV of pairs, as `Columns` does those of listings."""
+
+    EXAMPLE: ClassVar[str] = "left,right,label"
+
+    def find(self, header, name):
+        """→ dict role → name in `header`. Raises ListingError, naming the column that is missing."""
+        plain = {each.strip().lower(): each for each in reversed(header)}
+        for role in self.EXAMPLE.split(","):
+            if role not in plain:
+                raise ListingError(f"{name}: no column {role!r}; expected the columns {self.EXAMPLE}")
+        return {role: plain[role] for role in self.EXAMPLE.split(",")}
+
+
+def read_labelled_pairs(path, on_bad):
+    """The pairs of a file, in order.
+
+    Parameters
+    ----------
+    path : str | os.PathLike
+        "-" is standard input.
+    on_bad : callable
+        Called with the BadRow of each row that is no labelled pair.
+
+    Returns
+    -------
+    iterator of LabelledPair
+
+    Raises
+    ------
+    ListingError
+        The file is missing, empty, or lacks a column.
+    """
+    if path != "-":
+        path = Path(path)
+        detect(path, "csv")  # raises for a file that is missing
+    return _pairs(path, on_bad)
+
+
+def _pairs(path, on_bad):
+    first_rows = {}
+    for row in rows(path, _PairColumns(), "csv"):
+        try:
+            if isinstance(row, BadRow):
+                raise ListingError(row.reason)
+            pair = _pair({role: text_of(role, value).strip() for role, value in row.values.items()})
+            first = first_rows.setdefault(frozenset((pair.left, pair.right)), row.number)
+            if first != row.number:
+                raise ListingError(f"the pair of row {first} once more; keep one of them")
+        except ListingError as error:
+            on_bad(BadRow(row.number, str(error), row.text.strip()))
+        else:
+            yield pair
+
+
+def _pair(values):
+    left, right, label = (values[role] for role in ("left", "right", "label"))
+    if not left or not right:
+        raise ListingError("an id is missing; give the ids of both listings")
+    if left == right:
+        raise ListingError(f"{left!r} with itself; a pair is of two listings")
+    if label.lower() not in SAME | DIFFERENT:
+        found = f"the label {label!r}" if label else "no label"
+        raise ListingError(f"{found}; write 1 or yes for the same item, 0 or no for different items")
+    return LabelledPair(left, right, label.lower() in SAME)

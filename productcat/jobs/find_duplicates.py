@@ -1,0 +1,189 @@
+"""A file of listings → a file of pairs and a report, by a run that may be interrupted and begun again."""
+
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from productcat.duplicates.pairs import doubts, pair_lines
+from productcat.jobs.outputs import refuse_existing, refuse_unwritable, write_whole
+from productcat.jobs.progress import Progress
+from productcat.jobs.shards import embed_in_shards, kept_in, remove_folder
+from productcat.listings.readers import count_rows, read_listings
+from productcat.reports.duplicates import Findings, Judged, draw, report
+
+STREAM = "-"
+"""Standard input or output."""
+
+OTHER_NAME = "give another name"
+
+
+@dataclass
+class Table:
+    """Where the listings come from: path, Columns and format as `read_listings` takes them.
+
+    kept: the listings of a stream, which cannot be read again, once `keep` was called.
+    """
+
+    path: str
+    columns: object
+    format: str | None
+    kept: list | None = None
+
+    @property
+    def name(self):
+        """How a reader of the report knows it."""
+        return "standard input" if self.path == STREAM else Path(self.path).name
+
+    def count(self):
+        """About how many listings there are, or None. Raises ListingError where there is no such file."""
+        return count_rows(self.path, self.format)
+
+    def keep(self):
+        """Prepare for being read twice."""
+        if not Path(self.path).is_file() and not Path(self.path).is_dir():
+            self.kept = []
+
+    def read(self, on_bad):
+        """Iterate over the listings."""
+        for listing in read_listings(self.path, self.columns, on_bad, self.format):
+            if self.kept is not None:
+                self.kept.append(listing)
+            yield listing
+
+    def again(self):
+        """The listings once more, without a word on bad rows."""
+        return self.kept if self.kept is not None else self.read(_ignore)
+
+
+def _ignore(_):
+    pass
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is to be written.
+
+    pairs, report, bad : str
+        The files; `report` may be None, and None for `bad` is the side file by default.
+    most : int, pairs in the report
+    """
+
+    pairs: str
+    report: str | None
+    most: int
+    bad: str | None
+
+    @property
+    def shards(self):
+        """The folder in which embeddings are kept until the run is done, None where there is none."""
+        goes_by = self.pairs == STREAM or (Path(self.pairs).exists() and not Path(self.pairs).is_file())
+        return None if goes_by else Path(f"{self.pairs}.embeddings")
+
+    def unfinished(self):
+        """Whether a run for these outputs was interrupted. Raises ListingError when one is there of a finished run."""
+        found = self.shards is not None and self.shards.is_dir()
+        # of a finished run what else lay in the folder is left, such as a .DS_Store
+        found = found and (any(self.shards.glob("*.safetensors")) or not Path(self.pairs).exists())
+        if self.report:  # it is written last, so not even an unfinished run has one
+            refuse_existing(self.report, OTHER_NAME)
+            refuse_unwritable(self.report)
+        if self.shards is not None and not found:
+            refuse_existing(self.pairs, OTHER_NAME)
+            refuse_existing(self.bad or f"{self.pairs}.bad.jsonl", OTHER_NAME)
+        return found
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run found.
+
+    n_listings: looked at. n_pairs: found. n_near: pairs that reach half the threshold and not the whole.
+    n_problems: lines told of photos that cannot be read. strict: the threshold for so many listings, n_strict: pairs
+    that reach it.
+    """
+
+    n_listings: int
+    n_pairs: int
+    n_near: int
+    n_problems: int
+    strict: float
+    n_strict: int
+
+
+def search(detector, table, outputs, side, adapt=True):
+    """Find the duplicates in a table.
+
+    Parameters
+    ----------
+    detector : DuplicateDetector
+        Its threshold counts.
+    table : Table
+    outputs : Outputs
+    side : SideFile
+        Or what has its methods: takes bad rows, and what is wrong with photos.
+    adapt : bool
+        As for `DuplicateDetector.find`.
+
+    Returns
+    -------
+    Result
+    """
+    total = table.count()
+    if outputs.report:
+        table.keep()
+    embeddings, n_problems = _embed(detector, table, total, outputs.shards, side)
+    with Progress("comparing", None, "listings"):
+        detector = detector.adapt(embeddings) if adapt else detector
+        # Pairs that miss the threshold are doubts for the report, and their number tells whether it is too high.
+        pairs = detector.find(embeddings, detector.threshold / 2, adapt=False)
+    found = [pair for pair in pairs if pair.score >= detector.threshold]
+    _write_pairs(outputs.pairs, found)
+    if outputs.report:
+        _write_report(detector, table, embeddings, pairs, outputs)
+    if outputs.shards:
+        remove_folder(outputs.shards)
+    strict = _as_typed(detector.threshold_among(len(embeddings)))
+    n_strict = sum(pair.score >= strict for pair in found)
+    return Result(len(embeddings), len(found), len(pairs) - len(found), n_problems, strict, n_strict)
+
+
+def _as_typed(probability):
+    """With three digits of what is missing to 1, which is enough to type."""
+    missing = 1.0 - probability
+    return round(probability, 2 - math.floor(math.log10(missing))) if missing > 0 else probability
+
+
+def _embed(detector, table, total, shards, side):
+    """→ the embeddings of all listings, how many problems with photos there were"""
+    embeddings, n_problems = [], 0
+    with Progress("looking at photos", total, "listings") as progress, kept_in(shards):
+        for some, problems in embed_in_shards(detector, table.read(side.add), shards):
+            embeddings += some
+            n_problems += len(problems)
+            for problem in problems:
+                side.add_problem(problem)
+            progress.advance(len(some))
+    return embeddings, n_problems
+
+
+def _write_pairs(target, pairs):
+    if target != STREAM:
+        write_whole(target, pair_lines(pairs, target.endswith(".jsonl")))
+        return
+    with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
+        stream.writelines(pair_lines(pairs))
+
+
+def _write_report(detector, table, embeddings, pairs, outputs):
+    chosen = doubts(pairs, detector.threshold, outputs.most)
+    known = {each.id: each for each in embeddings}
+    judged = [Judged(pair, detector.explain(known[pair.left], known[pair.right])) for pair in chosen.pairs]
+    shown, n_wanted = {}, len({id for pair in chosen.pairs for id in (pair.left, pair.right)})
+    with Progress("drawing photos", n_wanted, "listings") as progress:
+        for id, drawn in draw(judged, table.again()):
+            shown[id] = drawn
+            progress.advance(1)
+    n_found = sum(pair.score >= detector.threshold for pair in pairs)
+    findings = Findings(table.name, detector.threshold, len(embeddings), n_found, chosen.reported, chosen.below)
+    write_whole(outputs.report, report(judged, shown, findings))

@@ -1,0 +1,159 @@
+"""Embeddings kept on disk while a long run lasts, so that the same run, begun again after a kill, goes on.
+
+They lie in a folder, in files of SHARD listings each. A file says of which listings, photos and image model it was
+made, and is made anew when these have changed.
+"""
+
+import hashlib
+import json
+import os
+import warnings
+from contextlib import contextmanager, suppress
+from itertools import count, islice
+from pathlib import Path
+
+import numpy as np
+
+from productcat import __version__
+from productcat.duplicates.embedding import Embedding
+from productcat.errors import ListingError, ProductcatError
+from productcat.index.search_space import FORMAT, mark_of
+from productcat.jobs.outputs import write_whole
+
+SHARD = 256
+"""Listings in a file; a multiple of the detector's batch, so that each always shares its batch with the same others."""
+
+LEVEL = "level/"
+
+
+def embed_in_shards(detector, listings, folder=None):
+    """Embed listings, and keep the embeddings.
+
+    Parameters
+    ----------
+    detector : DuplicateDetector
+    listings : iterable of Listing
+        It may be longer than memory.
+    folder : str | os.PathLike, optional
+        It exists; see `kept_in`. None keeps nothing.
+
+    Yields
+    ------
+    embeddings : list of Embedding
+        Those of the next SHARD listings.
+    problems : list of str
+        What is wrong with their photos.
+    """
+    made_by = _fingerprint(detector) if folder else ""
+    listings = iter(listings)
+    for number in count():
+        some = list(islice(listings, SHARD))
+        if not some:
+            return
+        if not folder:
+            yield embed_quietly(detector, some)
+            continue
+        path, made_of = Path(folder) / f"{number:06}.safetensors", _made_of(made_by, some)
+        found = _load(path, made_of, some)
+        if not found:
+            found = embed_quietly(detector, some)
+            _save(path, made_of, *found)
+        yield found
+
+
+def embed_quietly(detector, listings):
+    """Embed listings without a warning. → list of Embedding, list of str: what is wrong with their photos"""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        embeddings = detector.embed(listings)
+    said = [str(each.message) for each in caught]
+    return embeddings, [line for line in said if line.startswith("listing ")]  # Pillow warns too
+
+
+def joined(embeddings):
+    """The photos of several embeddings as those of one listing. → Embedding"""
+    seen = [each for each in embeddings if len(each)]
+    levels = seen[0].features if seen else ()
+    features = {name: np.concatenate([each.features[name] for each in seen]) for name in levels}
+    return Embedding("", features, np.concatenate([each.thumbnails for each in embeddings]))
+
+
+@contextmanager
+def kept_in(folder):
+    """Make a folder for embeddings, unless it is None. After an error it is removed again if nothing lies in it."""
+    if folder is None:
+        yield
+        return
+    try:
+        Path(folder).mkdir(exist_ok=True)
+    except OSError as error:
+        raise ListingError(
+            f"{folder}: cannot be written ({error.strerror}); choose a folder that you may write to"
+        ) from None
+    try:
+        yield
+    except ProductcatError:
+        with suppress(OSError):
+            Path(folder).rmdir()
+        raise
+
+
+def remove_folder(folder):
+    """Remove the embeddings of a run that is done; what else lies in the folder stays."""
+    for path in Path(folder).glob("*.safetensors"):
+        path.unlink()
+    if not any(Path(folder).iterdir()):
+        Path(folder).rmdir()
+
+
+def _fingerprint(detector):
+    """Of all that makes an embedding what it is."""
+    return hashlib.sha256(f"{__version__} {FORMAT} {mark_of(detector)}".encode()).hexdigest()
+
+
+def _made_of(made_by, listings):
+    """Fingerprint of the listings of a shard; the photos' files count with their sizes and times."""
+    found = hashlib.sha256(made_by.encode())
+    for listing in listings:
+        found.update(json.dumps([listing.id, *map(_photo, listing.photos)]).encode())
+    return found.hexdigest()
+
+
+def _photo(photo):
+    if not isinstance(photo, str | os.PathLike):
+        return hashlib.sha256(photo).hexdigest()
+    try:
+        status = os.stat(photo)
+    except OSError:
+        return os.fsdecode(photo)
+    return [os.fsdecode(photo), status.st_size, status.st_mtime_ns]
+
+
+def _save(path, made_of, embeddings, problems):
+    from safetensors.numpy import save
+
+    whole = joined(embeddings)
+    tensors = {f"{LEVEL}{name}": each for name, each in whole.features.items()} | {"thumbnails": whole.thumbnails}
+    tensors["counts"] = np.array([len(each) for each in embeddings])
+    write_whole(path, [save(tensors, {"made_of": made_of, "problems": json.dumps(problems)})])
+
+
+def _load(path, made_of, listings):
+    """Embeddings and problems as they were kept; None when there is no such file, or it was made of something else."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            said = file.metadata() or {}
+            if said.get("made_of") != made_of:
+                return None
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+    except (OSError, SafetensorError):
+        return None
+    thumbnails, counts = tensors.pop("thumbnails"), tensors.pop("counts")
+    ends = np.cumsum(counts)
+    embeddings = []
+    for listing, start, end in zip(listings, ends - counts, ends, strict=True):
+        features = {name.removeprefix(LEVEL): each[start:end] for name, each in tensors.items()}
+        embeddings.append(Embedding(listing.id, features, thumbnails[start:end]))
+    return embeddings, json.loads(said["problems"])

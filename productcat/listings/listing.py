@@ -1,0 +1,92 @@
+"""What a seller posts: an id, a title, photos."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from productcat.errors import ListingError
+from productcat.notebook import SIDE, card, figure, headline, photo_row
+
+SHOWN = 8
+"""Photos of a listing that a notebook shows."""
+
+
+def only(kinds, listings):
+    """The listings as an iterator that refuses what is none. kinds: class or tuple of classes that will do."""
+    if isinstance(listings, (kinds, str, dict)):
+        raise ListingError(f"one {type(listings).__name__} is no sequence of listings; write [listing]")
+    for each in listings:
+        if not isinstance(each, kinds):
+            raise ListingError(
+                f"{each!r:.60} is {type(each).__name__}, expected Listing; write Listing(title=..., photos=[...])"
+            )
+        yield each
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """One listing. The title or the photos, or both, may be missing.
+
+    Parameters
+    ----------
+    id : str
+        How messages and results name the listing.
+    title : str
+        Empty means no title.
+    photos : iterable
+        Each a path, the bytes of a JPEG, PNG or WebP file, or an RGB uint8 array of shape (h, w, 3).
+        Photos are opened when they are needed, not here.
+
+    Raises
+    ------
+    ListingError
+        The title is no text, or `photos` is one photo instead of a sequence of photos.
+    """
+
+    id: str = ""
+    title: str = ""
+    photos: tuple = ()
+
+    def __post_init__(self):
+        if not isinstance(self.title, str):
+            raise ListingError(
+                f"listing {self.id!r}: the title is {type(self.title).__name__}, expected str; use '' for no title"
+            )
+        if self.photos is None:
+            raise ListingError(f"listing {self.id!r}: photos is None, expected a sequence; use () for no photo")
+        one_photo = isinstance(self.photos, str | bytes | bytearray | memoryview | np.ndarray)
+        if one_photo or hasattr(self.photos, "read") or not hasattr(self.photos, "__iter__"):
+            raise ListingError(
+                f"listing {self.id!r}: photos is one {type(self.photos).__name__}, expected a sequence; "
+                "write photos=(photo,)"
+            )
+        object.__setattr__(self, "photos", tuple(self.photos))
+
+    def __eq__(self, other):
+        """Whether id, title and photos are the same; photos in arrays are compared by their pixels."""
+        if not isinstance(other, Listing):
+            return NotImplemented
+        same = (self.id, self.title, len(self.photos)) == (other.id, other.title, len(other.photos))
+        return same and all(map(_same_photo, self.photos, other.photos))
+
+    def __hash__(self):
+        return hash((self.id, self.title, len(self.photos)))
+
+    def _repr_html_(self):
+        """What a notebook shows: title, id, and the first photos, small; one that cannot be read is shown as such."""
+        from productcat.listings.photos import (  # imports Pillow, which a listing does not need
+            name_of,
+            thumbnail_or_reason,
+        )
+
+        drawn = []
+        for number, photo in enumerate(self.photos[:SHOWN], 1):
+            jpeg, reason = thumbnail_or_reason(photo, SIDE)
+            drawn.append(figure(jpeg, name_of(photo) or f"photo {number}", reason))
+        return card(headline(self.title, self.id), photo_row(drawn, len(self.photos)))
+
+
+def _same_photo(one, other):
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and np.array_equal(one, other)
+    return one == other

@@ -1,0 +1,339 @@
+"""`productcat categories` in a shell: categories are seen and changed, and a new bundle is written or nothing."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import shop
+from commands import one_line, runner
+
+from productcat import Categorizer, ListingError
+from productcat.categories.definitions import read_definitions
+from productcat.cli import console, manual_categories
+
+TOML = """
+[[category]]
+name = "Yoga mats"
+description = "to roll out"
+photos = ["mat-1.jpg", "mat-3.jpg"]
+titles = ["blue handbag"]
+[[category.examples]]
+title = "red handbag"
+photos = ["mat-2.jpg", "mat-3.jpg"]
+
+[[category]]
+name = "leather belt"
+"""
+CSV = """Category,Description,Title,Images
+Yoga mats,to roll out,blue handbag,mat-1.jpg|mat-2.jpg
+leather belt,,,
+Yoga mats,,red handbag,mat-3.jpg
+"""
+
+
+@pytest.fixture
+def workplace(tiny_bundle, tmp_path, monkeypatch):
+    """The current folder: photos, two files of categories; the shop's bundle is the default one."""
+    rng = np.random.default_rng(11)
+    for number in (1, 2, 3):
+        (tmp_path / f"mat-{number}.jpg").write_bytes(shop.encode(shop.photo("Handbags", rng, (64, 48)), "JPEG"))
+    (tmp_path / "sports.toml").write_text(TOML, "utf-8")
+    (tmp_path / "sports.csv").write_text(CSV, "utf-8")
+    (tmp_path / "my-bundle").symlink_to(tiny_bundle)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PRODUCTCAT_BUNDLE", str(tiny_bundle))
+    return tmp_path
+
+
+@pytest.fixture
+def run(workplace, capfd):
+    """A function from arguments to (exit code, output, errors)."""
+    assert workplace
+    return runner(capfd, "categories")
+
+
+def listed(run, bundle):
+    """The names that `list` prints."""
+    code, output, errors = run("list", "--bundle", bundle)
+    assert (code, errors) == (0, "")
+    return [line.partition("\t")[0] for line in output.splitlines()]
+
+
+def test_the_categories_are_listed_one_a_line(run, tiny_bundle):
+    assert run("list") == (0, "\n".join(shop.CLASSES) + "\n", "")
+    found = json.loads(run("list", "--json")[1])
+    assert found["bundle"] == str(tiny_bundle)
+    assert [each["name"] for each in found["categories"]] == list(shop.CLASSES)
+
+
+@pytest.mark.parametrize("file", ["sports.toml", "sports.csv"])
+def test_categories_in_a_file_are_added_and_the_old_bundle_stays(run, file):
+    code, output, errors = run("add", file, "--to", "new")
+    assert (code, output, one_line(errors)) == (0, "", "new: 5 categories, 2 new, 0 defined anew")
+    assert listed(run, "new") == [*shop.CLASSES, "Yoga mats", "leather belt"]
+    assert listed(run, "my-bundle") == list(shop.CLASSES)
+
+
+def test_a_category_that_is_known_is_defined_anew(run, workplace):
+    (workplace / "again.csv").write_text("name,title\nBelts,red handbag\n")
+    assert one_line(run("add", "again.csv", "--to", "new")[2]) == "new: 3 categories, 0 new, 1 defined anew"
+    projections = Categorizer.load("new").projections
+    belts, bags = (projections.matrix[projections.categories.index(name)] for name in ("Belts", "Handbags"))
+    assert belts.argmax() == bags.argmax()
+
+
+def test_a_category_that_differs_from_another_by_its_capitals_alone_is_told(run):
+    code, _, errors = run("add", "--name", "belts", "--title", "leather belt", "--to", "new")
+    assert code == console.FINE
+    assert "category 'belts': new, beside 'Belts'; to define that anew, write it alike" in " ".join(errors.split())
+
+
+def test_one_category_is_added_without_a_file(run):
+    code, _, errors = run(
+        "add", "--name", "Yoga mats", "--title", "red handbag", "mat-1.jpg", "mat-2.jpg", "--to", "new"
+    )
+    assert (code, one_line(errors)) == (0, "new: 4 categories, 1 new, 0 defined anew")
+    assert run("add", "--name", "Straps", "--description", "leather belt", "--to", "straps")[0] == 0
+    assert listed(run, "straps") == [*shop.CLASSES, "Straps"]
+    assert run("add", "--name", "🎉", "--description", "🎉", "--to", "party")[0] == console.UNUSABLE
+
+
+def test_a_file_takes_the_place_of_all_categories(run):
+    code, _, errors = run("replace", "sports.csv", "--to", "new")
+    assert (code, one_line(errors)) == (0, "new: 2 categories, in the place of 3")
+    assert listed(run, "new") == ["Yoga mats", "leather belt"]
+
+
+def test_a_description_counts_where_the_name_says_nothing(run, workplace):
+    (workplace / "party.toml").write_text('[[category]]\nname = "🎉"\ndescription = "leather belt"\n', "utf-8")
+    for command in ("add", "replace"):
+        assert run(command, "party.toml", "--to", command)[0] == 0
+        projections = Categorizer.load(command).projections
+        assert projections.matrix[projections.categories.index("🎉")].argmax() == shop.CLASSES.index("Belts")
+
+
+def test_categories_are_removed_by_their_names(run):
+    code, _, errors = run("remove", "Belts", "Handbags", "Belts", "--to", "new")
+    assert (code, one_line(errors)) == (0, "new: 1 category, 2 removed")
+    assert listed(run, "new") == ["Tshirts"]
+
+
+def test_a_toml_file_gives_names_descriptions_and_examples(workplace):
+    mats, belt = read_definitions("sports.toml")
+    assert (mats.name, mats.description) == ("Yoga mats", "to roll out")
+    assert [(each.title, [photo.name for photo in each.photos]) for each in mats.examples] == [
+        ("", ["mat-1.jpg"]),
+        ("", ["mat-3.jpg"]),
+        ("blue handbag", []),
+        ("red handbag", ["mat-2.jpg", "mat-3.jpg"]),
+    ]
+    assert (belt.name, belt.description, belt.examples) == ("leather belt", "", ())
+
+
+def test_the_rows_of_a_csv_file_are_examples_of_their_categories(workplace):
+    mats, belt = read_definitions("sports.csv")
+    assert (mats.name, mats.description) == ("Yoga mats", "to roll out")
+    assert [(each.title, [photo.name for photo in each.photos]) for each in mats.examples] == [
+        ("blue handbag", ["mat-1.jpg", "mat-2.jpg"]),
+        ("red handbag", ["mat-3.jpg"]),
+    ]
+    assert (belt.name, belt.description, belt.examples) == ("leather belt", "", ())
+
+
+def test_photos_of_a_file_lie_beside_it(workplace):
+    folder = workplace / "below"
+    folder.mkdir()
+    for name in ("sports.toml", "sports.csv"):
+        (workplace / name).rename(folder / name)
+        definitions = read_definitions(folder / name)
+        assert {photo.parent for each in definitions[0].examples for photo in each.photos} == {folder}
+
+
+def test_a_photo_that_cannot_be_read_is_named_and_left_out(run, workplace):
+    (workplace / "mats.csv").write_text("category,title,photos\nMats,,mat-1.jpg|none.jpg\nMats,,gone.jpg\n")
+    code, _, errors = run("add", "mats.csv", "--to", "new")
+    assert code == console.SOME_BAD
+    assert errors.splitlines() == [
+        "productcat: listing 'Mats, row 2': none.jpg: no such file; check the path",
+        "productcat: listing 'Mats, row 3': gone.jpg: no such file; check the path",
+        "productcat: new: 4 categories, 1 new, 0 defined anew; 2 problems with photos, named above",
+    ]
+    assert listed(run, "new") == [*shop.CLASSES, "Mats"]
+
+
+@pytest.mark.parametrize("command", ["add", "replace"])
+def test_a_category_whose_photos_cannot_be_read_is_an_error_and_nothing_is_written(run, workplace, command):
+    (workplace / "mats.csv").write_text("category,photos\nBelts,mat-1.jpg\nMats,none.jpg\n")
+    code, _, errors = run(command, "mats.csv", "--to", "new")
+    named, refused = errors.splitlines()
+    assert code == console.UNUSABLE
+    assert named == "productcat: listing 'Mats, row 3': none.jpg: no such file; check the path"
+    assert refused.startswith("productcat: mats.csv: category 'Mats': none of its examples has a photo that can be")
+    assert not (workplace / "new").exists()
+
+
+def category(*lines):
+    return "\n".join(["[[category]]", 'name = "Mats"', *lines]) + "\n"
+
+
+BAD_FILES = {
+    "empty.csv": (
+        "",
+        "empty.csv: empty; expected a header line with the columns' names, such as category,title,photos",
+    ),
+    "header.csv": ("category\n", "header.csv: no category in it; write at least one"),
+    "utf16.csv": ("category\nMats\n".encode("utf-16"), "utf16.csv: not UTF-8 text; save the table as CSV in UTF-8"),
+    "id.csv": (
+        "id,category\n1,Mats\n",
+        "id.csv: unknown column 'id'; known: category, name, description, title, photos",
+    ),
+    "twice.csv": ("category,name\nMats,M\n", "columns 'category' and 'name' both say the category; keep one"),
+    "nothing.csv": ("title\nmat\n", "nothing.csv: no column 'category'"),
+    "unnamed.csv": ("category,title\nMats,mat\n ,mat\n", "row 3: a category without a name; give it one"),
+    "long.csv": ('category\n"Yoga\nmats"\n', r"row 2: the name 'Yoga\nmats' has several lines; write it in one"),
+    "fields.csv": ("category,title\nMats,red, warm\n", "fields.csv, row 2: 3 fields instead of 2; put text"),
+    "bytes.csv": (b"category,title\nMats,\xff\n", "bytes.csv, row 2: the title is not UTF-8 text"),
+    "said.csv": ("category,description\nM,a\nM,b\n", "row 3: category 'M' has another description in a row before"),
+    "no.toml": ("Mats", "no.toml: not TOML ("),
+    "utf16.toml": (category().encode("utf-16"), "utf16.toml: not UTF-8 text; encode it anew"),
+    "blank.toml": ("", "blank.toml: no category in it; write at least one"),
+    "table.toml": (
+        "[category]\nname = 'Mats'\n",
+        "category is not a list of tables; begin each category with [[category]]",
+    ),
+    "key.toml": ("[[categories]]\nname = 'Mats'\n", "key.toml: unknown key 'categories'; known: category"),
+    "photo.toml": (
+        category("photo = 'a.jpg'"),
+        "category 'Mats': unknown key 'photo'; known: name, description, photos",
+    ),
+    "unnamed.toml": (
+        "[[category]]\ntitles = ['mat']\n",
+        "unnamed.toml, category 1: a category without a name; give it",
+    ),
+    "number.toml": ("[[category]]\nname = 5\n", "number.toml, category 5: the name is int (5), expected text"),
+    "list.toml": (
+        category("photos = 'a.jpg'"),
+        "category 'Mats': photos is str ('a.jpg'), expected a list; put it in [ ]",
+    ),
+    "text.toml": (category("titles = [5]"), "text.toml, category 'Mats': the title is int (5), expected text"),
+    "path.toml": (category("photos = [5]"), "path.toml, category 'Mats': the photo is int (5), expected text"),
+    "examples.toml": (category("examples = ['a']"), "category 'Mats': examples is not a list of tables"),
+    "bare.toml": (
+        category("[[category.examples]]"),
+        "category 'Mats': example 1: neither title nor photos; give it one",
+    ),
+    "id.toml": (category("[[category.examples]]", "id = 1"), "example 1: unknown key 'id'; known: title, photos"),
+    "twice.toml": (category() + category(), "twice.toml, category 'Mats': there is one of this name already"),
+    "sports.xlsx": ("", "sports.xlsx: a file of categories ends in .toml or .csv; write one of these"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_an_error_that_names_the_place(tmp_path, name):
+    content, message = BAD_FILES[name]
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ListingError) as found:
+        read_definitions(tmp_path / name)
+    assert str(tmp_path / name) in str(found.value)
+    assert message in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["add", "none.csv", "--to", "new"], console.UNUSABLE, "none.csv: no such file; check the path"),
+        (["add", "none.toml", "--to", "new"], console.UNUSABLE, "none.toml: no such file; check the path"),
+        (
+            ["add", "mat-1.jpg", "--to", "new"],
+            console.USAGE,
+            "mat-1.jpg: a FILE of categories ends in .toml or .csv; a photo goes with --name",
+        ),
+        (["add", "sports.csv"], console.USAGE, "Missing option '--to'; see --help"),
+        (["add", "--to", "new"], console.USAGE, "give a FILE of categories, or one category with --name; see --help"),
+        (["add", "sports.csv", "sports.toml", "--to", "new"], console.USAGE, "give one FILE of categories"),
+        (["add", "sports.csv", "--title", "mat", "--to", "new"], console.USAGE, "--title goes with --name"),
+        (["add", "sports.csv", "--name", "M", "--to", "new"], console.USAGE, "sports.csv is a file, which does not go"),
+        (["add", "--name", " ", "--to", "new"], console.UNUSABLE, "--name: a category without a name; give it one"),
+        (
+            ["add", "sports.csv", "--to", "my-bundle"],
+            console.UNUSABLE,
+            "my-bundle: exists already; a bundle is written",
+        ),
+        (["add", "sports.csv", "--to", "sports.csv"], console.UNUSABLE, "sports.csv: exists already"),
+        (["add", "sports.csv", "--to", "new", "--bundle", "none"], console.UNUSABLE, "bundle none: no such directory"),
+        (
+            ["add", "party.csv", "--to", "new"],
+            console.UNUSABLE,
+            "party.csv: category '🎉': the title model knows no word",
+        ),
+        (["replace", "none.csv", "--to", "new"], console.UNUSABLE, "none.csv: no such file; check the path"),
+        (
+            ["replace", "party.csv", "--to", "new"],
+            console.UNUSABLE,
+            "party.csv: category '🎉': the title model knows no",
+        ),
+        (["replace", "sports.csv", "--to", "my-bundle"], console.UNUSABLE, "my-bundle: exists already"),
+        (
+            ["remove", "Belts", "Hats", "--to", "new"],
+            console.UNUSABLE,
+            "category 'Hats': not among the 3 categories; see",
+        ),
+        (
+            ["remove", *shop.CLASSES, "--to", "new"],
+            console.UNUSABLE,
+            "no category would be left; productcat categories",
+        ),
+        (["remove", "Belts", "--to", "my-bundle"], console.UNUSABLE, "my-bundle: exists already"),
+        (["remove", "--to", "new"], console.USAGE, "Missing argument 'NAME'; see --help"),
+        (["list", "--bundle", "none"], console.UNUSABLE, "bundle none: no such directory"),
+    ],
+)
+def test_each_mistake_is_one_line_and_nothing_is_written(run, workplace, arguments, code, message):
+    (workplace / "party.csv").write_text("category\n🎉\n", "utf-8")
+    before = sorted(workplace.iterdir())
+    found, output, errors = run(*arguments)
+    assert (found, output) == (code, "")
+    assert message in one_line(errors)
+    assert sorted(workplace.iterdir()) == before
+
+
+def examples():
+    pages = (manual_categories.LIST, manual_categories.ADD, manual_categories.REPLACE, manual_categories.REMOVE)
+    lines = [line.strip() for page in pages for line in page.splitlines() if "  productcat categories" in line]
+    assert len(lines) == 11
+    return lines
+
+
+def test_every_example_of_the_help_runs(workplace):
+    programs = workplace / "bin"
+    programs.mkdir()
+    program = programs / "productcat"
+    program.write_text(f"#!{sys.executable}\nfrom productcat.cli.app import main\n\nmain()\n", "utf-8")
+    program.chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for line in examples():
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", line], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+
+
+def test_the_files_that_the_help_shows_can_be_read(workplace):
+    table = manual_categories.FILES.partition("\b\n")[2].partition("\n\n")[0]
+    toml, csv = zip(*((line[:41].strip(), line[41:].strip()) for line in table.splitlines()), strict=True)
+    (workplace / "shown.toml").write_text("\n".join(toml), "utf-8")
+    (workplace / "shown.csv").write_text("\n".join(filter(None, csv)), "utf-8")
+    assert [each.name for each in read_definitions("shown.toml")] == ["Yoga mats"]
+    assert len(read_definitions("shown.toml")[0].examples) == 4
+    assert [(each.name, len(each.examples)) for each in read_definitions("shown.csv")] == [
+        ("Yoga mats", 2),
+        ("Kettlebells", 0),
+    ]
+
+
+def test_the_group_alone_prints_its_help(run):
+    code, output, _ = run()
+    assert code == 0
+    assert all(word in output for word in ("list", "add", "remove", "replace"))

@@ -1,0 +1,346 @@
+"""`productcat duplicates` in a shell: the same pairs whatever the way in or out, one line for each mistake."""
+
+import csv
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import shop
+from commands import one_line, runner
+
+from productcat import DuplicateDetector, read_listings
+from productcat.cli import console, manual_duplicates
+from productcat.cli import duplicates as cli_duplicates
+
+PROGRAM = [sys.executable, "-m", "productcat.cli"]
+MANY = 700
+"""Listings of the run that is killed: some shards of embeddings."""
+
+
+def environment(bundle):
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PRODUCTCAT_BUNDLE": str(bundle)}
+
+
+@pytest.fixture
+def workplace(duplicates_bundle, tmp_path, monkeypatch):
+    """The current folder: six listings of two photos; b3 is a3 with mirrored photos, b1 shares one photo with a1."""
+    rng = np.random.default_rng(3)
+    (tmp_path / "photos").mkdir()
+    rows = []
+    for number in range(6):
+        photos = [shop.photo(shop.CLASSES[number % 3], rng, (64, 48)) for _ in range(2)]
+        rows.append(write(tmp_path, f"a{number}", photos))
+        if number == 3:
+            rows.append(write(tmp_path, "b3", [photo[:, ::-1] for photo in photos]))
+        if number == 1:
+            rows.append(write(tmp_path, "b1", [photos[1], shop.photo("Handbags", rng, (64, 48))]))
+    write_table(tmp_path / "listings.csv", rows)
+    lines = [{"id": id, "title": title, "photos": photos.split("|")} for id, title, photos in rows]
+    (tmp_path / "listings.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    (tmp_path / "stock.csv").write_text("id,headline\na0-0,leather belt\na1-0,red handbag\n")
+    for name, source in {"front.jpg": "a1-0.jpg", "back.jpg": "a1-1.jpg", "boots.jpg": "b1-0.jpg"}.items():
+        (tmp_path / name).write_bytes((tmp_path / "photos" / source).read_bytes())
+    (tmp_path / "photos/front.jpg").write_bytes((tmp_path / "front.jpg").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PRODUCTCAT_BUNDLE", str(duplicates_bundle))
+    return tmp_path
+
+
+def write(folder, id, photos):
+    """Photos of a listing as files. → its row"""
+    for number, photo in enumerate(photos):
+        (folder / f"photos/{id}-{number}.jpg").write_bytes(shop.encode(np.ascontiguousarray(photo), "JPEG"))
+    return id, f"title of {id}", "|".join(f"photos/{id}-{number}.jpg" for number in range(len(photos)))
+
+
+def write_table(path, rows):
+    with open(path, "w", newline="") as stream:
+        csv.writer(stream).writerows([("id", "title", "photos"), *rows])
+
+
+@pytest.fixture
+def run(workplace, capfd):
+    """A function from arguments to (exit code, output, errors)."""
+    assert workplace
+    return runner(capfd, "duplicates")
+
+
+def pairs_of(text):
+    return {(row["left"], row["right"]): float(row["score"]) for row in csv.DictReader(text.splitlines())}
+
+
+def test_the_pairs_are_found_and_summed_up_in_one_line(run, workplace):
+    code, output, errors = run("find", "listings.csv", "--to", "pairs.csv", "--threshold", "0.9")
+    found = pairs_of((workplace / "pairs.csv").read_text())
+    assert (code, output) == (0, "")
+    assert re.match(rf"8 listings, {len(found)} pairs at 0.9 or more($| \(\d+ more from 0.45 on)", one_line(errors))
+    assert ("a3", "b3") in found
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    assert all(0.9 <= score <= 1 for score in found.values())
+    assert [each.name for each in workplace.iterdir() if "pairs" in each.name] == ["pairs.csv"]
+
+
+def test_the_pairs_that_miss_the_threshold_are_counted_down_to_its_half(run, duplicates_bundle):
+    pairs = DuplicateDetector.load(duplicates_bundle).find(read_listings("listings.csv"), threshold=0)
+    scores = [pair.score for pair in pairs]
+    threshold = 1.5 * max(score for score in scores if score < 0.6)
+    near, found = (sum(score >= least for score in scores) for least in (threshold / 2, threshold))
+    assert near > found
+    _, _, errors = run("find", "listings.csv", "--threshold", str(threshold))
+    more = f"({near - found} more from {threshold / 2:.3g} on: see them with --html, take them with --threshold)"
+    assert one_line(errors) == f"8 listings, {found} pairs at {threshold:.3g} or more {more}"
+
+
+def test_of_a_large_catalogue_it_tells_the_threshold_for_so_many(run, duplicates_bundle, monkeypatch):
+    found = DuplicateDetector.load(duplicates_bundle).find(read_listings("listings.csv"))
+    strict = 1 - 0.8 * (1 - found[-1].score)  # above the last one
+    monkeypatch.setattr(DuplicateDetector, "threshold_among", lambda self, n: strict if n == 8 else 0)
+    assert "as strict" not in run("find", "listings.csv")[2]
+    monkeypatch.setattr(cli_duplicates, "LARGE", 8)
+    line = one_line(run("find", "listings.csv")[2])
+    said = re.search(r"; as strict among so many listings is --threshold (0\.9\d+): (\d+) pairs?$", line)
+    assert 1 - float(said[1]) == pytest.approx(1 - strict, rel=0.01)
+    code, output, errors = run("find", "listings.csv", "--threshold", said[1])
+    assert (code, len(pairs_of(output))) == (0, int(said[2]))
+    assert 0 < int(said[2]) < len(found)
+    assert "as strict" not in errors
+
+
+def test_argument_standard_input_and_every_output_agree(run, workplace, duplicates_bundle):
+    command = [*PROGRAM, "duplicates", "find", "-"]
+    assert run("find", "listings.csv", "--to", "pairs.csv")[0] == 0
+    whole = (workplace / "pairs.csv").read_text()
+    assert run("find", "listings.jsonl")[1] == whole
+    with open(workplace / "listings.csv", "rb") as stream:
+        done = subprocess.run(command, env=environment(duplicates_bundle), stdin=stream, capture_output=True)
+    assert done.stdout.decode() == whole
+    assert run("find", "listings.csv", "--to", "pairs.jsonl")[0] == 0
+    lines = [json.loads(line) for line in (workplace / "pairs.jsonl").read_text().splitlines()]
+    assert {(line["left"], line["right"]): line["score"] for line in lines} == pairs_of(whole)
+
+
+def test_a_lower_threshold_finds_more_and_not_adapting_finds_others(run):
+    scores = [pairs_of(run("find", "listings.csv", "--threshold", each)[1]) for each in ("0", "0.5", "0.9")]
+    assert len(scores[0]) > len(scores[1]) >= len(scores[2]) > 0
+    alone = pairs_of(run("find", "listings.csv", "--threshold", "0", "--no-adapt")[1])
+    assert alone.keys() == scores[0].keys()
+    assert alone != scores[0]
+
+
+def test_bad_rows_and_photos_go_to_the_side_file_and_the_rest_is_done(run, workplace):
+    with open(workplace / "listings.csv", "a") as stream:
+        stream.write("a1,again,photos/a1-0.jpg\n5,too,many,fields\nc1,,missing.jpg|photos/a1-1.jpg\nc2,no photo,\n")
+    code, _, errors = run("find", "listings.csv", "--to", "pairs.csv")
+    assert code == console.SOME_BAD
+    assert re.fullmatch(
+        r"10 listings, \d+ pairs at 0.5 or more( \(.*\))?; 2 problems with photos, see pairs.csv.bad.jsonl; "
+        r"2 bad rows, see pairs.csv.bad.jsonl",
+        one_line(errors),
+    )
+    bad = [json.loads(line) for line in (workplace / "pairs.csv.bad.jsonl").read_text().splitlines()]
+    assert [each.get("row") for each in bad] == [10, 11, None, None]
+    assert bad[0]["reason"].startswith("the id 'a1' is that of row 3 too")
+    assert bad[2]["reason"].startswith("listing 'c1': ")
+    assert "missing.jpg: no such file" in bad[2]["reason"]
+    assert bad[3]["reason"] == "listing 'c2': no photo; it is never a duplicate"
+    assert any("c1" in pair for pair in pairs_of((workplace / "pairs.csv").read_text()))
+
+
+def test_what_else_lies_in_the_folder_of_embeddings_does_not_make_a_run_unfinished(run, workplace):
+    (workplace / "pairs.csv.embeddings").mkdir()
+    (workplace / "pairs.csv.embeddings" / ".DS_Store").write_bytes(b"")
+    assert run("find", "listings.csv", "--to", "pairs.csv")[0] == 0
+    (workplace / "pairs.csv").write_text("left,right,score,label\n")
+    code, _, errors = run("find", "listings.csv", "--to", "pairs.csv")
+    assert code == console.UNUSABLE
+    assert "pairs.csv" in one_line(errors)
+    assert (workplace / "pairs.csv").read_text() == "left,right,score,label\n"
+
+
+def test_bad_rows_are_told_on_standard_error_when_pairs_go_to_standard_output(run, workplace):
+    (workplace / "few.csv").write_text("id,photos\n1,front.jpg\n1,back.jpg\n2,text.jpg\n")
+    (workplace / "text.jpg").write_text("I am no photo")
+    code, output, errors = run("find", "few.csv")
+    assert (code, output) == (console.SOME_BAD, "left,right,score\n")
+    first, second, last = errors.splitlines()
+    assert first.startswith("productcat: few.csv, row 3: the id '1' is that of row 2 too")
+    assert second.startswith("productcat: listing '2': text.jpg: not a JPEG, PNG or WebP photo")
+    said = "2 listings, 0 pairs at 0.5 or more; 1 problem with photos, named above; 1 bad row, named above"
+    assert last.endswith(said)
+
+
+@pytest.mark.parametrize("content", ["id,title,photos\n", "id,title,photos\n1,a title,\n"])
+def test_a_table_without_listings_or_photos_gives_no_pair(run, workplace, content):
+    (workplace / "few.csv").write_text(content)
+    code, _, errors = run("find", "few.csv", "--to", "pairs.csv", "--html", "report.html")
+    assert code == (console.FINE if content.count("\n") == 1 else console.SOME_BAD)
+    assert ", 0 pairs" in one_line(errors)
+    assert (workplace / "pairs.csv").read_text() == "left,right,score\n"
+    assert "0 pairs" in (workplace / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ("find nothing.csv --to pairs.csv", console.UNUSABLE, "nothing.csv: no such file; check the path"),
+        ("find empty.csv --to pairs.csv", console.UNUSABLE, "empty.csv: empty; expected a header line"),
+        ("find listings.csv --to nowhere/pairs.csv", console.UNUSABLE, "cannot be written (No such file or directory)"),
+        ("find listings.csv --to stock.csv/pairs.csv", console.UNUSABLE, "cannot be written (Not a directory)"),
+        ("find listings.csv --to pairs.csv --html nowhere/r.html", console.UNUSABLE, "nowhere/r.html: no such folder"),
+        ("find listings.csv --to stock.csv", console.UNUSABLE, "stock.csv: exists already; give another name"),
+        ("find listings.csv --html stock.csv", console.UNUSABLE, "stock.csv: exists already; give another name"),
+        ("find listings.csv --threshold 1.5", console.USAGE, "--threshold 1.5 is not between 0 and 1; see --help"),
+        ("find listings.csv --threshold nan", console.USAGE, "--threshold nan is not between 0 and 1; see --help"),
+        ("find listings.csv --columns titel=a", console.USAGE, "--columns: 'titel=a' is not role=name"),
+        ("find listings.csv --to r.html --html r.html", console.USAGE, "--to and --html are the same file"),
+        ("find", console.USAGE, "Missing argument 'LISTINGS'"),
+        ("compare front.jpg", console.USAGE, "give the photos of the other listing: --with B..."),
+        ("compare front.jpg --with", console.USAGE, "give the photos of the other listing: --with B..."),
+        ("compare --with front.jpg", console.USAGE, "Missing argument 'A'"),
+        ("compare - --with -", console.USAGE, "- can be given once"),
+        ("compare nothing.jpg --with front.jpg", console.UNUSABLE, "nothing.jpg: no such file; check the path"),
+        ("compare front.jpg --with back.jpg --bundle nothing", console.UNUSABLE, "bundle nothing: no such directory"),
+    ],
+)
+def test_each_mistake_is_one_line_and_leaves_no_file(run, workplace, arguments, code, message):
+    (workplace / "empty.csv").write_text("")
+    before = sorted(workplace.iterdir())
+    found, output, errors = run(*arguments.split())
+    assert (found, output) == (code, "")
+    assert message in one_line(errors)
+    assert sorted(workplace.iterdir()) == before
+
+
+def test_a_bundle_without_a_duplicates_part_is_refused_by_name(run, tiny_bundle):
+    for arguments in ("find listings.csv", "compare front.jpg --with back.jpg"):
+        code, _, errors = run(*arguments.split(), "--bundle", str(tiny_bundle))
+        assert code == console.UNUSABLE
+        assert "no 'duplicates' part in it; use one with it, such as fashion" in one_line(errors)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.parametrize("output", ["--to locked/pairs.csv", "--to pairs.csv --html locked/report.html"])
+def test_a_folder_that_may_not_be_written_to_is_told_before_the_work(run, workplace, output):
+    (workplace / "locked").mkdir(mode=0o555)
+    code, _, errors = run("find", "listings.csv", *output.split())
+    assert code == console.UNUSABLE
+    assert "cannot be written" in one_line(errors)
+
+
+@pytest.fixture
+def many(workplace):
+    """A table of MANY listings of one photo each, with a bad row."""
+    rows = [(f"m{number}", "", f"photos/a{number % 6}-{number % 2}.jpg") for number in range(MANY)]
+    write_table(workplace / "many.csv", [*rows, ("m0", "", ""), ("gone", "", "missing.jpg")])
+    return workplace / "many.csv"
+
+
+def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_files(run, workplace, duplicates_bundle, many):
+    outputs = {"": ("whole.csv", "whole.html"), "killed": ("pairs.csv", "report.html")}
+    arguments = {kind: ["find", str(many), "--to", to, "--html", html] for kind, (to, html) in outputs.items()}
+    assert run(*arguments[""])[0] == console.SOME_BAD
+    shards = workplace / "pairs.csv.embeddings"
+    with subprocess.Popen(
+        [*PROGRAM, "duplicates", *arguments["killed"]], env=environment(duplicates_bundle)
+    ) as process:
+        while process.poll() is None and not list(shards.glob("[0-9]*.safetensors")):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    kept = {path: path.stat().st_mtime_ns for path in shards.glob("[0-9]*.safetensors")}
+    assert kept
+    assert not (workplace / "pairs.csv").exists()
+    code, _, errors = run(*arguments["killed"])
+    assert code == console.SOME_BAD
+    assert "1 problem with photos, see pairs.csv.bad.jsonl; 1 bad row" in one_line(errors)
+    for first, second in zip(*outputs.values(), strict=True):
+        assert (workplace / second).read_bytes() == (workplace / first).read_bytes()
+    side = [(workplace / f"{name}.bad.jsonl").read_bytes() for name in ("pairs.csv", "whole.csv")]
+    assert side[0] == side[1]
+    assert not shards.exists()
+
+
+def test_an_interrupted_run_says_how_to_go_on(workplace, duplicates_bundle, many):
+    command = [*PROGRAM, "duplicates", "find", str(many), "--to", "pairs.csv"]
+
+    def heed_interrupts():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell lets what it runs in the background ignore them
+
+    pipes = {"stderr": subprocess.PIPE, "text": True, "preexec_fn": heed_interrupts}
+    with subprocess.Popen(command, env=environment(duplicates_bundle), **pipes) as process:
+        while process.poll() is None and not (workplace / "pairs.csv.embeddings").exists():
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        errors = process.stderr.read()
+    assert process.returncode == console.INTERRUPTED
+    assert one_line(errors) == "interrupted; the same command goes on"
+
+
+def test_two_sets_are_compared_and_the_photos_that_match_are_named(run):
+    code, output, errors = run("compare", "front.jpg", "back.jpg", "--with", "boots.jpg", "photos/b1-1.jpg")
+    assert (code, errors) == (0, "")
+    first, blank, heads, best, _ = output.splitlines()
+    assert re.fullmatch(r"(No d|D)uplicates: the same item with \d+\.\d %, which .+ the threshold of 50\.0 %", first)
+    assert (blank, heads.split()) == ("", ["photo", "photo", "top", "copy"])
+    assert best.split()[:2] == ["back.jpg", "boots.jpg"]
+    assert float(best.split()[-1]) > 0.99
+
+
+def test_a_comparison_as_json_says_the_same(run):
+    code, output, _ = run("compare", "front.jpg", "back.jpg", "--with", "boots.jpg", "--json", "--threshold", "0.01")
+    found = json.loads(output)
+    assert code == 0
+    assert list(found) == ["score", "threshold", "duplicates", "matches", "problems"]
+    assert (found["threshold"], found["duplicates"], found["problems"]) == (0.01, True, [])
+    (match,) = found["matches"]
+    assert (match["left"], match["right"], list(match["levels"])) == ("back.jpg", "boots.jpg", ["embedding_top"])
+
+
+def test_a_comparison_is_symmetric(run):
+    one, other = (
+        json.loads(run("compare", *sides, "--json")[1])["score"]
+        for sides in (
+            ("front.jpg", "back.jpg", "--with", "boots.jpg"),
+            ("boots.jpg", "--with", "back.jpg", "front.jpg"),
+        )
+    )
+    assert one == other
+
+
+def test_an_unreadable_photo_is_named_and_the_names_of_the_others_stay_right(run):
+    code, output, errors = run("compare", "nothing.jpg", "back.jpg", "--with", "boots.jpg", "--json")
+    found = json.loads(output)
+    assert code == console.SOME_BAD
+    assert one_line(errors) == "nothing.jpg: no such file; check the path"
+    assert found["problems"] == [one_line(errors)]
+    assert found["matches"][0]["left"] == "back.jpg"
+
+
+PAGES = (manual_duplicates.FIND, manual_duplicates.COMPARE)
+EXAMPLES = [line.strip() for page in PAGES for line in page.splitlines() if re.match(r" +(productcat|cat) ", line)]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_of_the_help_pages_runs(workplace, duplicates_bundle, example):
+    shell = example.replace("productcat duplicates", f"{shlex.join(PROGRAM)} duplicates")
+    if "{id}" in shell:
+        for name in ("a0-0", "a1-0"):
+            assert (workplace / f"photos/{name}.jpg").exists()
+    done = subprocess.run(shell, shell=True, env=environment(duplicates_bundle), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("\n") == (1 if " find " in shell else 0)
+
+
+@pytest.mark.parametrize("arguments", ["--help", "find --help", "compare --help"])
+def test_help_pages_are_there_and_document_the_exit_codes(run, arguments):
+    code, output, _ = run(*arguments.split())
+    assert code == 0
+    if " " in arguments:
+        assert all(re.search(rf"^ +{number} +\w", output, re.MULTILINE) for number in (0, 1, 2, 3, 130, 141))

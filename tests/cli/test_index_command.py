@@ -1,0 +1,277 @@
+"""`productcat index` in a shell: put in, find, count and remove; one line for each mistake."""
+
+import csv
+import io
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import shop
+from commands import one_line, runner
+
+from productcat import DuplicateDetector, ListingIndex
+from productcat.cli import console, manual_index
+
+PROGRAM = [sys.executable, "-m", "productcat.cli"]
+
+
+@pytest.fixture
+def workplace(duplicates_bundle, tmp_path, monkeypatch):
+    """The current folder: listings 17 to 22 of two photos; listing 30 in new.csv has those of listing 20, mirrored."""
+    rng = np.random.default_rng(3)
+    photos = {
+        f"{number}-{place}": shop.photo(shop.CLASSES[number % 3], rng, (64, 48))
+        for number in range(17, 23)
+        for place in range(2)
+    }
+    photos |= {f"30-{place}": np.ascontiguousarray(photos[f"20-{place}"][:, ::-1]) for place in range(2)}
+    photos |= {"front": photos["18-0"], "back": photos["18-1"]}
+    for name, pixels in photos.items():
+        (tmp_path / f"{name}.jpg").write_bytes(shop.encode(pixels, "JPEG"))
+    tables = {"listings": range(17, 23), "new": [30], "sold": [17, 18]}
+    for name, numbers in tables.items():
+        rows = [[number, f"{number}-0.jpg|{number}-1.jpg"] for number in numbers]
+        with open(tmp_path / f"{name}.csv", "w", newline="") as stream:
+            csv.writer(stream).writerows([("id", "photos"), *rows] if name != "sold" else rows)
+        lines = [json.dumps({"id": str(number), "photos": each.split("|")}) + "\n" for number, each in rows]
+        (tmp_path / f"{name}.jsonl").write_text("".join(lines))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PRODUCTCAT_BUNDLE", str(duplicates_bundle))
+    return tmp_path
+
+
+@pytest.fixture
+def run(workplace, capfd):
+    """A function from arguments to (exit code, output, errors)."""
+    assert workplace
+    return runner(capfd, "index")
+
+
+@pytest.fixture
+def catalogue(run):
+    assert run("add", "catalogue", "--from", "listings.csv")[0] == console.FINE
+    return "catalogue"
+
+
+def counts(run):
+    found = json.loads(run("stats", "catalogue", "--json")[1])
+    return found["listings"], found["photos"]
+
+
+def test_listings_are_added_replaced_counted_and_removed(run, workplace):
+    code, output, errors = run("add", "catalogue", "--from", "listings.csv")
+    assert (code, output, one_line(errors)) == (0, "", "6 listings added")
+    (workplace / "again.csv").write_text("id,photos\n17,17-0.jpg\n")
+    assert one_line(run("add", "catalogue", "--from", "again.csv")[2]) == "1 listing added"
+    assert counts(run) == (6, 11)
+    assert run("remove", "catalogue", "17", "18", "18") == (0, "", "productcat: 2 listings removed\n")
+    assert counts(run) == (4, 8)
+    code, output, _ = run("stats", "catalogue")
+    assert code == 0
+    assert re.fullmatch(r"listings: 4\nphotos: 8\nbytes: \d+\n", output)
+
+
+def test_ids_that_are_not_there_are_named_and_the_others_removed(run, catalogue):
+    code, output, errors = run("remove", catalogue, "17", "99")
+    assert (code, output) == (console.SOME_BAD, "")
+    assert errors == "productcat: id '99': not in the index\nproductcat: 1 listing removed\n"
+    assert counts(run) == (5, 10)
+
+
+def test_a_search_by_photos_prints_probabilities_and_ids(run, catalogue):
+    code, output, errors = run("search", catalogue, "front.jpg", "back.jpg", "-k", "3")
+    assert (code, errors) == (0, "")
+    lines = output.splitlines()
+    assert len(lines) == 3
+    assert all(re.fullmatch(r" *\d+\.\d %  \d\d(  a duplicate)?", line) for line in lines)
+    assert lines[0].endswith("  18  a duplicate")
+    found = json.loads(run("search", catalogue, "front.jpg", "back.jpg", "-k", "3", "--json")[1])
+    assert [each["id"] for each in found["duplicates"]] == [line.split()[2] for line in lines]
+    assert found["problems"] == []
+    assert all(
+        (each["score"] >= found["threshold"]) == ("a d" in line)
+        for each, line in zip(found["duplicates"], lines, strict=True)
+    )
+
+
+def test_what_is_a_duplicate_depends_on_how_much_the_index_holds(run, catalogue, monkeypatch):
+    asked = []
+    monkeypatch.setattr(DuplicateDetector, "threshold_among", lambda self, n: asked.append(n) or 1.1)
+    assert "a duplicate" not in run("search", catalogue, "front.jpg", "back.jpg")[1]
+    assert asked == [counts(run)[0]]
+
+
+def test_a_search_by_a_file_prints_pairs_the_best_first(run, catalogue):
+    code, output, errors = run("search", catalogue, "--from", "new.csv", "--no-adapt")
+    rows = list(csv.DictReader(io.StringIO(output)))
+    assert (code, errors) == (0, "")
+    assert [row["left"] for row in rows] == ["30"] * 6
+    assert rows[0]["right"] == "20"
+    scores = [float(row["score"]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    least = f"{int(100 * scores[0]) / 100}"
+    best = run("search", catalogue, "--from", "new.jsonl", "--no-adapt", "--json", "--threshold", least)[1]
+    assert json.loads(best.splitlines()[0]) == {"left": "30", "right": "20", "score": scores[0]}
+
+
+def test_a_listing_of_the_index_is_not_its_own_duplicate(run, catalogue):
+    rows = list(csv.DictReader(io.StringIO(run("search", catalogue, "--from", "listings.csv", "-k", "9")[1])))
+    assert len(rows) == 6 * 5
+    assert all(row["left"] != row["right"] for row in rows)
+
+
+def test_argument_file_and_standard_input_agree(run, catalogue, workplace):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    def piped(name, *arguments):
+        with open(workplace / name, "rb") as stream:
+            command = [*PROGRAM, "index", *arguments]
+            return subprocess.run(command, env=environment, stdin=stream, capture_output=True, check=True).stdout
+
+    assert (
+        piped("new.jsonl", "search", catalogue, "--from", "-").decode()
+        == run("search", catalogue, "--from", "new.csv")[1]
+    )
+    assert piped("front.jpg", "search", catalogue, "-").decode() == run("search", catalogue, "front.jpg")[1]
+    (workplace / "ids").write_text("\ufeff17\r\n18\n\n", "utf-8")
+    piped("ids", "remove", catalogue, "-")
+    assert counts(run) == (4, 8)
+
+
+def test_resuming_passes_over_what_is_there(run, catalogue, workplace):
+    with open(workplace / "listings.csv", "a") as stream:
+        stream.write("31,30-0.jpg\n")
+    errors = run("add", catalogue, "--from", "listings.csv", "--resume")[2]
+    assert one_line(errors) == "1 listing added; 6 passed over or left out"
+    assert counts(run) == (7, 13)
+
+
+def test_what_cannot_be_read_is_named_and_left_out(run, workplace):
+    (workplace / "listings.csv").write_text(
+        "id,photos\n1,front.jpg\n1,back.jpg\n2,missing.jpg\n3,\n4,front.jpg|missing.jpg\n"
+    )
+    code, _, errors = run("add", "catalogue", "--from", "listings.csv")
+    lines = errors.splitlines()
+    assert code == console.SOME_BAD
+    assert lines[0].startswith("productcat: listings.csv, row 3: the id '1' is that of row 2 too")
+    assert re.search(r"listing '2': .*missing.jpg: no such file; .*it is never a duplicate", lines[1])
+    assert lines[2] == "productcat: listing '3': no photo; it is never a duplicate"
+    assert re.search(r"listing '4': .*missing.jpg: no such file", lines[3])
+    assert lines[4] == (
+        "productcat: 2 listings added; 2 passed over or left out; 3 problems with photos, named above; "
+        "1 bad row, named above"
+    )
+    assert counts(run) == (2, 2)
+
+
+def test_a_listing_that_lost_its_photos_is_still_in_the_index_and_that_is_said(run, catalogue, workplace):
+    (workplace / "again.csv").write_text("id,photos\n17,\n99,\n")
+    code, _, errors = run("add", catalogue, "--from", "again.csv")
+    said = "productcat: listing '17': what the index has of it stays"
+    assert code == console.SOME_BAD
+    assert errors.splitlines().count(said) == 1
+    assert errors.count("stays") == 1
+    assert counts(run) == (6, 12)
+
+
+def test_bad_rows_and_photos_go_to_a_side_file_that_is_given(run, workplace):
+    (workplace / "listings.csv").write_text("id,photos\n1,front.jpg\n1,back.jpg\n2,missing.jpg\n")
+    code, _, errors = run("add", "catalogue", "--from", "listings.csv", "--bad", "bad.jsonl")
+    assert code == console.SOME_BAD
+    assert one_line(errors).startswith("1 listing added; ")
+    assert [json.loads(line).get("row") for line in (workplace / "bad.jsonl").read_text().splitlines()] == [3, None]
+
+
+def test_an_unreadable_photo_of_a_search_is_named_and_the_others_count(run, catalogue):
+    code, output, errors = run("search", catalogue, "front.jpg", "missing.jpg", "--json")
+    assert code == console.SOME_BAD
+    assert one_line(errors) == "missing.jpg: no such file; check the path"
+    assert json.loads(output)["problems"] == ["missing.jpg: no such file; check the path"]
+    code, output, errors = run("search", catalogue, "missing.jpg")
+    assert (code, output) == (console.UNUSABLE, "")
+    assert one_line(errors).startswith("missing.jpg: no such file")
+
+
+def test_nothing_found_is_said(run, catalogue):
+    assert run("search", catalogue, "front.jpg", "--threshold", "1")[:2] == (0, "nothing found\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ("add catalogue --from nothing.csv", console.UNUSABLE, "nothing.csv: no such file; check the path"),
+        ("add new.csv --from listings.csv", console.UNUSABLE, "index new.csv: cannot be made (Not a directory)"),
+        ("add . --from listings.csv", console.UNUSABLE, "index .: no search-space.safetensors in it; give the folder"),
+        ("add catalogue", console.USAGE, "Missing option '--from'"),
+        ("add catalogue --from listings.csv --columns titel=a", console.USAGE, "--columns: 'titel=a' is not role=name"),
+        ("add catalogue --from listings.csv --bundle nothing", console.UNUSABLE, "bundle nothing: no such directory"),
+        ("remove nothing 17", console.UNUSABLE, "index nothing: no such folder; productcat index add makes one"),
+        ("search nothing front.jpg", console.UNUSABLE, "index nothing: no such folder; productcat index add makes one"),
+        ("stats nothing", console.UNUSABLE, "index nothing: no such folder; productcat index add makes one"),
+        ("search nothing", console.USAGE, "give a PHOTO or --from; see --help"),
+        ("search nothing front.jpg --from new.csv", console.USAGE, "PHOTO does not go with --from"),
+        ("search nothing front.jpg --bad bad.jsonl", console.USAGE, "--bad goes with --from"),
+        ("search nothing - -", console.USAGE, "- can be given once"),
+        ("search nothing front.jpg -k 0", console.USAGE, "Invalid value for '-k'"),
+        ("search nothing front.jpg --threshold 2", console.USAGE, "--threshold 2.0 is not between 0 and 1"),
+    ],
+)
+def test_each_mistake_is_one_line_and_leaves_no_file(run, workplace, arguments, code, message):
+    before = sorted(workplace.iterdir())
+    found, output, errors = run(*arguments.split())
+    assert (found, output) == (code, "")
+    assert message in one_line(errors)
+    assert sorted(workplace.iterdir()) == before
+
+
+def test_a_listing_without_an_id_is_no_row_of_an_index(run, workplace):
+    (workplace / "sku.jsonl").write_text(
+        '{"sku": "17", "photos": ["17-0.jpg"]}\n{"id": "18", "photos": ["18-0.jpg"]}\n'
+    )
+    code, _, errors = run("add", "fresh", "--from", "sku.jsonl")
+    assert code == console.SOME_BAD
+    assert "sku.jsonl, row 1: no id; give the listing one that stays the same" in errors
+    assert "1 listing added; 1 bad row" in errors
+
+
+def test_the_index_of_another_bundle_is_refused(run, catalogue, workplace, duplicates_bundle):
+    space = workplace / catalogue / "search-space.safetensors"
+    mark = re.search(rb'"made_by":"([0-9a-f]+)"', space.read_bytes())[1]
+    space.write_bytes(space.read_bytes().replace(mark, mark[::-1]))
+    code, _, errors = run("search", catalogue, "front.jpg")
+    assert code == console.UNUSABLE
+    assert "made with another image model than that of this detector; open it with the bundle" in one_line(errors)
+
+
+def examples():
+    pages = (manual_index.ADD, manual_index.REMOVE, manual_index.SEARCH, manual_index.STATS)
+    lines = [line.strip() for page in pages for line in page.splitlines() if "productcat index" in line]
+    assert len(lines) > 8
+    return lines
+
+
+def test_every_example_of_the_help_runs(workplace, duplicates_bundle, run):
+    programs = workplace / "bin"
+    programs.mkdir()
+    program = programs / "productcat"
+    program.write_text(f"#!{sys.executable}\nfrom productcat.cli.app import main\n\nmain()\n", "utf-8")
+    program.chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for line in examples():
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", line], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0 or line.endswith("catalogue -"), f"{line}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+    assert ListingIndex.open(workplace / "catalogue").ids() == {"19", "20", "21", "22"}
+
+
+def test_the_group_alone_prints_its_help(run):
+    code, output, _ = run()
+    assert code == 0
+    assert all(word in output for word in ("add", "remove", "search", "stats"))
+    assert shlex.split(output)

@@ -1,0 +1,305 @@
+"""Photos of every kind become pixels of one size; what cannot is refused by name with the way out."""
+
+import io
+import os
+import struct
+import time
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from productcat import ListingError
+from productcat.listings.photos import MAX_PIXELS, read_photo
+
+SIZE = (40, 30)
+SECOND = {"save_all": True, "append_images": [Image.new("RGB", (60, 80))]}
+"""A second, black picture in the same file."""
+EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
+
+
+def scene(height=80, width=60):
+    """A smooth picture without symmetry, left a quarter dark: pixels of shape (height, width, 3)."""
+    down, across = np.linspace(0, 1, height)[:, None], np.linspace(0, 1, width)[None, :]
+    channels = [255 * down * np.ones_like(across), 255 * across * np.ones_like(down), 200 * down * across]
+    pixels = np.stack(channels, axis=2)
+    pixels[: height // 2, : width // 2] *= 0.3
+    return pixels.astype(np.uint8)
+
+
+def encode(pixels, format, mode=None, **options):
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    file = io.BytesIO()
+    (image.convert(mode) if mode else image).save(file, format, **options)
+    return file.getvalue()
+
+
+def png(width, height, depth, colour_type, rows, *extra):
+    """A PNG file put together by hand, for kinds that Pillow does not write."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
+    chunks = [(b"IHDR", header), *extra, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in chunks)
+
+
+def rotated(pixels, orientation):
+    """A JPEG whose tag says how to turn it upright into `pixels`."""
+    stored = {
+        1: pixels,
+        2: pixels[:, ::-1],
+        3: pixels[::-1, ::-1],
+        4: pixels[::-1],
+        5: pixels.swapaxes(0, 1),
+        6: np.rot90(pixels, 1),
+        7: pixels[::-1, ::-1].swapaxes(0, 1),
+        8: np.rot90(pixels, -1),
+    }[orientation]
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return encode(np.ascontiguousarray(stored), "JPEG", quality=95, exif=tags)
+
+
+def assert_alike(one, other, mean=3.0):
+    assert one.shape == other.shape
+    assert np.abs(one.astype(float) - other).mean() < mean
+
+
+def refusal(photo, size=SIZE):
+    with pytest.raises(ListingError) as caught:
+        read_photo(photo, size)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("format", EXTENSIONS)
+def test_a_path_a_text_bytes_and_a_buffer_give_the_same_pixels(tmp_path, format):
+    content = encode(scene(), format)
+    path = tmp_path / f"photo.{EXTENSIONS[format]}"
+    path.write_bytes(content)
+    pixels = read_photo(path, SIZE)
+    assert pixels.shape == (*SIZE, 3)
+    assert pixels.dtype == np.uint8
+    for other in (str(path), content, bytearray(content), memoryview(content)):
+        np.testing.assert_array_equal(read_photo(other, SIZE), pixels)
+
+
+def test_an_array_gives_the_pixels_of_its_lossless_file_and_is_not_changed():
+    pixels = scene()
+    before = pixels.copy()
+    np.testing.assert_array_equal(read_photo(pixels, SIZE), read_photo(encode(pixels, "PNG"), SIZE))
+    np.testing.assert_array_equal(read_photo(np.asfortranarray(pixels), SIZE), read_photo(pixels, SIZE))
+    np.testing.assert_array_equal(pixels, before)
+
+
+def test_a_photo_of_the_frames_size_keeps_its_pixels():
+    np.testing.assert_array_equal(read_photo(scene(*SIZE), SIZE), scene(*SIZE))
+
+
+@pytest.mark.parametrize(
+    ("format", "mode", "options"),
+    [
+        ("JPEG", "RGB", {"progressive": True}),
+        ("JPEG", "CMYK", {}),
+        ("PNG", "RGBA", {}),
+        ("PNG", "P", {}),
+        ("WEBP", "RGB", {"lossless": True}),
+        ("WEBP", "RGBA", {"lossless": True}),
+        ("MPO", "RGB", SECOND),
+        ("WEBP", "RGB", {**SECOND, "lossless": True}),
+        ("PNG", "RGB", SECOND),
+    ],
+    ids=["progressive", "CMYK", "alpha", "palette", "WebP", "WebP alpha", "MPO", "animated WebP", "animated PNG"],
+)
+def test_every_kind_of_colour_file_shows_the_same_scene(format, mode, options):
+    mean = 12.0 if mode == "P" else 3.0  # 256 "web" colours
+    assert_alike(read_photo(encode(scene(), format, mode, **options), SIZE), read_photo(scene(), SIZE), mean)
+
+
+@pytest.mark.parametrize("kind", ["L JPEG", "L PNG", "LA PNG", "16-bit", "16-bit with a transparent gray"])
+def test_every_kind_of_gray_file_shows_the_same_scene(kind):
+    gray = np.asarray(Image.fromarray(scene()).convert("L"))
+    expected = read_photo(np.repeat(gray[:, :, None], 3, axis=2), SIZE)
+    if kind.startswith("16-bit"):
+        deep = (gray.astype(np.uint16) * 257).astype(">u2")
+        extra = [(b"tRNS", b"\x12\x34")] if "transparent" in kind else []
+        content = png(60, 80, 16, 0, b"".join(b"\0" + row.tobytes() for row in deep), *extra)
+    else:
+        mode, format = kind.split()
+        content = encode(Image.fromarray(gray).convert(mode), format)
+    assert_alike(read_photo(content, SIZE), expected)
+
+
+def test_a_black_and_white_photo_is_black_and_white():
+    pixels = read_photo(encode(Image.new("1", (30, 40), 1), "PNG"), SIZE)
+    np.testing.assert_array_equal(pixels, np.full((*SIZE, 3), 255))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparent_pixels_lie_on_white(mode):
+    photo = Image.new(mode, (30, 40), 0)
+    np.testing.assert_array_equal(read_photo(encode(photo, "PNG"), SIZE), np.full((*SIZE, 3), 255))
+
+
+def test_a_transparent_colour_of_a_palette_lies_on_white():
+    photo = Image.new("P", (30, 40), 0)
+    photo.putpalette([9, 9, 9, 200, 0, 0])
+    photo.paste(1, (0, 0, 30, 20))
+    pixels = read_photo(encode(photo, "PNG", transparency=0), SIZE)
+    assert pixels[0, 0].tolist() == [200, 0, 0]
+    assert pixels[-1, -1].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("height", [80, 800])
+def test_photos_are_turned_upright_by_their_tag(orientation, height):
+    pixels = scene(height, height * 3 // 4)
+    assert_alike(read_photo(rotated(pixels, orientation), SIZE), read_photo(pixels, SIZE))
+
+
+@pytest.mark.parametrize("tag", [0, 9, 700])
+def test_a_senseless_rotation_tag_is_ignored(tag):
+    tags = Image.Exif()
+    tags[0x0112] = tag
+    assert_alike(read_photo(encode(scene(), "JPEG", exif=tags), SIZE), read_photo(scene(), SIZE))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's own notes on damaged tags
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=4), st.sampled_from(list(EXTENSIONS)))
+def test_a_damaged_head_is_read_or_refused_but_never_anything_else(changes, format):
+    tags = Image.Exif()
+    tags[0x0112], tags[0x010F], tags[0x011A] = 6, "maker", 72.0
+    content = bytearray(encode(scene(20, 16), format, exif=tags))
+    for place, value in changes:
+        content[place] = value
+    try:
+        assert read_photo(bytes(content), SIZE).shape == (*SIZE, 3)
+    except ListingError as error:
+        assert f"photo of {len(content)} bytes: " in str(error)  # noqa: PT017 both ends are right
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["upright", "on its side"])
+def test_scaled_decoding_of_a_large_photo_is_nearly_the_same_as_full_decoding_and_faster(turned):
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 255, (60, 45, 3), np.uint8))
+    pixels = np.asarray(coarse.resize((2400, 3200), Image.Resampling.BICUBIC))
+    content = rotated(pixels, 6) if turned else encode(pixels, "JPEG", quality=90)
+    started = time.thread_time()
+    drafted = read_photo(content, (112, 84))
+    middle = time.thread_time()
+    full = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    full = read_photo(np.ascontiguousarray(np.rot90(full, -1)) if turned else full, (112, 84))
+    assert_alike(drafted, full, mean=2.0)
+    assert middle - started < time.thread_time() - middle
+
+
+@given(st.integers(1, 400), st.integers(1, 400), st.integers(1, 90), st.integers(1, 90))
+def test_nothing_is_distorted_and_the_rest_of_the_frame_is_white(height, width, frame_height, frame_width):
+    pixels = read_photo(np.zeros((height, width, 3), np.uint8), (frame_height, frame_width))
+    assert pixels.shape == (frame_height, frame_width, 3)
+    dark = (pixels == 0).all(axis=2)
+    assert (dark | (pixels == 255).all(axis=2)).all()
+    rows, columns = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
+    inner = len(rows), len(columns)
+    assert dark.sum() == inner[0] * inner[1]  # one rectangle
+    scale = min(frame_height / height, frame_width / width)
+    assert abs(inner[0] - max(1, height * scale)) <= 0.5 + 1e-9
+    assert abs(inner[1] - max(1, width * scale)) <= 0.5 + 1e-9
+    assert abs(rows[0] - (frame_height - 1 - rows[-1])) <= 1  # centred
+    assert abs(columns[0] - (frame_width - 1 - columns[-1])) <= 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (2, 65000)])
+@pytest.mark.parametrize("format", ["array", "JPEG", "PNG"])
+def test_photos_of_extreme_shapes_are_read(shape, format):
+    pixels = np.zeros((*shape, 3), np.uint8)
+    assert read_photo(pixels if format == "array" else encode(pixels, format), SIZE).shape == (*SIZE, 3)
+
+
+@pytest.mark.parametrize("format", EXTENSIONS)
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_truncated_photo_is_refused_by_name(tmp_path, format, share):
+    noise = np.random.default_rng(0).integers(0, 255, (80, 60, 3), np.uint8)
+    content = encode(noise, format)
+    path = tmp_path / f"cut.{EXTENSIONS[format]}"
+    path.write_bytes(content[: int(len(content) * share)])
+    message = refusal(path)
+    assert message.startswith(f"{path}: cannot be decoded (")
+    assert message.endswith("; the file is damaged, get it again")
+
+
+@pytest.mark.parametrize("content", [b"", b"this is text\n", b"\xff\xd8\xff"], ids=["empty", "text", "head only"])
+def test_what_is_no_photo_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(content)
+    assert refusal(path).startswith(f"{path}: ")
+    assert refusal(content).startswith(f"photo of {len(content)} bytes: ")
+
+
+@pytest.mark.parametrize("format", ["GIF", "BMP", "TIFF", "PPM", "ICO"])
+def test_other_formats_are_refused_even_under_a_jpegs_name(tmp_path, format):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(encode(scene(), format))
+    assert refusal(path) == f"{path}: not a JPEG, PNG or WebP photo; convert it or leave it out"
+
+
+def test_a_missing_file_a_directory_and_an_impossible_name_are_refused_by_name(tmp_path):
+    assert refusal(tmp_path / "gone.jpg") == f"{tmp_path / 'gone.jpg'}: no such file; check the path"
+    assert refusal("front.jpg;back.jpg").endswith(
+        'no such file; check the path, and write "|" between the photos of a cell'
+    )
+    assert refusal(tmp_path) == f"{tmp_path}: cannot be opened (Is a directory); check the path"
+    assert refusal("x" * 5000).endswith(": cannot be opened (File name too long); check the path")
+    assert "x\0y" in refusal("x\0y")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_refused_instead_of_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert (
+        refusal(tmp_path / "pipe.jpg") == f"{tmp_path / 'pipe.jpg'}: a pipe or a device; save the photo to a file first"
+    )
+
+
+@pytest.mark.parametrize("side", [10_000, 20_000, 60_000])
+def test_a_photo_of_too_many_pixels_is_refused_before_it_is_decoded(side):
+    claimed = png(side, side, 8, 2, b"")  # decoding it would fail in another way
+    started = time.thread_time()
+    message = refusal(claimed)
+    assert time.thread_time() - started < 1
+    assert f"photo of {len(claimed)} bytes: " in message
+    assert f"the limit is {MAX_PIXELS // 10**6}" in message
+    assert message.endswith("; scale it down first")
+
+
+def test_a_photo_just_below_the_limit_is_read():
+    rows = (b"\0" + b"\xff" * 1000) * 8000  # one bit a pixel
+    assert read_photo(png(8000, 8000, 1, 0, rows), SIZE).max() == 255
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 3), np.uint8),
+        np.zeros((4, 3, 4), np.uint8),
+        np.zeros((3, 4, 2), np.uint8),
+        np.zeros((4, 3, 3), np.float32),
+        np.zeros((4, 3, 3), np.int64),
+        np.zeros((0, 3, 3), np.uint8),
+        np.zeros((1, 4, 3, 3), np.uint8),
+        np.array(None),
+    ],
+    ids=lambda array: f"{array.shape} {array.dtype}",
+)
+def test_an_array_of_another_shape_or_type_is_refused_with_what_it_is(array):
+    what = f"photo array of shape {array.shape}, {array.dtype}"
+    assert refusal(array) == f"{what}: expected (h, w, 3), uint8, RGB; convert it"
+
+
+@pytest.mark.parametrize("photo", [None, 5, ["a.jpg"], Image.new("RGB", (2, 2))], ids=["None", "int", "list", "Image"])
+def test_anything_else_is_refused_by_its_type(photo):
+    assert refusal(photo).startswith("a photo is a path, bytes or an (h, w, 3) uint8 array, not ")
