@@ -12,9 +12,9 @@ import numpy as np
 from timing import arguments, compare, report, seconds, take_turns
 
 from productcat import Categorizer, read_listings
+from productcat.arithmetic.vectors import unit
 from productcat.categories.projections import Category, CategoryProjections
 from productcat.categories.prototypes import Prototype
-from productcat.duplicates.whitening import unit
 
 SAMPLES = Path(__file__).parent.parent / "data/samples/styles.csv"
 LISTINGS, FEW, MANY, ADDED, EXAMPLES = 128, 100, 10_000, 1_000, 10

@@ -20,9 +20,9 @@ import numpy as np
 from timing import cores, write_figures
 from usearch.index import Index
 
+from productcat.arithmetic.vectors import unit
 from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.embedding import Embedding
-from productcat.duplicates.whitening import unit
 from productcat.index import store as photo_store
 from productcat.index.listing_index import NEAREST, ListingIndex
 from productcat.index.rows import LISTING, VECTOR

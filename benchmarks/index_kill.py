@@ -20,7 +20,7 @@ from timing import write_figures
 
 from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.embedding import Embedding
-from productcat.duplicates.evidence import SIDE
+from productcat.duplicates.thumbnails import SIDE
 from productcat.index.listing_index import ListingIndex
 
 IDS, CHANGED, MOST_PHOTOS = 60, 8, 6

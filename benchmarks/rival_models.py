@@ -12,9 +12,9 @@ import numpy as np
 from productcat.calibration.reliability import negative_log_likelihood, top_k
 from productcat.errors import ListingError
 from productcat.jobs.progress import Progress
+from productcat.listings.photos import decoded
 from productcat.models.bundle import sha256
 from productcat.models.image_model import ImageModel
-from productcat.models.photo_sets import decoded
 from training.titles.title_model import TitleBaseline, train_baseline
 
 PHOTO_SIZE = (160, 120)

@@ -41,7 +41,7 @@ FIGURES = {
     "start": speed.start,
     "bundles": speed.bundles,
     "transfer": training.transfer,
-    "backbones": training.images.backbones,
+    "backbones": training.backbones,
 }
 """Blocks by name."""
 

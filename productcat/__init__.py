@@ -28,7 +28,7 @@ _HOMES = {
     "Categorizer": "productcat.categories.categorizer",
     "DecisionRule": "productcat.categories.decision",
     "DuplicateDetector": "productcat.duplicates.detector",
-    "DuplicatePair": "productcat.duplicates.duplicate_pair",
+    "DuplicatePair": "productcat.duplicates.pairs",
     "Listing": "productcat.listings.listing",
     "ListingError": "productcat.errors",
     "ListingIndex": "productcat.index.listing_index",

@@ -96,8 +96,9 @@ def tiny_bundle(image_part, title_part, tmp_path_factory):
 @pytest.fixture(scope="session")
 def shop_metric(image_part, shop_data):
     """A metric between sets of photos whose head is set by hand."""
+    from productcat.arithmetic.vectors import unit
     from productcat.duplicates.metric import Head, Level, SetMetric
-    from productcat.duplicates.whitening import Background, unit
+    from productcat.duplicates.whitening import Background
     from productcat.models.image_model import ImageModel
 
     model = ImageModel.load(image_part)

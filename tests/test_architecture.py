@@ -13,6 +13,23 @@ ROOT = Path(__file__).parent.parent
 RUNTIME = sorted((ROOT / "productcat").rglob("*.py"))
 TRAINING = sorted((ROOT / "training").rglob("*.py"))
 
+ROOMS = """
+arithmetic
+listings
+models
+categories duplicates
+calibration index
+evaluation
+explanation
+reports
+jobs
+serving
+cli
+"""
+"""The rooms of productcat, lowest first: each imports lower ones only, and rooms of one line not each other."""
+
+FLOORS = {room: floor for floor, line in enumerate(ROOMS.split("\n")) for room in line.split()}
+
 TRAINING_ONLY = {"tensorflow", "tensorflow_hub", "tf_keras", "keras", "gensim", "sklearn", "scipy", "pandas"}
 SLOW_TO_IMPORT = {"onnxruntime", "pyarrow", "rich", "lancedb", "matplotlib"}
 CODE_ON_LOAD = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
@@ -67,6 +84,39 @@ def body_lines(function):
 
 each_runtime_module = pytest.mark.parametrize("path", RUNTIME, ids=name_of)
 each_module = pytest.mark.parametrize("path", RUNTIME + TRAINING, ids=name_of)
+
+
+def room_of(path):
+    """The room of a module; "" for those of the root, which lie below all rooms."""
+    folder = path.relative_to(ROOT / "productcat").parent
+    return "" if folder == Path() else folder.parts[0]
+
+
+def own_modules(path):
+    """Modules of this repository that a module imports, as paths."""
+    found = ((ROOT / name.replace(".", "/")).with_suffix(".py") for name in imports(tree(path)))
+    return {each for each in found if each.exists()}
+
+
+def test_every_folder_is_a_room():
+    assert {room_of(path) for path in RUNTIME} <= {"", *FLOORS}
+
+
+@each_runtime_module
+def test_imports_point_down(path):
+    mine = room_of(path)
+    for each in own_modules(path):
+        theirs = room_of(each)
+        assert theirs == mine or FLOORS.get(theirs, 0) < FLOORS.get(mine, 0), f"{name_of(path)} imports {name_of(each)}"
+
+
+@pytest.mark.parametrize("modules", [RUNTIME, TRAINING], ids=["productcat", "training"])
+def test_imports_go_in_no_circle(modules):
+    waiting = {path: own_modules(path) & set(modules) for path in modules}
+    while free := [path for path, needs in waiting.items() if not needs & waiting.keys()]:
+        for path in free:
+            del waiting[path]
+    assert not waiting, f"a circle among {sorted(map(name_of, waiting))}"
 
 
 @each_runtime_module

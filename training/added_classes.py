@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from productcat.arithmetic.vectors import unit
 from productcat.categories.categorizer import Categorizer
-from productcat.duplicates.whitening import unit
 from productcat.jobs.progress import Progress
 from training.commands import FIGURES_OPTION, FOLDER_OPTIONS, mistakes_in_one_line, write_figures
 from training.config import load_config

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from productcat.arithmetic.vectors import unit
 from productcat.calibration.reliability import calibration_error, negative_log_likelihood
 from productcat.categories.categorizer import Categorizer
 from productcat.categories.ensemble import combined
 from productcat.categories.projections import CategoryProjections, FewShot, prototype_of
 from productcat.categories.prototypes import Prototypes
-from productcat.duplicates.whitening import unit
 from productcat.listings.listing import Listing
 from productcat.models.bundle import refuse_existing
 from training.commands import FOLDER_OPTIONS, mistakes_in_one_line, write_figures

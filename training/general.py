@@ -14,8 +14,8 @@ import keras
 import numpy as np
 
 from productcat.duplicates.detector import NEIGHBOURS, DuplicateDetector
-from productcat.duplicates.evidence import ALIKE, SHARP
-from productcat.index.search_space import FORMAT
+from productcat.duplicates.embedding import FORMAT
+from productcat.duplicates.thumbnails import ALIKE, SHARP
 from productcat.listings.listing import Listing
 from productcat.listings.photos import read_photo
 from productcat.models.bundle import Bundle, refuse_existing, sha256, write_bundle

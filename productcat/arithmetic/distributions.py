@@ -6,10 +6,9 @@ NaN through every function here.
 
 import numpy as np
 
-TINY = np.finfo(np.float64).tiny
+from productcat.arithmetic.vectors import products
 
-ROWS = 64
-"""Rows that all others are multiplied with before the next come, so that they stay in the processor's cache."""
+TINY = np.finfo(np.float64).tiny
 
 
 def softmax(scores):
@@ -91,19 +90,6 @@ def kl_divergence(distributions, projections):
     negative_entropy = (distributions * np.log(np.maximum(distributions, TINY))).sum(axis=1)
     divergences = negative_entropy[:, None] - products(distributions, np.log(projections))
     return np.maximum(divergences, 0.0)  # rounding can leave -1e-17 for equal rows; NaN stays NaN
-
-
-def products(left, right):
-    """Inner products of all rows of two arrays, (n, k) and (m, k) → (n, m).
-
-    Each is summed in the same order whatever the other rows are, so that a listing's figures stay the same to the
-    bit in every batch and whichever categories stand beside. BLAS (`left @ right.T`) does not promise that.
-    """
-    left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)  # the memory layout sets the order, too
-    found = np.empty((len(left), len(right)), np.result_type(left, right))
-    for start in range(0, len(right), ROWS):
-        found[:, start : start + ROWS] = np.einsum("nk,mk->nm", left, right[start : start + ROWS])
-    return found
 
 
 def entropy(distributions):

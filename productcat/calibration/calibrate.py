@@ -18,9 +18,8 @@ from productcat.calibration.reliability import (
     top_k,
 )
 from productcat.calibration.temperatures import Views, favour, fit
-from productcat.categories.ensemble import Sight
+from productcat.categories.ensemble import KINDS, Sight
 from productcat.categories.labels import KnownLabels
-from productcat.cli.text import KINDS
 from productcat.errors import ListingError
 from productcat.listings.listing import Listing, only
 from productcat.wording import counted

@@ -13,8 +13,7 @@ from productcat.categories.projections import PREFIXES, Category, CategoryProjec
 from productcat.errors import BundleError, ListingError
 from productcat.listings.listing import Listing, only
 from productcat.models.bundle import Bundle, write_bundle
-from productcat.models.image_model import DISTRIBUTION, ImageModel
-from productcat.models.photo_sets import photo_means
+from productcat.models.image_model import DISTRIBUTION, ImageModel, photo_means
 from productcat.models.title_model import TitleModel
 from productcat.models.title_words import WordBags
 from productcat.wording import is_unicode

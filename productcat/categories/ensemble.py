@@ -6,6 +6,10 @@ import numpy as np
 
 from productcat.arithmetic.distributions import TINY, average, information_of, sharpen, softmax
 
+KINDS = {"both": "photos and title", "photos": "photos alone", "title": "the title alone"}
+"""Kinds of evidence in words."""
+
+
 USES = ("photos", "title", "both")
 """Kinds of evidence."""
 

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
 
-from productcat.arithmetic.distributions import TINY, floor, kl_divergence, products, softmax
+from productcat.arithmetic.distributions import TINY, floor, kl_divergence, softmax
+from productcat.arithmetic.vectors import products
 from productcat.categories.prototypes import Prototype, Prototypes
 
 SETTINGS, MATRIX = "categories.json", "projections.safetensors"

@@ -11,8 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from productcat.arithmetic.distributions import products
-from productcat.duplicates.whitening import unit
+from productcat.arithmetic.vectors import products, unit
 
 OF_ONE, OF_ALL = 32, 1_024
 """Deviations of examples that are kept of one category, and of all together: 4 MB of 2,048 features.

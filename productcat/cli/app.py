@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from productcat import __version__
+from productcat.cli import bad_rows, console, manual
 from productcat.cli import calibrate as cli_calibrate
 from productcat.cli import categories as cli_categories
-from productcat.cli import console, manual
 from productcat.cli import duplicates as cli_duplicates
 from productcat.cli import evaluate as cli_evaluate
 from productcat.cli import index as cli_index
+from productcat.cli.bad_rows import side_for
 from productcat.cli.console import (
     FINE,
     INTERRUPTED,
@@ -30,7 +31,6 @@ from productcat.cli.console import (
     command,
     complain,
     refuse,
-    side_for,
 )
 from productcat.wording import counted
 
@@ -101,7 +101,7 @@ def predict(
         refuse(dict.fromkeys(tables, True), "is no photo; a file of listings goes with --from")
         return _one(bundle, photos or (), title or "", as_json)
     refuse(for_one, "does not go with --from")
-    console.refuse_same_file({"--from": source, "--to": target, "--bad": console.side_path(target, bad)})
+    console.refuse_same_file({"--from": source, "--to": target, "--bad": bad_rows.side_path(target, bad)})
     if target == "-":
         refuse({"--resume": resume}, "needs --to FILE")
     return _many(bundle, source, target, resume, bad, columns, format)

@@ -1,6 +1,7 @@
 """What a bundle is, on one screen: for people who are about to use it. Prints nothing."""
 
-from productcat.cli.text import KINDS, figure
+from productcat.categories.ensemble import KINDS
+from productcat.cli.text import figure
 from productcat.wording import counted
 
 FIGURES = {

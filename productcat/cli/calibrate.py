@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from productcat.cli import console, manual_calibrate
+from productcat.cli import bad_rows, console, manual_calibrate
 from productcat.cli.console import (
     FINE,
     SOME_BAD,
@@ -43,8 +43,8 @@ def calibrate(
         raise UsageError(f"--precision {precision:g} is not above 0 and at most 1; 98 % is 0.98")
     columns = labelled_columns(columns, label)
     refuse_bundle(target)  # before the models, which take a while
-    side = console.Spoken(source)
-    with console.told_to(side) as problems:
+    side = bad_rows.Spoken(source)
+    with bad_rows.told_to(side) as problems:
         pairs = labelled_listings(source, columns, side, format)
         categorizer, found = _fitted(bundle, pairs, source, format, precision)
         categorizer.save(target)
@@ -93,5 +93,5 @@ def _as_dict(target, found, categorizer):
 def _sum_up(target, found, left_out, problems, side):
     parts = [f"{target}: calibrated on {counted(found.n_listings, 'listing')}"]
     parts += [f"{counted(left_out, 'listing')} left out, named above"] if left_out else []
-    parts += console.troubles(len(problems), side)
+    parts += bad_rows.troubles(len(problems), side)
     return complain("; ".join(parts), SOME_BAD if len(parts) > 1 else FINE)

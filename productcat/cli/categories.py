@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from productcat.cli import console, manual_categories
+from productcat.cli import bad_rows, console, manual_categories
 from productcat.cli.console import FINE, SOME_BAD, BundleOption, UsageError, command, complain
 from productcat.errors import ListingError
 from productcat.wording import counted, perhaps
@@ -148,11 +148,11 @@ def _write(bundle, target, change):
     refuse_bundle(target)  # before the models, which take a while
     from productcat.categories.categorizer import Categorizer
 
-    side = console.Spoken("")
-    with console.told_to(side) as problems:
+    side = bad_rows.Spoken("")
+    with bad_rows.told_to(side) as problems:
         categorizer = Categorizer.load(bundle)
         said = change(categorizer)
         categorizer.save(target)
     parts = [f"{target}: {counted(len(categorizer.categories), 'category', 'categories')}, {said}"]
-    parts += console.troubles(len(problems), side)
+    parts += bad_rows.troubles(len(problems), side)
     return complain("; ".join(parts), SOME_BAD if problems else FINE)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from productcat.cli import console, manual_duplicates
+from productcat.cli import bad_rows, console, manual_duplicates
 from productcat.cli.console import (
     FINE,
     INTERRUPTED,
@@ -62,15 +62,16 @@ def find(
     format: FormatOption = None,
 ):
     """What `manual_duplicates.FIND` says."""
-    from productcat.jobs.find_duplicates import Outputs, Table, search
+    from productcat.jobs.find_duplicates import Outputs, search
+    from productcat.listings.source import Table
 
     columns = console.columns_from(columns)
-    files = {"LISTINGS": source, "--to": target, "--html": html, "--bad": console.side_path(target, bad)}
+    files = {"LISTINGS": source, "--to": target, "--html": html, "--bad": bad_rows.side_path(target, bad)}
     console.refuse_same_file(files)
     outputs = Outputs(target, html, most, bad)
     unfinished = outputs.unfinished()
     detector = detector_of(bundle, threshold)
-    with closing(console.side_for(source, target, bad, unfinished)) as side:
+    with closing(bad_rows.side_for(source, target, bad, unfinished)) as side:
         try:
             result = search(detector, Table(source, columns, format), outputs, side, adapt)
         except KeyboardInterrupt:
@@ -97,7 +98,7 @@ def _sum_up(result, threshold, side, given, shown):
     if result.n_listings >= LARGE and not given and result.n_strict < result.n_pairs:
         strict = f"--threshold {result.strict:.15g}"
         found += f"; as strict among so many listings is {strict}: {counted(result.n_strict, 'pair')}"
-    troubles = console.troubles(result.n_problems, side)
+    troubles = bad_rows.troubles(result.n_problems, side)
     return complain("; ".join([found, *troubles]), SOME_BAD if troubles else FINE)
 
 
@@ -149,7 +150,7 @@ def compare(
 
 def _look(detector, photos, problems):
     """Photos of one listing → its Embedding, and the names of those that can be read."""
-    from productcat.jobs.shards import embed_quietly, joined
+    from productcat.duplicates.embedding import embed_quietly, joined
     from productcat.listings.listing import Listing
 
     listings = [Listing("", photos=[sys.stdin.buffer.read() if photo == "-" else photo]) for photo in photos]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from productcat import __version__
-from productcat.cli import console, manual_evaluate
+from productcat.cli import bad_rows, console, manual_evaluate
 from productcat.cli.console import (
     FINE,
     SOME_BAD,
@@ -47,8 +47,8 @@ def evaluate(
     """What `manual_evaluate.EVALUATE` says."""
     columns = labelled_columns(columns, label)
     _refuse_early(target)
-    side = console.Spoken(source)
-    with console.told_to(side) as problems:
+    side = bad_rows.Spoken(source)
+    with bad_rows.told_to(side) as problems:
         pairs = labelled_listings(source, columns, side, format)
         categorizer, found = _looked_at(bundle, pairs, source, format)
     name_unknown(found.unknown_labels, categorizer.categories)
@@ -130,7 +130,7 @@ def _sum_up(target, done, found, problems, side):
     parts = [f"{Path(target) / REPORT}: {done}"]
     unknown = sum(found.unknown_labels.values())
     parts += [f"{counted(unknown, 'listing')} with unknown labels left out, named above"] if unknown else []
-    parts += console.troubles(len(problems), side)
+    parts += bad_rows.troubles(len(problems), side)
     return complain("; ".join(parts), SOME_BAD if len(parts) > 1 else FINE)
 
 
@@ -147,14 +147,14 @@ def evaluate_pairs(
     format: FormatOption = None,
 ):
     """What `manual_evaluate.PAIRS` says."""
-    from productcat.jobs.find_duplicates import Table
+    from productcat.listings.source import Table
 
     if listings == "-":
         raise UsageError("--listings is read twice; give a file")
     table = Table(listings, console.columns_from(columns), format)
     _refuse_early(target)
-    side = console.Spoken(source)
-    with console.told_to(side) as problems:
+    side = bad_rows.Spoken(source)
+    with bad_rows.told_to(side) as problems:
         pairs = _read_pairs(source, side)
         side.source = listings
         name, found = _scored(bundle, threshold, table, pairs, side, adapt)

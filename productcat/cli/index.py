@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from productcat.cli import console, manual_index
+from productcat.cli import bad_rows, console, manual_index
 from productcat.cli.console import (
     FINE,
     INTERRUPTED,
@@ -52,7 +52,7 @@ def add(
     from productcat.listings.readers import count_rows, read_with_ids
 
     columns, total = console.columns_from(columns), count_rows(source, format)
-    with closing(console.side_for(source, STREAM, bad)) as side, console.told_to(side) as problems:
+    with closing(bad_rows.side_for(source, STREAM, bad)) as side, bad_rows.told_to(side) as problems:
         listings = read_with_ids(source, columns, side.add, format)
         first = list(islice(listings, 1))  # so that unusable input is known before the index is made
         index = _open(path, bundle)
@@ -65,7 +65,7 @@ def add(
                 return complain("interrupted; what is in the index stays, go on with --resume", INTERRUPTED)
         parts = [f"{counted(n_added, 'listing')} added"]
         parts += [f"{progress.done - n_added} passed over or left out"] if progress.done > n_added else []
-        parts += console.troubles(len(problems), side)
+        parts += bad_rows.troubles(len(problems), side)
         return complain("; ".join(parts), SOME_BAD if problems or side.count else FINE)
 
 
@@ -121,7 +121,7 @@ def search(
         raise UsageError("PHOTO does not go with --from")
     columns = console.columns_from(columns)
     _open_known(path)  # a search makes no index
-    with closing(console.side_for(source, STREAM, bad)) as side, console.told_to(side) as problems:
+    with closing(bad_rows.side_for(source, STREAM, bad)) as side, bad_rows.told_to(side) as problems:
         index = _open(path, bundle)
 
         def find(listings):

@@ -1,10 +1,10 @@
 """What the command line shows, as lines of text. Prints nothing."""
 
+from productcat.categories.ensemble import KINDS
+from productcat.duplicates.matches import level_names
 from productcat.wording import counted
 
 SHOWN, LEAST_SHOWN, BAR_WIDTH = 5, 0.0005, 24
-KINDS = {"both": "photos and title", "photos": "photos alone", "title": "the title alone"}
-"""Kinds of evidence in words."""
 
 
 def prediction_lines(categories, confidences, prediction, encoding="utf-8"):
@@ -49,15 +49,6 @@ def _bar(share, encoding):
         eighths = "    -----"
     whole, rest = divmod(round(share * BAR_WIDTH * 8), 8)
     return (eighths[8] * whole + eighths[rest].strip()).ljust(BAR_WIDTH)
-
-
-def level_names(levels):
-    """What people are told of the levels of an image model, lowest first. → list of str
-
-    Of two, the lower one tells of scenes and surfaces and the higher one of objects; of others their layers are named.
-    """
-    names = [level.removeprefix("embedding_").replace("_", " ") for level in levels]
-    return ["background", "object"] if len(names) == 2 else names
 
 
 def match_lines(score, threshold, matches, left, right):

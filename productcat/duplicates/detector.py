@@ -12,27 +12,22 @@ from functools import cached_property
 
 import numpy as np
 
-from productcat.duplicates.duplicate_pair import DuplicatePair
+from productcat.arithmetic.vectors import unit
 from productcat.duplicates.embedding import Embedding, marks, stacked
-from productcat.duplicates.evidence import (
-    SIDE,
-    PhotoSets,
-    correlations,
-    evidence,
-    photo_cosines,
-    thumbnails,
-    unframed,
-)
+from productcat.duplicates.evidence import evidence, photo_cosines
 from productcat.duplicates.leave_out import OwnShares, add_known
 from productcat.duplicates.matches import PhotoMatch, PhotoMatches
 from productcat.duplicates.metric import SetMetric, raised
 from productcat.duplicates.neighbours import scored_pairs
-from productcat.duplicates.whitening import known_share, unit
+from productcat.duplicates.pairs import DuplicatePair
+from productcat.duplicates.photo_sets import PhotoSets
+from productcat.duplicates.thumbnails import SIDE, correlations, thumbnails, unframed
+from productcat.duplicates.whitening import known_share
 from productcat.errors import BundleError
 from productcat.listings.listing import Listing, only
+from productcat.listings.photos import decoded
 from productcat.models.bundle import DEFAULT, Bundle
 from productcat.models.image_model import ImageModel
-from productcat.models.photo_sets import decoded
 
 BATCH = 64
 """Listings embedded at a time: an iterable may be longer than memory."""

@@ -1,11 +1,18 @@
 """What the duplicate detector and the index keep of the photos of a listing."""
 
+import hashlib
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
+from productcat.arithmetic.vectors import unit
 from productcat.duplicates.leave_out import marks_of
-from productcat.duplicates.whitening import unit
+from productcat.models.bundle import sha256
+
+FORMAT = 2
+"""The number of the layout of an index on disk. Raise it when a reader of the old number could misread a new index,
+also when photos are prepared in another way before they are embedded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,3 +46,34 @@ def marks(embeddings):
         marks_of(np.hstack([*map(each.features.get, levels), each.thumbnails])) for each in embeddings if len(each)
     ]
     return np.concatenate([np.empty(0, np.uint64), *found])
+
+
+def mark_of(detector):
+    """Hexadecimal sha256 of all that makes a photo's stored numbers what they are: the image model and its kept levels.
+
+    Not of what they are compared by: a detector that was adapted to a catalogue, or has another head, takes them too.
+    """
+    found = hashlib.sha256(sha256(detector.image_model.graph).encode())
+    found.update(repr(tuple(detector.image_model.size)).encode())
+    for name, level in detector.metric.levels.items():
+        found.update(f" {name} {len(level.background.mean)} ".encode())
+        if level.basis is not None:  # in the precision of a bundle, so that a metric just learnt has the same mark
+            found.update(np.ascontiguousarray(level.basis, np.float16).tobytes())
+    return found.hexdigest()
+
+
+def embed_quietly(detector, listings):
+    """Embed listings without a warning. → list of Embedding, list of str: what is wrong with their photos"""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        embeddings = detector.embed(listings)
+    said = [str(each.message) for each in caught]
+    return embeddings, [line for line in said if line.startswith("listing ")]  # Pillow warns too
+
+
+def joined(embeddings):
+    """The photos of several embeddings as those of one listing. → Embedding"""
+    seen = [each for each in embeddings if len(each)]
+    levels = seen[0].features if seen else ()
+    features = {name: np.concatenate([each.features[name] for each in seen]) for name in levels}
+    return Embedding("", features, np.concatenate([each.thumbnails for each in embeddings]))

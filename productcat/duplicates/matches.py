@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from productcat.cli.text import level_names
 from productcat.listings.photos import name_of, thumbnail_or_reason
 from productcat.notebook import SIDE, bars, card, figure, note
 
@@ -68,3 +67,20 @@ def _row(match, left, right):
     drawn = bars((name, value, f"{value:.2f}") for name, value in (*levels, ("copy", match.copy)))
     sides = [side or note(f"photo {number + 1}") for side, number in ((left, match.left), (right, match.right))]
     return f'<div class="match">{sides[0]}{drawn}{sides[1]}</div>'
+
+
+def level_names(levels):
+    """What people are told of the levels of an image model, lowest first. → list of str
+
+    Of two, the lower one tells of scenes and surfaces and the higher one of objects; of others their layers are named.
+    """
+    names = [level.removeprefix("embedding_").replace("_", " ") for level in levels]
+    return ["background", "object"] if len(names) == 2 else names
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A pair of the report. matches: list of PhotoMatch, the best first."""
+
+    pair: object
+    matches: list

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from productcat.duplicates.whitening import Background, unit
+from productcat.arithmetic.vectors import unit
+from productcat.duplicates.whitening import Background
 
 SETTINGS, TENSORS = "settings.json", "duplicates.safetensors"
 

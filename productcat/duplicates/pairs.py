@@ -5,6 +5,8 @@ import io
 import json
 from dataclasses import dataclass
 
+from productcat.notebook import bars, card, headline, percent
+
 DECIMALS = 6
 
 
@@ -38,36 +40,14 @@ def _csv(*fields):
 
 
 @dataclass(frozen=True)
-class Doubts:
-    """Pairs for a person to look at, the nearest to the threshold first, and how many were left out.
+class DuplicatePair:
+    """Two listings, by id, and the probability that they show the same item."""
 
-    pairs : list of DuplicatePair
-    reported, below : int
-        Pairs left out that reach the threshold, and that do not.
-    """
+    left: str
+    right: str
+    score: float
 
-    pairs: list
-    reported: int
-    below: int
-
-
-def doubts(pairs, threshold, most):
-    """The pairs nearest to the threshold, at most `most`, at most half of them below it. → Doubts
-
-    Parameters
-    ----------
-    pairs : list of DuplicatePair
-        From some score below the threshold up.
-    threshold : float
-    most : int
-    """
-
-    def nearest(some, number):
-        return sorted(some, key=lambda pair: (abs(pair.score - threshold), pair.left, pair.right))[:number]
-
-    reported = [pair for pair in pairs if pair.score >= threshold]
-    below = [pair for pair in pairs if pair.score < threshold]
-    some = nearest(below, most // 2)
-    chosen = nearest(reported, most - len(some)) + some
-    n_reported = sum(pair.score >= threshold for pair in chosen)
-    return Doubts(nearest(chosen, most), len(reported) - n_reported, len(below) - len(some))
+    def _repr_html_(self):
+        """What a notebook shows: both ids and the score. Photos are in the evidence that `explain` gives."""
+        same = bars([("the same item", self.score, percent(self.score))])
+        return card(headline(f"{self.left} and {self.right}"), same)

@@ -93,8 +93,3 @@ class Space:
     def project(self, features):
         """Vectors of photos, shape (n_photos, n_dimensions), float32, not scaled to length 1."""
         return (features - self.mean) @ self.matrix
-
-
-def unit(vectors):
-    """Rows scaled to length 1; a row of zeros stays."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)

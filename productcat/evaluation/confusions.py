@@ -50,3 +50,20 @@ def chain(matrix):
         order.append(following)
         rest.remove(following)
     return order
+
+
+def confusions(evaluation):
+    """Pairs (label, answer) that differ, the most frequent first. → list of dict"""
+    best, labels, names = evaluation.answers[evaluation.whole].best, evaluation.labels, evaluation.categories
+    wrong = (best != labels) & (best != NONE)
+    pairs, counts = np.unique(np.stack([labels[wrong], best[wrong]], axis=1), axis=0, return_counts=True)
+    support = np.bincount(labels, minlength=len(names))
+    return [
+        {
+            "label": names[label],
+            "answer": names[answer],
+            "listings": int(count),
+            "share": count / support[label],
+        }
+        for (label, answer), count in sorted(zip(pairs.tolist(), counts, strict=True), key=lambda each: -each[1])
+    ]

@@ -7,10 +7,10 @@ import numpy as np
 
 from productcat.arithmetic.bootstrap import LEVEL, ROUNDS, draws, interval
 from productcat.duplicates.detector import DuplicateDetector
-from productcat.duplicates.duplicate_pair import DuplicatePair
+from productcat.duplicates.matches import Judged
+from productcat.duplicates.pairs import DuplicatePair
 from productcat.errors import ListingError
 from productcat.evaluation.pair_figures import PrecisionRecall
-from productcat.reports.duplicates import Judged
 
 WORST = 8
 """So many pairs of each kind are shown."""

@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from productcat.arithmetic.bootstrap import LEVEL, ROUNDS, draws, interval
-from productcat.evaluation.answers import NONE, figures, per_label
+from productcat.evaluation.answers import figures, per_label
+from productcat.evaluation.confusions import confusions
 from productcat.evaluation.drift import drift
 
 A_DAY = 100_000
@@ -171,23 +172,6 @@ def _title(evaluation):
         "rescued": evaluation.cases.rescued.count,
         "spoilt": evaluation.cases.spoilt.count,
     }
-
-
-def confusions(evaluation):
-    """Pairs (label, answer) that differ, the most frequent first. → list of dict"""
-    best, labels, names = evaluation.answers[evaluation.whole].best, evaluation.labels, evaluation.categories
-    wrong = (best != labels) & (best != NONE)
-    pairs, counts = np.unique(np.stack([labels[wrong], best[wrong]], axis=1), axis=0, return_counts=True)
-    support = np.bincount(labels, minlength=len(names))
-    return [
-        {
-            "label": names[label],
-            "answer": names[answer],
-            "listings": int(count),
-            "share": count / support[label],
-        }
-        for (label, answer), count in sorted(zip(pairs.tolist(), counts, strict=True), key=lambda each: -each[1])
-    ]
 
 
 def mistakes(evaluation):

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from productcat.duplicates.detector import BATCH
-from productcat.duplicates.duplicate_pair import DuplicatePair
-from productcat.duplicates.embedding import Embedding
-from productcat.duplicates.evidence import SIDE
+from productcat.duplicates.embedding import Embedding, mark_of
+from productcat.duplicates.pairs import DuplicatePair
+from productcat.duplicates.thumbnails import SIDE
 from productcat.errors import BundleError, ListingError, ProductcatError
 from productcat.index.rows import PhotoRows
-from productcat.index.search_space import SearchSpace, mark_of
+from productcat.index.search_space import SearchSpace
 from productcat.index.store import PhotoStore
 from productcat.listings.listing import Listing, only
 

@@ -5,20 +5,15 @@ eigenvectors, which another machine may turn. So every photo of an index is proj
 is opened elsewhere, or by a detector that was adapted to a catalogue.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from productcat.duplicates.evidence import SIDE
-from productcat.duplicates.whitening import unit
-from productcat.models.bundle import sha256
-
-FORMAT = 2
-"""The number of the layout of an index on disk. Raise it when a reader of the old number could misread a new index,
-also when photos are prepared in another way before they are embedded."""
+from productcat.arithmetic.vectors import unit
+from productcat.duplicates.embedding import FORMAT, mark_of
+from productcat.duplicates.thumbnails import SIDE
 
 ROW = 2_048
 """Bytes that a photo may take in an index."""
@@ -112,20 +107,6 @@ class SearchSpace:
 
 
 _TENSORS = "mean", "matrix"
-
-
-def mark_of(detector):
-    """Hexadecimal sha256 of all that makes a photo's stored numbers what they are: the image model and its kept levels.
-
-    Not of what they are compared by: a detector that was adapted to a catalogue, or has another head, takes them too.
-    """
-    found = hashlib.sha256(sha256(detector.image_model.graph).encode())
-    found.update(repr(tuple(detector.image_model.size)).encode())
-    for name, level in detector.metric.levels.items():
-        found.update(f" {name} {len(level.background.mean)} ".encode())
-        if level.basis is not None:  # in the precision of a bundle, so that a metric just learnt has the same mark
-            found.update(np.ascontiguousarray(level.basis, np.float16).tobytes())
-    return found.hexdigest()
 
 
 def _variances(level, matrix):

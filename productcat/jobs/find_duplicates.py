@@ -5,59 +5,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from productcat.duplicates.pairs import doubts, pair_lines
+from productcat.duplicates.matches import Judged
+from productcat.duplicates.pairs import pair_lines
 from productcat.jobs.outputs import refuse_existing, refuse_unwritable, write_whole
 from productcat.jobs.progress import Progress
 from productcat.jobs.shards import embed_in_shards, kept_in, remove_folder
-from productcat.listings.readers import count_rows, read_listings
-from productcat.reports.duplicates import Findings, Judged, draw, report
-
-STREAM = "-"
-"""Standard input or output."""
+from productcat.listings.source import STREAM
+from productcat.reports.duplicates import Findings, draw, report
 
 OTHER_NAME = "give another name"
-
-
-@dataclass
-class Table:
-    """Where the listings come from: path, Columns and format as `read_listings` takes them.
-
-    kept: the listings of a stream, which cannot be read again, once `keep` was called.
-    """
-
-    path: str
-    columns: object
-    format: str | None
-    kept: list | None = None
-
-    @property
-    def name(self):
-        """How a reader of the report knows it."""
-        return "standard input" if self.path == STREAM else Path(self.path).name
-
-    def count(self):
-        """About how many listings there are, or None. Raises ListingError where there is no such file."""
-        return count_rows(self.path, self.format)
-
-    def keep(self):
-        """Prepare for being read twice."""
-        if not Path(self.path).is_file() and not Path(self.path).is_dir():
-            self.kept = []
-
-    def read(self, on_bad):
-        """Iterate over the listings."""
-        for listing in read_listings(self.path, self.columns, on_bad, self.format):
-            if self.kept is not None:
-                self.kept.append(listing)
-            yield listing
-
-    def again(self):
-        """The listings once more, without a word on bad rows."""
-        return self.kept if self.kept is not None else self.read(_ignore)
-
-
-def _ignore(_):
-    pass
 
 
 @dataclass(frozen=True)
@@ -187,3 +143,39 @@ def _write_report(detector, table, embeddings, pairs, outputs):
     n_found = sum(pair.score >= detector.threshold for pair in pairs)
     findings = Findings(table.name, detector.threshold, len(embeddings), n_found, chosen.reported, chosen.below)
     write_whole(outputs.report, report(judged, shown, findings))
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """Pairs for a person to look at, the nearest to the threshold first, and how many were left out.
+
+    pairs : list of DuplicatePair
+    reported, below : int
+        Pairs left out that reach the threshold, and that do not.
+    """
+
+    pairs: list
+    reported: int
+    below: int
+
+
+def doubts(pairs, threshold, most):
+    """The pairs nearest to the threshold, at most `most`, at most half of them below it. → Doubts
+
+    Parameters
+    ----------
+    pairs : list of DuplicatePair
+        From some score below the threshold up.
+    threshold : float
+    most : int
+    """
+
+    def nearest(some, number):
+        return sorted(some, key=lambda pair: (abs(pair.score - threshold), pair.left, pair.right))[:number]
+
+    reported = [pair for pair in pairs if pair.score >= threshold]
+    below = [pair for pair in pairs if pair.score < threshold]
+    some = nearest(below, most // 2)
+    chosen = nearest(reported, most - len(some)) + some
+    n_reported = sum(pair.score >= threshold for pair in chosen)
+    return Doubts(nearest(chosen, most), len(reported) - n_reported, len(below) - len(some))

@@ -7,7 +7,6 @@ made, and is made anew when these have changed.
 import hashlib
 import json
 import os
-import warnings
 from contextlib import contextmanager, suppress
 from itertools import count, islice
 from pathlib import Path
@@ -15,9 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from productcat import __version__
-from productcat.duplicates.embedding import Embedding
+from productcat.duplicates.embedding import FORMAT, Embedding, embed_quietly, joined, mark_of
 from productcat.errors import ListingError, ProductcatError
-from productcat.index.search_space import FORMAT, mark_of
 from productcat.jobs.outputs import write_whole
 
 SHARD = 256
@@ -59,23 +57,6 @@ def embed_in_shards(detector, listings, folder=None):
             found = embed_quietly(detector, some)
             _save(path, made_of, *found)
         yield found
-
-
-def embed_quietly(detector, listings):
-    """Embed listings without a warning. → list of Embedding, list of str: what is wrong with their photos"""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        embeddings = detector.embed(listings)
-    said = [str(each.message) for each in caught]
-    return embeddings, [line for line in said if line.startswith("listing ")]  # Pillow warns too
-
-
-def joined(embeddings):
-    """The photos of several embeddings as those of one listing. → Embedding"""
-    seen = [each for each in embeddings if len(each)]
-    levels = seen[0].features if seen else ()
-    features = {name: np.concatenate([each.features[name] for each in seen]) for name in levels}
-    return Embedding("", features, np.concatenate([each.thumbnails for each in embeddings]))
 
 
 @contextmanager

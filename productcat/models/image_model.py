@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from productcat.arithmetic.vectors import unit
 from productcat.errors import BundleError
+from productcat.listings.photos import decoded
 
 DISTRIBUTION = "distribution"
 SETTINGS, GRAPH = "settings.json", "model.onnx"
@@ -79,3 +81,34 @@ def runtime():
     import onnxruntime
 
     return onnxruntime
+
+
+def photo_means(listings, model, problems):
+    """What an image model makes of each listing's photos, all of them together.
+
+    Parameters
+    ----------
+    listings : sequence of Listing
+    model : ImageModel
+    problems : list of list, length n_listings
+        As `decoded` takes it.
+
+    Returns
+    -------
+    dict, name → ndarray with a row for each listing, of NaN where no photo could be read
+        Of shape (n_listings, n_classes) for `DISTRIBUTION`: the mean of the photos' distributions. Of shape
+        (n_listings, n_features), float32, for each level of the model: the direction of the mean of the photos'
+        features, each scaled to length 1. Empty when not one photo of all these listings could be read.
+    """
+    sums, counts = {}, np.zeros((len(listings), 1))
+    for owners, pixels in decoded(listings, model.size, problems):
+        distributions, embeddings = model.run(pixels)
+        parts = {DISTRIBUTION: distributions} | {level: unit(each) for level, each in embeddings.items()}
+        for name, rows in parts.items():
+            if name not in sums:
+                sums[name] = np.zeros((len(listings), rows.shape[1]), rows.dtype)
+            np.add.at(sums[name], owners, rows)
+        np.add.at(counts, owners, 1)
+    with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of a listing without photos
+        means = {DISTRIBUTION: sums.pop(DISTRIBUTION) / counts} if sums else {}
+    return means | {level: np.where(counts > 0, unit(each), np.float32(np.nan)) for level, each in sums.items()}

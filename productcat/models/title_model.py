@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from productcat.arithmetic.distributions import information_of, products
+from productcat.arithmetic.distributions import information_of
+from productcat.arithmetic.vectors import products
 from productcat.errors import BundleError, ListingError
 
 MAX_WORDS = 64

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from productcat.duplicates.whitening import unit
+from productcat.arithmetic.vectors import unit
 from productcat.models.title_model import split_words
 
 WIDTH = 512

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html import escape
 
-from productcat.cli.text import level_names
+from productcat.duplicates.matches import level_names
 from productcat.listings.photos import name_of, thumbnail_or_reason
 from productcat.notebook import bars, image, percent
 from productcat.reports.page import SIDE, head
@@ -25,14 +25,6 @@ and surfaces. “Copy” compares the pictures themselves, however turned or mir
 percentage of a pair, the probability that both show the same item, weighs all photos of both listings.</p>
 </details>
 """
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A pair of the report. matches: list of PhotoMatch, the best first."""
-
-    pair: object
-    matches: list
 
 
 @dataclass(frozen=True)

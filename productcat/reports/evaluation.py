@@ -5,16 +5,15 @@ The file holds everything itself, loads nothing, and runs nothing but its own sc
 
 from dataclasses import dataclass, field
 
-from productcat.cli.text import KINDS
+from productcat.categories.ensemble import KINDS
 from productcat.evaluation.confusions import most_confused
 from productcat.notebook import plain
 from productcat.reports import cases as evaluation_cases
 from productcat.reports import plots as evaluation_plots
 from productcat.reports import style as report_style
-from productcat.reports.drift_report import drift_section
 from productcat.reports.evaluation_style import SCRIPT, STYLE
 from productcat.reports.page import head, remarks, scripted, share, table, tiles
-from productcat.reports.sections import threshold_section
+from productcat.reports.sections import drift_section, threshold_section
 from productcat.wording import counted
 
 FIGURES = {

@@ -2,7 +2,14 @@
 
 import json
 
+from productcat.categories.ensemble import KINDS
 from productcat.reports.page import share, table
+
+NAMES = {
+    "top1": "right category first (top-1)",
+    "top5": "among the first five (top-5)",
+    "expected_calibration_error": "expected calibration error",
+}
 
 
 def threshold_section(figures):
@@ -61,4 +68,74 @@ def _a_day(row):
         f"With the bundle's own thresholds, of 100,000 listings a day: <b>{row['assigned_a_day']:,}</b> assigned, "
         f"<b>{share(1 - row['precision'])}</b> of them wrongly; {row['asked_a_day']:,} are left to people, with a "
         "shortlist or without."
+    )
+
+
+def drift_section(found):
+    """As a piece of HTML.
+
+    Parameters
+    ----------
+    found : dict
+        As `productcat.evaluation.drift.drift` gives it.
+    """
+    return _mix(found["mix"]) + _figures(found) + _titles(found["titles_without_known_word"])
+
+
+def _mix(mix):
+    if mix is None:
+        return (
+            "<p>Whether the mix of classes has moved is <b>not known</b>: the bundle does not hold how many listings "
+            "of each class it was trained on.</p>\n"
+        )
+    seen = mix["seen"]
+    said = _labels(mix["labels"]) if "labels" in mix else ""
+    said += (
+        f"<p>As the models see the listings, it is {seen['jensen_shannon']:.3f} bits, and {share(seen['moved'])} would "
+        "have to be of another class.</p>\n"
+    )
+    shown = mix.get("labels", seen)["differences"]
+    rows = [[each["class"], *((share(each[name]), each[name]) for name in ("training", "here"))] for each in shown]
+    columns = ["class", "in training", "here"]
+    return said + (f"<h3>Classes whose shares differ most</h3>\n{table(columns, rows, sortable=True)}" if rows else "")
+
+
+def _labels(found):
+    """Of the labels, whether they differ more than samples do."""
+    beyond = "more" if found["jensen_shannon"] > found["usual"] else "no more"
+    return (
+        f"<p>The labels differ from the training listings by a Jensen-Shannon divergence of "
+        f"<b>{found['jensen_shannon']:.3f} bits</b> (0: the same mix, 1: nothing in common), {beyond} than chance "
+        f"explains: 95 % of the samples of this size from the training mix stay below {found['usual']:.3f}. "
+        f"{share(found['moved'])} of the listings would have to be of another class for the mixes to be the same.</p>\n"
+    )
+
+
+def _figures(found):
+    rows = []
+    for each in found["figures"]:
+        text = (f"{each[part]:.3f}" if "error" in each["figure"] else share(each[part]) for part in ("test", "here"))
+        values = (each["test"], each["here"])
+        name = f"{NAMES[each['figure']]}, {KINDS[each['evidence']]}"
+        rows.append([name, *zip(text, values, strict=True)])
+    for use, each in found["confidence"].items():
+        test = "not known" if each["test"] is None else share(each["test"])
+        rows.append([f"mean confidence, {KINDS[use]}", (test, each["test"]), (share(each["here"]), each["here"])])
+    why = (
+        "<p>Beside these listings stand those that training set apart to test the bundle by. Figures that are much "
+        "worse here mean that these listings are of another kind, or labelled otherwise. Here, listings "
+        "without such evidence are left out; above they count as wrong.</p>\n"
+        if found["figures"]
+        else "<p>How the bundle did on the test listings of its training is <b>not known</b>, or cannot be compared, "
+        "since its categories are not the classes that it was trained on.</p>\n"
+    )
+    return f"{why}{table(['', 'test listings of the training', 'here'], rows)}" if rows else why
+
+
+def _titles(unknown):
+    if unknown is None:
+        return "<p>No title was read.</p>\n"
+    return (
+        f"<p>{share(unknown)} of the titles have no word that the title model knows. How many of the training titles "
+        "had none is not known.</p>\n"
     )

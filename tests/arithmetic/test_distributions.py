@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from productcat.arithmetic.distributions import TINY, average, entropy, floor, kl_divergence, products, sharpen, softmax
+from productcat.arithmetic.distributions import TINY, average, entropy, floor, kl_divergence, sharpen, softmax
+from productcat.arithmetic.vectors import products
 
 
 def rows(n, n_classes):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from productcat import Categorizer, DecisionRule, Listing, ListingError
 from productcat.arithmetic.distributions import sharpen, softmax
+from productcat.arithmetic.minimum import minimum
 from productcat.calibration.calibrate import calibrate
 from productcat.calibration.reliability import (
     Reliability,
@@ -18,7 +19,7 @@ from productcat.calibration.reliability import (
     negative_log_likelihood,
     rule_at_precision,
 )
-from productcat.calibration.temperatures import Views, fit, minimum
+from productcat.calibration.temperatures import Views, fit
 from productcat.categories.ensemble import USES, Sight
 from productcat.categories.projections import CategoryProjections
 

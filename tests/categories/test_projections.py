@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from productcat.arithmetic.vectors import unit
 from productcat.categories.projections import Category, CategoryProjections, FewShot
 from productcat.categories.prototypes import Prototype
-from productcat.duplicates.whitening import unit
 
 seeds = st.integers(0, 2**32 - 1)
 WIDTH = {"photos": 6, "title": 4}

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from productcat.arithmetic.vectors import unit
 from productcat.categories.projections import Category, CategoryProjections, FewShot
 from productcat.categories.prototypes import OF_ALL, OF_ONE, Prototype, Prototypes
-from productcat.duplicates.whitening import unit
 
 EVEN = np.full((1, 4), 0.25)
 SETTINGS = {"scale": 1.0, "neutral": 0.0, "settling": 0.0}

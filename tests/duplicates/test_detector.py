@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from productcat import BundleError, DuplicateDetector, DuplicatePair, Listing, ListingError
-from productcat.cli.text import level_names
-from productcat.duplicates.evidence import correlations, thumbnails
+from productcat.duplicates.matches import level_names
 from productcat.duplicates.metric import Head, SetMetric
+from productcat.duplicates.thumbnails import correlations, thumbnails
 from productcat.duplicates.whitening import known_share
 from productcat.listings.photos import read_photo
 

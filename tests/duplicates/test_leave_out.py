@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from productcat import DuplicateDetector, Listing
-from productcat.duplicates.evidence import PhotoSets
+from productcat.arithmetic.vectors import unit
 from productcat.duplicates.leave_out import OwnShares, add_known, cosines_without, marks_of
 from productcat.duplicates.metric import Head
 from productcat.duplicates.neighbours import scored_pairs
-from productcat.duplicates.whitening import unit
+from productcat.duplicates.photo_sets import PhotoSets
 
 FEATURES = 6
 

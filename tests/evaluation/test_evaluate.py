@@ -9,10 +9,10 @@ import shop
 from html_page import Page
 
 from productcat import Categorizer, Listing, ListingError
-from productcat.evaluation.confusions import most_confused
+from productcat.evaluation.confusions import confusions, most_confused
 from productcat.evaluation.drift import drift
 from productcat.evaluation.evaluate import evaluate
-from productcat.evaluation.figures import confusions, decisions, measure, mistakes, thresholds
+from productcat.evaluation.figures import decisions, measure, mistakes, thresholds
 from productcat.reports.evaluation import Origin, report
 
 NASTY = '<script>alert("x")</script> $5 & $6 <img src=x onerror=alert(1)>'

@@ -12,8 +12,10 @@ from html_page import Page
 from PIL import Image
 
 from productcat import DuplicateDetector, DuplicatePair, Listing
-from productcat.duplicates.pairs import doubts, pair_lines
-from productcat.reports.duplicates import MATCHES, OTHERS, SIDE, Findings, Judged, Shown, draw, report
+from productcat.duplicates.matches import Judged
+from productcat.duplicates.pairs import pair_lines
+from productcat.jobs.find_duplicates import doubts
+from productcat.reports.duplicates import MATCHES, OTHERS, SIDE, Findings, Shown, draw, report
 
 NASTY = "<script>alert('x')</script> & \"quotes\" \ud800 👜"
 

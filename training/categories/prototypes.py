@@ -5,12 +5,11 @@ Without them a category that is made of a few T-shirts would take over all listi
 
 import numpy as np
 
+from productcat.arithmetic.vectors import unit
 from productcat.categories.projections import Category, CategoryProjections
 from productcat.categories.prototypes import Prototype
-from productcat.duplicates.whitening import unit
 from productcat.jobs.progress import Progress
-from productcat.models.image_model import ImageModel
-from productcat.models.photo_sets import photo_means
+from productcat.models.image_model import ImageModel, photo_means
 from productcat.models.title_model import TitleModel
 from productcat.models.title_words import WordBags
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from productcat.arithmetic.vectors import unit
 from productcat.duplicates.metric import Head, Level, SetMetric, compact
-from productcat.duplicates.whitening import Background, unit
+from productcat.duplicates.whitening import Background
 from productcat.evaluation.pair_figures import recall_at_precision
 
 

@@ -6,11 +6,11 @@ import numpy as np
 from PIL import Image
 
 from productcat.duplicates.embedding import Embedding
-from productcat.duplicates.evidence import thumbnails, unframed
 from productcat.duplicates.metric import compact
+from productcat.duplicates.thumbnails import thumbnails, unframed
 from productcat.jobs.progress import Progress
 from productcat.listings.listing import Listing
-from productcat.models.photo_sets import decoded
+from productcat.listings.photos import decoded
 from training.duplicates.copies import seller_copy
 
 BATCH = 64

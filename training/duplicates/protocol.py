@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from productcat.arithmetic.vectors import unit
 from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.evidence import evidence
-from productcat.duplicates.whitening import known_share, unit
+from productcat.duplicates.whitening import known_share
 from productcat.jobs.progress import Progress
 from training.duplicates import metric as duplicates
 from training.duplicates.catalogues import Catalogue

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from productcat.arithmetic.distributions import softmax
-from productcat.duplicates.whitening import unit
+from productcat.arithmetic.vectors import unit
 from productcat.jobs.progress import Progress
 from productcat.models.title_model import TitleModel, split_words
 

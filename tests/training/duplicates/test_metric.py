@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from productcat.duplicates.detector import DuplicateDetector
-from productcat.duplicates.evidence import PhotoSets, evidence
+from productcat.duplicates.evidence import evidence
 from productcat.duplicates.metric import Head, SetMetric
+from productcat.duplicates.photo_sets import PhotoSets
 from productcat.duplicates.whitening import known_share
 from training.duplicates import metric as duplicates
 from training.duplicates.catalogues import Catalogue, found_in

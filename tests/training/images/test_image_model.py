@@ -150,8 +150,8 @@ def assert_same_weights(one, other):
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_weights_to_the_bit(training, unbroken, tmp_path):
-    code = f"import test_image_training as t; t.train_and_die({str(tmp_path)!r}, 'frequent', 1, 2)"
-    paths = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    code = f"import test_image_model as t; t.train_and_die({str(tmp_path)!r}, 'frequent', 1, 2)"
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)])}
     died = subprocess.run([sys.executable, "-c", code], env=paths, capture_output=True, text=True, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]
     assert (tmp_path / "frequent.checkpoint.safetensors").exists()
