@@ -42,6 +42,7 @@ DEV = [
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
     "ruff>=0.12",
+    "mypy>=1.18",
     "imagehash>=4.3",  # the rival of benchmarks/copies.py
     "usearch>=2.20",  # the rival of benchmarks/index.py
 ]
@@ -56,7 +57,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["productcat", "productcat.*", "training", "training.*"]),
-    package_data={"productcat": ["bundles/**/*"], "training": ["configs/*.toml", "*.json", "README.md"]},
+    package_data={"productcat": ["py.typed", "bundles/**/*"], "training": ["configs/*.toml", "*.json", "README.md"]},
     include_package_data=False,
     install_requires=[
         "numpy>=2.0,<3",
