@@ -4,6 +4,17 @@ The public names are loaded on first use, so `import productcat` costs next to n
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # so that editors and type checkers know the names
+    from productcat.categories.categorizer import Categorizer
+    from productcat.categories.decision import Candidate, DecisionRule, Prediction
+    from productcat.duplicates.detector import DuplicateDetector
+    from productcat.duplicates.pairs import DuplicatePair
+    from productcat.errors import BundleError, ListingError, ProductcatError
+    from productcat.index.listing_index import ListingIndex
+    from productcat.listings.listing import Listing
+    from productcat.listings.readers import read_listings
 
 __version__ = "0.1.0"
 
@@ -38,7 +49,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
     value = getattr(import_module(_HOMES[name]), name)
@@ -46,5 +57,5 @@ def __getattr__(name):
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

@@ -1,29 +1,40 @@
-"""What a table's columns and rows are called: Columns, Row, BadRow."""
+"""Which column of a table means what, and the rows of a table: Columns, Row, BadRow."""
 
-import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol, Self
 
 from productcat.errors import ListingError
 from productcat.wording import either
 
 ROLES = ("id", "title", "photos", "label")
 PICTURES = "photo", "image", "picture", "img"
-"""A column whose name has one of these in it is likely to be of photos."""
+"""Words in the name of a column that is likely to hold photos."""
+
+OnRemark = Callable[[str], None]
+"""Takes what the reader of a table should know of it as a whole."""
+
+
+class TableColumns(Protocol):
+    """Finds the columns of one kind of table. EXAMPLE: a header line, for the message where there is none."""
+
+    EXAMPLE: ClassVar[str]
+
+    def find(self, header: Sequence[str], name: object, on_remark: OnRemark) -> dict[str, str]:
+        """Return the columns, role → name in `header`. Raise ListingError, naming the file and what is missing."""
 
 
 @dataclass(frozen=True)
 class Columns:
     """Where a table keeps what a listing needs: names of columns (CSV, Parquet) or of keys (JSON Lines).
 
-    Each is one name, or a tuple of names of which the first one present is taken; capitals do not matter in tables. A
+    Each is one name, or a tuple of names of which the first one present is taken. Capitals do not matter in tables. A
     column that you name must be there; a key that no row of JSON Lines has is a warning. Of the defaults a table needs
-    `id`, and one of `title` and `photos`.
+    `id`, and `title` or `photos`.
 
-    `photo_pattern` is the path of the one photo of each listing of a table, such as "pictures/{id}.png", in place of a
-    column. Without it, and without a column of photos, "images/{id}.jpg" is tried and taken where there is such a
-    file: the published fashion layout.
+    `photo_pattern` is the path of the one photo of each listing, such as "pictures/{id}.png", instead of a column.
+    Without it, and without a column of photos, "images/{id}.jpg" is taken where there is such a file: the layout of the
+    published fashion data.
 
     Raises
     ------
@@ -34,23 +45,23 @@ class Columns:
     EXAMPLE: ClassVar[str] = "id,title,photos"
     """A header line, for the message where there is none."""
 
-    id: str | tuple = "id"
-    title: str | tuple = ("title", "name", "productDisplayName")
-    photos: str | tuple = ("photos", "photo", "images", "image")
-    label: str | tuple = ("label", "category", "articleType")
+    id: str | tuple[str, ...] = "id"
+    title: str | tuple[str, ...] = ("title", "name", "productDisplayName")
+    photos: str | tuple[str, ...] = ("photos", "photo", "images", "image")
+    label: str | tuple[str, ...] = ("label", "category", "articleType")
     photo_pattern: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.photo_pattern and "{id}" not in self.photo_pattern:
-            raise ValueError(f'photo_pattern={self.photo_pattern}: expected "{{id}}" in it, in place of the id')
+            raise ValueError(f'photo_pattern={self.photo_pattern}: expected "{{id}}" in it, where the id goes')
         if self.photo_pattern and self.photos != Columns.photos:
             raise ValueError(f"photos={self.photos} and photo_pattern={self.photo_pattern}: give one of them")
 
     @classmethod
-    def from_text(cls, text):
-        """Columns from "role=name, role=name", a column each. Raises ValueError, naming what is wrong."""
+    def from_text(cls, text: str) -> Self:
+        """Read "role=name, role=name", one column each. Raise ValueError, naming what is wrong."""
         roles = [each.name for each in fields(cls)]
-        given = {}
+        given: dict[str, str] = {}
         for part in filter(str.strip, text.split(",")):
             role, _, name = (each.strip() for each in part.partition("="))
             if role not in roles or not name:
@@ -60,22 +71,22 @@ class Columns:
             given[role] = name
         return cls(**given)
 
-    def names(self, role):
-        """The accepted names of one role, such as "title", in order of preference."""
+    def names(self, role: str) -> tuple[str, ...]:
+        """Return the accepted names of one role, such as "title", in order of preference."""
         given = getattr(self, role)
         return (given,) if isinstance(given, str) else tuple(given)
 
-    def matched(self, keys):
-        """Which of the columns of a table, or keys of an object, has each role. → dict, without roles that none has
+    def matched(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return which column of a table, or key of an object, has each role. Roles that none has are left out.
 
-        Of the accepted names the first that is there counts; as it is written, or else in other capitals.
+        The first accepted name that is there counts, as it is written or else in other capitals.
         """
         there = {each.strip().lower(): each for each in reversed(keys)} | {each: each for each in keys}
         found = {role: [n for n in self.names(role) if n in there or n.lower() in there] for role in ROLES}
-        return {role: there.get(names[0], there.get(names[0].lower())) for role, names in found.items() if names}
+        return {role: there.get(names[0], there.get(names[0].lower(), "")) for role, names in found.items() if names}
 
-    def find(self, header, name):
-        """The columns of a table, a dict role → name in `header`. Raises ListingError, naming what is missing."""
+    def find(self, header: Sequence[str], name: object, on_remark: OnRemark) -> dict[str, str]:
+        """Return the columns of a table, role → name in `header`. Raise ListingError, naming what is missing."""
         found = self.matched(header)
         for role in ROLES:
             if role not in found and (role == "id" or getattr(self, role) != getattr(Columns, role)):
@@ -87,33 +98,31 @@ class Columns:
         if self.photo_pattern:
             found.pop("photos", None)
         elif "photos" not in found:
-            self.tell_of_pictures(header, name, "column")
+            self.tell_of_pictures(header, name, "column", on_remark)
         return found
 
-    def tell_of_pictures(self, keys, name, noun):
-        """Warn of columns of a table, or keys of objects, that look like photos where none has their role."""
+    def tell_of_pictures(self, keys: Iterable[str], name: object, noun: str, on_remark: OnRemark) -> None:
+        """Remark on columns of a table, or keys of objects, that look like photos where none has their role."""
         for key in (each.strip() for each in keys if any(word in each.lower() for word in PICTURES)):
-            warnings.warn(
+            on_remark(
                 f"{name}: {noun} {key!r} is not read, since none is called {' or '.join(self.names('photos'))}; "
-                f"if it has photos, rename it, or name it in Columns (--columns photos={key})",
-                UserWarning,
-                stacklevel=3,
+                f"if it has photos, rename it, or name it in Columns (--columns photos={key})"
             )
 
 
-def way_out(header, option="--columns"):
-    """What to do where a column is not among those that are there."""
+def way_out(header: Iterable[str], option: str = "--columns") -> str:
+    """Return what to do where a column is not among those that are there."""
     return f"there are {', '.join(each.strip() for each in header)}: rename one, or name it in Columns ({option})"
 
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that is no listing.
+    """A row that is not a listing.
 
     Attributes
     ----------
     number : int
-        The line in a CSV, JSON Lines or list file (a CSV's header is line 1), the row of a Parquet file from 1, the
+        The line in a CSV, JSON Lines or list file (a CSV's header is line 1), the row of a Parquet file from 1, or the
         place of the file in a class folder from 1.
     reason : str
         What is wrong, and the way out.
@@ -131,5 +140,5 @@ class Row:
     """A row as it lies in the file. values: role → value, absent where the table has no such column."""
 
     number: int
-    values: Mapping
+    values: Mapping[str, Any]
     text: str

@@ -1,20 +1,32 @@
 """What a seller posts: an id, a title, photos."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from productcat.errors import ListingError
 from productcat.notebook import SIDE, card, figure, headline, photo_row
 
+if TYPE_CHECKING:
+    from productcat.listings.photos import Photo
+
 SHOWN = 8
-"""Photos of a listing that a notebook shows."""
+"""Number of photos of a listing that a notebook shows."""
+
+Kind = TypeVar("Kind")
 
 
-def only(kinds, listings):
-    """The listings as an iterator that refuses what is none. kinds: class or tuple of classes that will do."""
+def only(kinds: type[Kind] | tuple[type[Kind], ...], listings: Iterable[Any]) -> Iterator[Kind]:
+    """Return the listings as an iterator that refuses what is not one.
+
+    kinds : class or tuple of classes that are accepted
+    """
     if isinstance(listings, (kinds, str, dict)):
-        raise ListingError(f"one {type(listings).__name__} is no sequence of listings; write [listing]")
+        raise ListingError(f"one {type(listings).__name__} is not a sequence of listings; write [listing]")
     for each in listings:
         if not isinstance(each, kinds):
             raise ListingError(
@@ -25,7 +37,7 @@ def only(kinds, listings):
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """One listing. The title or the photos, or both, may be missing.
+    """One listing. The title, the photos or both may be missing.
 
     Parameters
     ----------
@@ -33,21 +45,21 @@ class Listing:
         How messages and results name the listing.
     title : str
         Empty means no title.
-    photos : iterable
-        Each a path, the bytes of a JPEG, PNG or WebP file, or an RGB uint8 array of shape (h, w, 3).
+    photos : sequence, or any iterable
+        It becomes a tuple. Each photo is a path, the bytes of a JPEG, PNG or WebP file, or an RGB uint8 array of shape (h, w, 3).
         Photos are opened when they are needed, not here.
 
     Raises
     ------
     ListingError
-        The title is no text, or `photos` is one photo instead of a sequence of photos.
+        The title is not text, or `photos` is one photo instead of a sequence of photos.
     """
 
     id: str = ""
     title: str = ""
-    photos: tuple = ()
+    photos: Sequence[Photo] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.title, str):
             raise ListingError(
                 f"listing {self.id!r}: the title is {type(self.title).__name__}, expected str; use '' for no title"
@@ -62,22 +74,19 @@ class Listing:
             )
         object.__setattr__(self, "photos", tuple(self.photos))
 
-    def __eq__(self, other):
-        """Whether id, title and photos are the same; photos in arrays are compared by their pixels."""
+    def __eq__(self, other: object) -> bool:
+        """Return whether id, title and photos are the same. Photos in arrays are compared by their pixels."""
         if not isinstance(other, Listing):
             return NotImplemented
         same = (self.id, self.title, len(self.photos)) == (other.id, other.title, len(other.photos))
         return same and all(map(_same_photo, self.photos, other.photos))
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash((self.id, self.title, len(self.photos)))
 
-    def _repr_html_(self):
-        """What a notebook shows: title, id, and the first photos, small; one that cannot be read is shown as such."""
-        from productcat.listings.photos import (  # imports Pillow, which a listing does not need
-            name_of,
-            thumbnail_or_reason,
-        )
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: title, id, and the first photos. A photo that cannot be read says so."""
+        from productcat.listings.photos import name_of, thumbnail_or_reason  # imports Pillow, which a listing does not
 
         drawn = []
         for number, photo in enumerate(self.photos[:SHOWN], 1):
@@ -86,7 +95,7 @@ class Listing:
         return card(headline(self.title, self.id), photo_row(drawn, len(self.photos)))
 
 
-def _same_photo(one, other):
+def _same_photo(one: Photo, other: Photo) -> bool:
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         return isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and np.array_equal(one, other)
-    return one == other
+    return bool(one == other)

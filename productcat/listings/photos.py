@@ -1,8 +1,8 @@
 """From what a caller calls a photo (path, bytes, array) to pixels of one size, safely and fast.
 
-Photos are fitted into the frame without distortion and the rest is filled with white, the background
-of catalogue photos. JPEGs are decoded at the smallest scale that still covers the frame (libjpeg's
-scaled decoding through Pillow's `draft`), which on a 12-megapixel phone photo is several times faster.
+Photos are fitted into the frame without distortion. The rest is filled with white, the background of catalogue photos.
+JPEGs are decoded at the smallest scale that still covers the frame (libjpeg's scaled decoding through Pillow's
+`draft`). On a 12-megapixel phone photo that is several times faster.
 """
 
 import io
@@ -10,24 +10,37 @@ import os
 import re
 import stat
 import struct
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from productcat.errors import ListingError
 
-BATCH = 64
-"""Photos decoded together."""
+Photo: TypeAlias = str | os.PathLike[str] | bytes | NDArray[np.uint8]
+"""A path, the bytes of an image file, or RGB pixels of shape (height, width, 3)."""
 
+Pixels: TypeAlias = NDArray[np.uint8]
+"""RGB pixels of one photo, shape (height, width, 3), or of several, shape (n_photos, height, width, 3)."""
+
+Size: TypeAlias = tuple[int, int]
+"""(height, width) in pixels."""
+
+Result = TypeVar("Result")
+
+PHOTOS_AT_ONCE = 64
+"""Number of photos decoded together."""
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 64_000_000
-"""Larger photos are refused before decoding: a small file may unpack to gigabytes."""
+"""Number of pixels above which a photo is refused before it is decoded: a small file may unpack to gigabytes."""
 
 THUMBNAIL_QUALITY = 70
-"""Of JPEG: enough for people to compare by."""
+"""Quality of JPEG thumbnails, enough for people to compare photos."""
 
 WHITE = (255, 255, 255)
 
@@ -40,10 +53,10 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What puts a photo upright, by the value of its EXIF orientation."""
+"""The operation that puts a photo upright, by the value of its EXIF orientation."""
 
 
-def read_photo(photo, size):
+def read_photo(photo: Photo, size: Size) -> Pixels:
     """Decode one photo and fit it into a frame.
 
     Parameters
@@ -60,19 +73,19 @@ def read_photo(photo, size):
     Raises
     ------
     ListingError
-        The photo is missing, of another format, truncated, larger than `MAX_PIXELS`, or an
-        array of another shape or type. The message names the photo.
+        The photo is missing, of another format, truncated, larger than `MAX_PIXELS`, or an array of another shape or
+        type. The message names the photo.
     """
     return _decoded(photo, max(size), lambda image: fit(image, size))
 
 
-def thumbnail(photo, side):
-    """One photo, small, as a JPEG file; its longer side has at most `side` pixels. → bytes
+def thumbnail(photo: Photo, side: int) -> bytes:
+    """Return a small copy of a photo as a JPEG file, whose longer side has at most `side` pixels.
 
-    Raises as `read_photo` does, and for the same photos.
+    It raises the errors of `read_photo`.
     """
 
-    def encoded(image):
+    def encoded(image: Image.Image) -> bytes:
         file = io.BytesIO()
         image.thumbnail((side, side))
         image.save(file, "JPEG", quality=THUMBNAIL_QUALITY, comment="")  # not the comment of the photo
@@ -81,27 +94,27 @@ def thumbnail(photo, side):
     return _decoded(photo, side, encoded)
 
 
-def thumbnail_or_reason(photo, side):
-    """As `thumbnail`, without an error. → its bytes and "", or None and why the photo cannot be read"""
+def thumbnail_or_reason(photo: Photo, side: int) -> tuple[bytes | None, str]:
+    """Return the thumbnail and "", or None and the reason why the photo cannot be read."""
     try:
         return thumbnail(photo, side), ""
     except ListingError as error:
         return None, str(error)
 
 
-def name_of(photo):
-    """The name of a photo's file, "" for bytes and arrays."""
+def name_of(photo: Photo) -> str:
+    """Return the name of a photo's file, "" for bytes and arrays."""
     return Path(photo).name if isinstance(photo, str | os.PathLike) else ""
 
 
-def _decoded(photo, side, finish):
-    """What `finish` makes of a photo, a Pillow image in RGB, decoded at a scale that covers `side` pixels square."""
+def _decoded(photo: Photo, side: int, finish: Callable[[Image.Image], Result]) -> Result:
+    """Return what `finish` makes of a photo in RGB, decoded at a scale that covers `side` pixels square."""
     if isinstance(photo, np.ndarray):
         return finish(_from_array(photo))
     name, source = _open_source(photo)
     try:
         if isinstance(source, Path) and not _is_plain(source.stat().st_mode):
-            # Opening a pipe that nobody writes into never ends, and what comes of one cannot be read twice.
+            # Opening a pipe into which nobody writes never ends, and a pipe cannot be read twice.
             raise ListingError(f"{name}: a pipe or a device; save the photo to a file first")
         with Image.open(source, formats=FORMATS) as image:
             pixels = image.width * image.height
@@ -109,7 +122,7 @@ def _decoded(photo, side, finish):
                 raise ListingError(
                     f"{name}: {pixels / 1e6:.0f} megapixels, the limit is {MAX_PIXELS / 1e6:.0f}; scale it down first"
                 )
-            # Rotated photos swap their sides after decoding, so ask for a square that covers both.
+            # Rotated photos swap their sides after decoding. A square covers both ways.
             image.draft("RGB", (side, side))
             return finish(_upright_rgb(image))
     except UnidentifiedImageError:
@@ -121,14 +134,14 @@ def _decoded(photo, side, finish):
     except FileNotFoundError:
         raise ListingError(f"{name}: no such file; {_way_to(str(name))}") from None
     except (OSError, SyntaxError, ValueError) as error:
-        if getattr(error, "errno", None):
+        if isinstance(error, OSError) and error.errno:
             raise ListingError(f"{name}: cannot be opened ({error.strerror}); check the path") from None
         # Pillow reports damage as OSError without a number, and as SyntaxError or ValueError from some readers.
         raise ListingError(f"{name}: cannot be decoded ({error}); the file is damaged, get it again") from None
 
 
-def fit(image, size):
-    """Scale a Pillow image to fit inside `size` (height, width), centred on white. → uint8 array"""
+def fit(image: Image.Image, size: Size) -> Pixels:
+    """Scale an image to fit inside a frame, centred on white."""
     height, width = size
     scale = min(width / image.width, height / image.height)
     inner = (min(width, max(1, round(image.width * scale))), min(height, max(1, round(image.height * scale))))
@@ -141,8 +154,8 @@ def fit(image, size):
     return np.asarray(frame)
 
 
-def _way_to(name):
-    """What to do where a photo is not there."""
+def _way_to(name: str) -> str:
+    """Return what to do about a photo that is not there."""
     if re.search(r"https?:/", name):
         return "photos are not downloaded, get it first"
     if re.search(r"\w[;,]\s*\S", name):
@@ -150,7 +163,7 @@ def _way_to(name):
     return "check the path"
 
 
-def _open_source(photo):
+def _open_source(photo: Photo) -> tuple[str, Path | io.BytesIO]:
     if isinstance(photo, bytes | bytearray | memoryview):
         return f"photo of {len(photo)} bytes", io.BytesIO(photo)
     if isinstance(photo, str | os.PathLike):
@@ -158,11 +171,11 @@ def _open_source(photo):
     raise ListingError(f"a photo is a path, bytes or an (h, w, 3) uint8 array, not {type(photo).__name__}; convert it")
 
 
-def _is_plain(mode):
+def _is_plain(mode: int) -> bool:
     return stat.S_ISREG(mode) or stat.S_ISDIR(mode)  # of a directory the system tells better what is wrong
 
 
-def _from_array(array):
+def _from_array(array: Pixels) -> Image.Image:
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
         raise ListingError(
             f"photo array of shape {array.shape}, {array.dtype}: expected (h, w, 3), uint8, RGB; convert it"
@@ -170,8 +183,8 @@ def _from_array(array):
     return Image.fromarray(array)
 
 
-def _upright_rgb(image):
-    """Apply the camera's rotation tag, bring 16-bit grays to 8 bits, and lay transparent pixels on white."""
+def _upright_rgb(image: Image.Image) -> Image.Image:
+    """Apply the camera's rotation tag, reduce 16-bit grays to 8 bits, and lay transparent pixels on white."""
     turn = _TURNS.get(_orientation(image))
     if turn is not None:
         image = image.transpose(turn)
@@ -185,46 +198,49 @@ def _upright_rgb(image):
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _orientation(image):
-    """The EXIF orientation, 1 to 8; a damaged tag must not cost the photo, so it counts as upright."""
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8. A photo with a damaged tag counts as upright."""
     try:
-        return image.getexif().get(ExifTags.Base.Orientation, 1)
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error):
         return 1
 
 
-def decoded(listings, size, problems):
-    """Read the photos of some listings.
+def decoded(
+    photo_sets: Sequence[Sequence[Photo]], size: Size, problems: Sequence[list[str]]
+) -> Iterator[tuple[list[int], Pixels]]:
+    """Read the photos of some listings, side by side in threads.
 
     Parameters
     ----------
-    listings : sequence of Listing
+    photo_sets : sequence of length n_listings
+        The photos of each listing.
     size : (height, width)
-        As `read_photo` takes it.
-    problems : list of list, length n_listings
-        Gets a line for each photo that cannot be read, under its listing.
+        The frame, as in `read_photo`.
+    problems : sequence of list of str, length n_listings
+        Gets the reason for each photo that cannot be read, under its listing.
 
     Yields
     ------
     owners : list of int, length n
-        The number of the listing of each photo of the batch; unreadable photos are left out.
+        The number of the listing of each photo in the batch. Photos that cannot be read are left out.
     pixels : ndarray of shape (n, height, width, 3), dtype uint8
     """
-    wanted = [(owner, photo) for owner, listing in enumerate(listings) for photo in listing.photos]
+    wanted = [(owner, photo) for owner, photos in enumerate(photo_sets) for photo in photos]
 
-    def read(pair):
+    def read(owned: tuple[int, Photo]) -> Pixels | ListingError:
         try:
-            return read_photo(pair[1], size)
+            return read_photo(owned[1], size)
         except ListingError as error:
             return error
 
     with ThreadPoolExecutor() as pool:
-        for start in range(0, len(wanted), BATCH):
-            some = wanted[start : start + BATCH]
+        for start in range(0, len(wanted), PHOTOS_AT_ONCE):
+            some = wanted[start : start + PHOTOS_AT_ONCE]
             pixels, owners = [], []
             for (owner, _), result in zip(some, pool.map(read, some), strict=True):
                 if isinstance(result, ListingError):
-                    problems[owner].append(f"listing {listings[owner].id!r}: {result}")
+                    problems[owner].append(str(result))
                 else:
                     pixels.append(result)
                     owners.append(owner)

@@ -1,0 +1,41 @@
+"""What is wrong with listings travels as data. Only the public methods turn it into warnings.
+
+Whoever looks at listings gives each Problem to a callback, `on_problem`. Nothing in this package catches a warning:
+`warnings.catch_warnings` is not safe when several threads share it.
+"""
+
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something of a listing that cannot be used.
+
+    Attributes
+    ----------
+    listing : str
+        The id of the listing, "" if it has none.
+    reason : str
+        What is wrong, and the way out.
+    """
+
+    listing: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"listing {self.listing!r}: {self.reason}" if self.listing else self.reason
+
+
+OnProblem = Callable[[Problem], None]
+"""Takes each problem as it is found."""
+
+
+def warn(found: object) -> None:
+    """Warn of something, at the line outside this package that asked for the work."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "productcat":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(str(found), UserWarning, stacklevel=level + 1)
