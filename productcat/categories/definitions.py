@@ -120,7 +120,7 @@ def _toml(path):
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except UnicodeDecodeError:
-        raise ListingError(f"{path}: not UTF-8 text; encode it anew") from None
+        raise ListingError(f"{path}: not UTF-8 text; encode it again") from None
     except (ValueError, RecursionError) as error:
         raise ListingError(f"{path}: not TOML ({error}); mend that place") from None
     except OSError as error:

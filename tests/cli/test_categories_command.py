@@ -198,7 +198,7 @@ BAD_FILES = {
     "bytes.csv": (b"category,title\nMats,\xff\n", "bytes.csv, row 2: the title is not UTF-8 text"),
     "said.csv": ("category,description\nM,a\nM,b\n", "row 3: category 'M' has another description in a row before"),
     "no.toml": ("Mats", "no.toml: not TOML ("),
-    "utf16.toml": (category().encode("utf-16"), "utf16.toml: not UTF-8 text; encode it anew"),
+    "utf16.toml": (category().encode("utf-16"), "utf16.toml: not UTF-8 text; encode it again"),
     "blank.toml": ("", "blank.toml: no category in it; write at least one"),
     "table.toml": (
         "[category]\nname = 'Mats'\n",
