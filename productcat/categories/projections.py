@@ -109,11 +109,12 @@ class CategoryProjections:
     offsets: NDArray[np.float64] = None  # type: ignore[assignment]  # zeros, which `__post_init__` counts
 
     def __post_init__(self) -> None:
-        none = Prototypes.of([None] * len(self.categories))
         whole = {
             "categories": list(self.categories),
             "matrix": np.asarray(self.matrix, np.float64),
-            "prototypes": {kind: self.prototypes.get(kind, none) for kind in PREFIXES},
+            "prototypes": {
+                kind: self.prototypes.get(kind) or Prototypes.of([None] * len(self.categories)) for kind in PREFIXES
+            },
             "offsets": np.zeros(len(self.categories)) if self.offsets is None else np.asarray(self.offsets, np.float64),
         }
         for name, value in whole.items():
