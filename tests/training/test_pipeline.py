@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from frozen import put_together
 
 from productcat import Categorizer, DuplicateDetector, Listing
 from productcat.categories.projections import FewShot
@@ -105,6 +107,21 @@ def test_prototypes_are_made_of_the_features_of_the_bundle_that_is_named(trained
     assert bundle.manifest["trained_from"]["features"].startswith("shop, ")
     assert bundle.manifest["duplicates"]["description"] == Bundle.open(tiny_bundle).manifest.get("description", "")
     DuplicateDetector.load(bundle.path)  # the metric comes along with the features that it was learnt on
+
+
+def test_a_bundle_without_features_is_refused_before_any_training(image_part, title_part, tmp_path):
+    from training.config import load_config
+    from training.pipeline import Pipeline
+
+    bare = shutil.copytree(image_part, tmp_path / "image")
+    settings = json.loads((bare / "settings.json").read_text("utf-8")) | {"levels": []}
+    (bare / "settings.json").write_text(json.dumps(settings), "utf-8")
+    put_together(tmp_path / "bare", {"image": bare, "title": title_part})
+    text = f'name = "x"\nfeatures = "{tmp_path / "bare"}"\n[data]\nsource = "x.csv"\n'
+    (tmp_path / "x.toml").write_text(text, "utf-8")
+    config = load_config(tmp_path / "x.toml")
+    with pytest.raises(ValueError, match="its image model gives no features; name another bundle"):
+        Pipeline(config, text, tmp_path, tmp_path / "work")
 
 
 def test_the_manifest_tells_how_the_bundle_was_made_and_what_it_reaches(trained, config):
