@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from productcat.duplicates.detector import BATCH
-from productcat.duplicates.embedding import Embedding, mark_of
+from productcat.duplicates.detector import LISTINGS_AT_ONCE as BATCH
+from productcat.duplicates.embedding import Embedding
 from productcat.duplicates.pairs import DuplicatePair
 from productcat.duplicates.thumbnails import SIDE
 from productcat.errors import BundleError, ListingError, ProductcatError
@@ -86,7 +86,7 @@ class ListingIndex:
             space = SearchSpace.load(path / SPACE)
         except ValueError as error:
             raise ProductcatError(f"index {path}: {error}; make it anew") from None
-        if detector is not None and space.made_by != mark_of(detector):
+        if detector is not None and space.made_by != detector.mark:
             raise BundleError(
                 f"index {path}: made with another image model than that of this detector; "
                 "open it with the bundle that it was made with, or make it anew"

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from productcat.arithmetic.vectors import unit
-from productcat.duplicates.embedding import FORMAT, mark_of
+from productcat.duplicates.embedding import FORMAT
 from productcat.duplicates.thumbnails import SIDE
 
 ROW = 2_048
@@ -53,7 +53,7 @@ class SearchSpace:
         ordered = np.sort(np.concatenate(list(variances.values())))[::-1]
         least = ordered[min(n_dimensions, len(ordered)) - 1]
         matrices = {name: detector.spaces[name].matrix[:, variances[name] >= least] for name in levels}
-        return cls(mark_of(detector), {name: detector.spaces[name].mean for name in levels}, matrices)
+        return cls(detector.mark, {name: detector.spaces[name].mean for name in levels}, matrices)
 
     @property
     def n_dimensions(self):

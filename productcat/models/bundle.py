@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -35,6 +35,11 @@ class Bundle:
     def __post_init__(self):
         # Files are opened later, too, when another directory may be the current one.
         object.__setattr__(self, "_folder", self.path.absolute())
+
+    def with_manifest(self, **changes):
+        """A copy whose manifest has other entries; None takes one away."""
+        changed = {**self.manifest, **changes}
+        return replace(self, manifest={key: each for key, each in changed.items() if each is not None})
 
     @classmethod
     def open(cls, bundle=None):

@@ -83,7 +83,7 @@ def runtime():
     return onnxruntime
 
 
-def photo_means(listings, model, problems):
+def photo_means(photo_sets, model, problems):
     """What an image model makes of each listing's photos, all of them together.
 
     Parameters
@@ -100,13 +100,13 @@ def photo_means(listings, model, problems):
         (n_listings, n_features), float32, for each level of the model: the direction of the mean of the photos'
         features, each scaled to length 1. Empty when not one photo of all these listings could be read.
     """
-    sums, counts = {}, np.zeros((len(listings), 1))
-    for owners, pixels in decoded(listings, model.size, problems):
+    sums, counts = {}, np.zeros((len(photo_sets), 1))
+    for owners, pixels in decoded(photo_sets, model.size, problems):
         distributions, embeddings = model.run(pixels)
         parts = {DISTRIBUTION: distributions} | {level: unit(each) for level, each in embeddings.items()}
         for name, rows in parts.items():
             if name not in sums:
-                sums[name] = np.zeros((len(listings), rows.shape[1]), rows.dtype)
+                sums[name] = np.zeros((len(photo_sets), rows.shape[1]), rows.dtype)
             np.add.at(sums[name], owners, rows)
         np.add.at(counts, owners, 1)
     with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of a listing without photos

@@ -1,6 +1,7 @@
 """A bundle with a second image model, whose features the prototypes of categories are made of."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def patches(colour, n, seed):
 
 def test_prototypes_are_made_of_its_features(with_features, tmp_path):
     categorizer = Categorizer.load(with_features)
-    categorizer.projections.few_shot = FewShot(scale=60.0, settling=0.2)
+    categorizer.projections = replace(categorizer.projections, few_shot=FewShot(scale=60.0, settling=0.2))
     colours = {"green": (60, 160, 60), "blue": (60, 60, 160)}
     categorizer.replace_categories({name: patches(colour, 3, 1) for name, colour in colours.items()})
     categorizer.projections.matrix[:] = 1 / 3  # alike through the classes
@@ -57,7 +58,7 @@ def test_duplicates_are_told_by_its_features(duplicates_bundle, image_part, shop
 
 def test_an_unreadable_photo_is_named_once(with_features):
     categorizer = Categorizer.load(with_features)
-    categorizer.projections.few_shot = FewShot(scale=60.0)
+    categorizer.projections = replace(categorizer.projections, few_shot=FewShot(scale=60.0))
     categorizer.add_category("green", patches((60, 160, 60), 3, 1))
     prediction = categorizer.predict([Listing("broken", "leather belt", (b"no photo",))])[0]
     assert len(prediction.problems) == 1
@@ -66,7 +67,7 @@ def test_an_unreadable_photo_is_named_once(with_features):
 
 def test_it_does_not_look_where_no_category_has_examples_with_photos(with_features, shop_listings, monkeypatch):
     categorizer = Categorizer.load(with_features)
-    categorizer.projections.few_shot = FewShot(scale=60.0, title_scale=20.0)
+    categorizer.projections = replace(categorizer.projections, few_shot=FewShot(scale=60.0, title_scale=20.0))
     categorizer.add_category("zori", [Listing(title="zori belt")])
 
     def run(photos):

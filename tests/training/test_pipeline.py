@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_the_classes_have_prototypes_that_leave_their_confidences_alone(trained)
     before = categorizer.predict_proba(listings)
     known = categorizer.projections.prototypes
     assert all(known[kind].vectors.any(axis=1).all() for kind in ("photos", "title"))
-    categorizer.projections.few_shot = FewShot(scale=5.0, title_scale=5.0)
+    categorizer.projections = replace(categorizer.projections, few_shot=FewShot(scale=5.0, title_scale=5.0))
     np.testing.assert_array_equal(categorizer.predict_proba(listings), before)
 
 
