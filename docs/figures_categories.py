@@ -58,10 +58,10 @@ def fashion_decisions():
         [
             settings,
             table(["decision", "share of the test listings"], rows),
-            "The rule of each kind of evidence:",
-            table(["evidence", "assigned from", "assigned", "right among them"], kinds),
+            "The rule of each modality:",
+            table(["modality", "assigned from", "assigned", "right among them"], kinds),
             paragraph(said),
-            table(["evidence", "right"], unsure),
+            table(["modality", "right"], unsure),
         ]
     )
 
