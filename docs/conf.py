@@ -29,11 +29,13 @@ nb_execution_mode = "cache"  # the key is the code of a notebook, not productcat
 nb_execution_cache_path = str(ROOT / ".jupyter_cache")
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
+nb_output_stderr = "remove"  # what TensorFlow says of the machine; the tests look for warnings
 
 napoleon_google_docstring = False
 default_role = "py:obj"  # `Listing` in a docstring is a name of the program, linked where it can be
 autodoc_member_order = "bysource"
-autodoc_typehints = "none"  # the docstrings have types, with shapes
+autodoc_typehints = "none"  # the docstrings have types, with shapes and units
+autodoc_preserve_defaults = True
 autodoc_default_options = {"members": True}
 
 html_theme = "furo"
