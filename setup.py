@@ -29,7 +29,7 @@ WORDS = [  # word vectors and a sentence encoder, from which training/titles/wor
     "tokenizers>=0.20",
     *PARQUET,
 ]
-DOCS = ["sphinx>=8.2,<10", "myst-parser>=5,<6", "furo>=2025.12"]
+DOCS = ["sphinx>=8.2,<10", "myst-nb>=1.4,<2", "furo>=2025.12", *REPORT]
 NOTEBOOKS = [*TRAINING, *INDEX, "jupyterlab>=4.2"]
 TEST = [  # what runs a bundle is tested without TensorFlow
     *INDEX,

@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 
 import figures_categories as categories
+import figures_claims as claims
 import figures_duplicates as duplicates
 import figures_speed as speed
 import figures_training as training
 
 ROOT = Path(__file__).parent.parent
 FIGURES = {
-    "fashion": categories.fashion,
+    "claims": claims.claims,
     "fashion-splits": categories.fashion_splits,
     "fashion-decisions": categories.fashion_decisions,
     "fashion-groups": categories.fashion_groups,
@@ -26,14 +27,12 @@ FIGURES = {
     "added-classes": categories.added_classes,
     "calibration-gain": categories.calibration_gain,
     "rivals-categories": categories.rivals,
-    "duplicates": duplicates.duplicates,
     "duplicates-unseen-items": duplicates.unseen_items,
     "duplicates-unseen-domains": duplicates.unseen_domains,
     "duplicates-domains": duplicates.duplicates_domains,
     "duplicates-catalogues": duplicates.duplicates_catalogues,
     "copies": duplicates.copies,
     "rivals-duplicates": duplicates.rivals,
-    "speed": speed.speed,
     "timings": speed.timings,
     "catalogue": speed.catalogue,
     "index": speed.index,

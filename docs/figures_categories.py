@@ -16,26 +16,6 @@ FEWEST = 10
 """Test listings that a class must have to be named among the hardest."""
 
 
-def fashion():
-    """README.md: the default bundle on the test split."""
-    found = stored(FASHION)["metrics"]["test"]
-    n_classes = len(stored("productcat/bundles/fashion/classes.json"))
-    both, decisions, rescue = found["both"], found["decisions"], found["title_rescue"]
-    rows = [
-        [words, *(share(found[kind][each]) for each in ("top1", "top5", "macro_f1"))] for kind, words in KINDS.items()
-    ]
-    data = f"""On the test split of the fashion data ({found["listings"]:,} listings, {n_classes} classes; listings that
-    share a photo or a title are never on both sides of a split):"""
-    said = f"""Of both: expected calibration error (15 bins) {share(both["expected_calibration_error"])}; share of the
-    listings that can be assigned at 99 % precision {share(both["coverage_at_99_precision"])}. The shipped decision
-    rule, whose threshold was chosen on the validation listings, assigns {percent(decisions["assign"])} of the test
-    listings, {percent(decisions["precision_of_assigned"])} of them rightly. Where the photo alone is unsure (confidence
-    below 0.5: {percent(rescue["photos_unsure"])} of the listings), it is right in
-    {percent(rescue["top1_of_unsure"]["photos"], 0)} and, with the title, in
-    {percent(rescue["top1_of_unsure"]["both"], 0)}."""
-    return "\n\n".join([paragraph(data), table(["", "top-1", "top-5", "macro-F1"], rows), paragraph(said)])
-
-
 def fashion_splits():
     """All figures of the default bundle, on both splits that no model learnt from."""
     measures = {
@@ -51,7 +31,9 @@ def fashion_splits():
         for split in ("validation", "test")
         for kind, words in KINDS.items()
     ]
-    return table(["", *measures.values()], rows)
+    n_classes = len(stored("productcat/bundles/fashion/classes.json"))
+    said = f"The test split has {found['test']['listings']:,} listings. {n_classes} classes compete."
+    return f"{table(['', *measures.values()], rows)}\n\n{said}"
 
 
 def fashion_decisions():
@@ -76,10 +58,10 @@ def fashion_decisions():
         [
             settings,
             table(["decision", "share of the test listings"], rows),
-            "The rule of each kind of evidence:",
-            table(["evidence", "assigned from", "assigned", "right among them"], kinds),
+            "The rule of each modality:",
+            table(["modality", "assigned from", "assigned", "right among them"], kinds),
             paragraph(said),
-            table(["evidence", "right"], unsure),
+            table(["modality", "right"], unsure),
         ]
     )
 

@@ -15,24 +15,7 @@ METHODS = {
     "embedding_conv4_block6_out, best photos": "ResNet50 (conv4), best pair of photos",
     "embedding_conv5_block3_out, means": "ResNet50 (conv5), mean of the photos",
 }
-"""Methods of the protocol that README.md tells of, and what it calls them."""
-
-
-def duplicates():
-    """README.md: pairs of sets of photos."""
-    found = stored(DUPLICATES)
-    n_domains = len(next(iter(found["unseen items"].values()))["figures"]) - 1  # one is their mean
-
-    def cell(part, method):
-        means = found[part][method]["figures"]["mean"]
-        return " / ".join(share(means[each]) for each in MEASURES)
-
-    rows = [[words, *(cell(part, method) for part in PARTS)] for method, words in METHODS.items()]
-    header = ["", "unseen items: AUC / average precision / recall at 1", "unseen domains"]
-    return f"""\
-Means over {n_domains} domains:
-
-{table(header, rows)}"""
+"""Methods of the protocol that are compared domain by domain, and what the table calls them."""
 
 
 def duplicates_methods(part):

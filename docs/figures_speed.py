@@ -7,29 +7,6 @@ from figure_text import ROOT, amount, paragraph, percent, result, share, table
 TIMINGS = ("install", "prediction", "throughput", "decoding", "titles")
 
 
-def speed():
-    """README.md: productcat beside the plain way."""
-    wanted = {
-        "installed packages": "installed packages",
-        "cold prediction, photo and title": "one prediction from a cold start, photo and title",
-        "peak memory of it": "peak memory of it",
-        "time to import": "import",
-        "image model, one core": "photos through the image model, one core",
-        "decoding": "decoding 12-megapixel JPEGs",
-        "distributions of": "titles",
-    }
-    rows = [row for each in TIMINGS for found in result(each)["comparisons"] for row in speed_rows(found, wanted)]
-    return table(["", "productcat", "the plain way", "ratio"], rows)
-
-
-def speed_rows(found, wanted):
-    """The line of a comparison, if it is among those that are wanted."""
-    for begins, words in wanted.items():
-        if found["what"].startswith(begins):
-            ours, theirs = (f"{amount(value)} {found['unit']}" for value in found["medians"].values())
-            yield [words, ours, theirs, amount(found["ratio"])]
-
-
 def timings():
     """All comparisons, with the slowest and the fastest round, and the machine."""
     rows = []

@@ -12,7 +12,7 @@ import productcat
 
 DOCS = ROOT / "docs"
 HOW_TO = sorted((DOCS / "howto").glob("*.md"))
-RUN = [*HOW_TO, DOCS / "bundle-format.md"]
+RUN = [DOCS / "first-steps.md", *HOW_TO, DOCS / "bundle-format.md"]
 PAGES = sorted(DOCS.rglob("*.md"))
 FIGURE = re.compile(
     r"\b\d+(?:\.\d+)? ?%(?!\s(?:precision|intervals|of what))|\b0\.\d{2,}\b|\b\d[\d,.]* (?:s|ms|MB|photos/s)\b"
@@ -43,20 +43,13 @@ def program(name):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The folder of the site. In a process of its own, since libraries of Sphinx warn of their own affairs."""
+    """The folder of the site, without outputs of the notebooks and without reports.
+
+    It is built in a process of its own, since libraries of Sphinx warn about their own affairs.
+    """
     folder = tmp_path_factory.mktemp("docs")
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        "-W",
-        "--keep-going",
-        "-q",
-        "-d",
-        folder / "trees",
-        DOCS,
-        folder / "site",
-    ]
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-d", folder / "trees"]
+    command += ["-D", "nb_execution_mode=off", "-D", "example_reports=0", DOCS, folder / "site"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return folder / "site"
@@ -113,6 +106,14 @@ def test_a_block_that_is_not_run_says_why(page):
 
 def test_the_page_of_the_command_line_is_what_the_program_says():
     assert (DOCS / "commands.md").read_text("utf-8") == program("commands").page(), "run python docs/commands.py"
+
+
+def test_the_picture_shows_what_productcat_answers():
+    shown, drawn = (
+        " ".join(re.findall(r"<text[^>]*>([^<]+)</text>", svg))
+        for svg in ((DOCS / "_static/answers.svg").read_text("utf-8"), program("picture").drawn())
+    )
+    assert_same_output(drawn, shown)
 
 
 def test_every_figure_is_what_the_stored_files_say(figures):
