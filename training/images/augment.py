@@ -69,9 +69,8 @@ def _move(image: Image.Image, rng: np.random.Generator, size: tuple[int, int], w
     c = image.width * (0.5 + shift[0]) - a * width / 2 - b * height / 2
     f = image.height * (0.5 + shift[1]) - d * width / 2 - e * height / 2
     corner = image.getpixel((0, 0))
-    return image.transform(
-        (width, height), Image.Transform.AFFINE, (a, b, c, d, e, f), Image.Resampling.BICUBIC, fillcolor=corner
-    )
+    matrix = a, b, c, d, e, f
+    return image.transform((width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC, fillcolor=corner)
 
 
 def _colour(image: Image.Image, rng: np.random.Generator, strength: float) -> Image.Image:
@@ -82,7 +81,7 @@ def _colour(image: Image.Image, rng: np.random.Generator, strength: float) -> Im
 
 
 def _other_background(photo: NDArray[np.uint8], rng: np.random.Generator) -> Image.Image:
-    """Replace a white backdrop by a two-colour gradient with grain."""
+    """Replace a white backdrop with a two-colour gradient with grain."""
     height, width = photo.shape[:2]
     start, end = rng.uniform(40, 240, (2, 3))
     along = np.linspace(0, 1, height)[:, None] * rng.random() + np.linspace(0, 1, width)[None, :] * rng.random()

@@ -78,14 +78,12 @@ def load_backbone(name: str, weights: str) -> keras.Model:
     application = getattr(keras.applications, name, None)
     if not callable(application):
         raise ValueError(f"backbone = {name!r}: keras.applications has none of that name")
-    if weights in ("imagenet", "none"):
-        initial = None if weights == "none" else "imagenet"
-        backbone = application(include_top=False, weights=initial, input_shape=(None, None, 3))
-    else:
+    initial = "imagenet" if weights == "imagenet" else None
+    backbone = application(include_top=False, weights=initial, input_shape=(None, None, 3))
+    if weights not in ("imagenet", "none"):
         whole = application(weights=None)
         whole.load_weights(weights)
         layers = {name: whole.get_layer(each) for each, name in _names(whole).items()}
-        backbone = application(include_top=False, weights=None, input_shape=(None, None, 3))
         names = _names(backbone)
         for layer in backbone.layers:
             if layer.weights:

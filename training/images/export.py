@@ -145,8 +145,7 @@ def export_float(model: keras.Model, path: Path, photo_size: tuple[int, int]) ->
             warnings.filterwarnings("ignore", "In the future `np.object` will be defined", FutureWarning)
             exported.export(raw, format="onnx", verbose=False)
         graph = onnx.load(raw)
-    _rename(graph, names)
-    _number(graph.graph)
+    _rename(graph.graph, names)
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
     return levels
@@ -160,27 +159,17 @@ def _levels(model: keras.Model) -> tuple[str, ...]:
     return tuple(sorted(name for name in given if name.startswith(EMBEDDING)))
 
 
-def _rename(graph: Any, names: Sequence[str]) -> None:
-    """Give the input and the outputs of an `onnx.ModelProto` the names that the runtime uses."""
-    new = {graph.graph.input[0].name: "photos"}
-    new |= {output.name: name for output, name in zip(graph.graph.output, names, strict=True)}
-    for value in [*graph.graph.input, *graph.graph.output]:
-        value.name = new[value.name]
-    for node in graph.graph.node:
-        node.input[:] = [new.get(name, name) for name in node.input]
-        node.output[:] = [new.get(name, name) for name in node.output]
-
-
-def _number(graph: Any) -> None:
-    """Name everything in an `onnx.GraphProto` by number, constants in the order of use, and the number of photos "n".
+def _rename(graph: Any, outputs: Sequence[str]) -> None:
+    """Give an `onnx.GraphProto` the names that the runtime uses, and number the rest, constants in the order of use.
 
     tf2onnx and Keras choose other names and another order in every process. The same weights should give the same file.
     """
+    new = {graph.input[0].name: "photos"}
+    new |= {output.name: name for output, name in zip(graph.output, outputs, strict=True)}
     constants = {constant.name: constant for constant in graph.initializer}
     used = dict.fromkeys(name for node in graph.node for name in node.input if name in constants)
-    kept = {value.name for value in [*graph.input, *graph.output]}
-    between = [name for node in graph.node for name in node.output if name and name not in kept]
-    new = {name: f"constant_{number}" for number, name in enumerate(used)}
+    between = [name for node in graph.node for name in node.output if name and name not in new]
+    new |= {name: f"constant_{number}" for number, name in enumerate(used)}
     new |= {name: f"value_{number}" for number, name in enumerate(between)}
     for number, node in enumerate(graph.node):
         node.name = f"{node.op_type}_{number}"
@@ -191,7 +180,8 @@ def _number(graph: Any) -> None:
         constants[name].name = new[name]
         graph.initializer.append(constants[name])
     for value in [*graph.input, *graph.output]:
-        value.type.tensor_type.shape.dim[0].dim_param = "n"
+        value.name = new[value.name]
+        value.type.tensor_type.shape.dim[0].dim_param = "n"  # the number of photos
     graph.ClearField("doc_string")  # names a function of this process
     graph.ClearField("value_info")  # shapes in between, which can be computed again
 

@@ -123,7 +123,7 @@ def policy(precision: str) -> str:
 def accelerated() -> bool:
     """Return whether Keras computes on something faster than a CPU."""
     if keras.backend.backend() == "torch":  # Keras does not list its devices
-        import torch  # type: ignore[import-not-found]  # only who trains with it installs it
+        import torch  # type: ignore[import-not-found, unused-ignore]  # installed only to train on PyTorch
 
         return torch.cuda.is_available()
     return any(not device.lower().startswith("cpu") for device in keras.distribution.list_devices())
@@ -166,8 +166,8 @@ def freeze(model: keras.Model, train_from: str) -> None:
 def forget_within(model: keras.Model, steps: int) -> None:
     """Let batch normalization's moving statistics cover only the last tenth of a run of `steps` batches.
 
-    Keras remembers a hundred batches. So after a short run half of the statistics would be those of its start, and
-    would not fit the photos that it was trained on.
+    Keras remembers a hundred batches. So after a short run half of the statistics would still be those of its start,
+    and would be wrong for photos unlike the ones before.
     """
     for layer in model.get_layer("backbone").layers:
         if isinstance(layer, keras.layers.BatchNormalization):

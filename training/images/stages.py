@@ -127,8 +127,7 @@ class StageRun:
         self.state = State()
 
     def train(self, data: Examples, validation: Examples, before: Before | None) -> None:
-        order = self.order(data.labels, epoch=0)
-        self.model = self.compiled(steps=self.stage.epochs * self.steps(order))
+        self.model = self.compiled(self.stage.epochs * self.steps(self.order(data.labels, epoch=0)))
         if self.checkpoint.exists():
             self.resume()
         elif before:

@@ -59,7 +59,7 @@ def compact(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """
     kept: dict[str, NDArray[Any]] = {}
     for name, value in tensors.items():
-        value = np.asarray(value, np.float32)
+        kept[name] = value = np.asarray(value, np.float32)
         if value.ndim > 1:
             # The last axis has the outputs; in kernels of single channels the one before has them.
             axis = -1 if value.shape[-1] > 1 else -2
@@ -67,8 +67,6 @@ def compact(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
             scale = np.maximum(np.abs(value).max(axis=others, keepdims=True), 1e-12) / STEPS
             kept[name + SCALE] = scale
             kept[name] = np.round(value / scale).astype(np.int8)
-        else:
-            kept[name] = value
     return kept
 
 

@@ -72,11 +72,8 @@ class Features:
     ) -> TitleModel:
         """Return the model of these complete vectors and this layer."""
         tensors = {"vectors": vectors, "kernel": kernel, "bias": bias, "rarity": self.rarity.astype(np.float16)}
-        settings = {
-            "ngram_sizes": list(self.config.ngram_sizes),
-            "known_share": self.config.known_share,
-            "rarest": float(self.rarity.max()),
-        }
+        sizes, rarest = list(self.config.ngram_sizes), float(self.rarity.max())
+        settings = {"ngram_sizes": sizes, "known_share": self.config.known_share, "rarest": rarest}
         return TitleModel(self.vocabulary, tensors, settings)
 
 
@@ -84,17 +81,14 @@ class Bags:
     """Titles as padded arrays of shape (n_titles, n_longest): rows, shares and slots of their features."""
 
     def __init__(self, entries: Sequence[list[tuple[int, float, int]]]) -> None:
-        shape = len(entries), max(len(each) for each in entries)
+        self.lengths = np.array([len(each) for each in entries])
+        shape = len(entries), self.lengths.max()
         self.rows = np.zeros(shape, np.int32)
         self.shares = np.zeros(shape, np.float32)
         self.slots = np.full(shape, PHRASE, np.uint8)
-        self.lengths = np.array([len(each) for each in entries])
-        for number, each in enumerate(entries):
-            if each:
-                rows, shares, slots = zip(*each, strict=True)
-                self.rows[number, : len(each)] = rows
-                self.shares[number, : len(each)] = shares
-                self.slots[number, : len(each)] = slots
+        filled = np.arange(shape[1]) < self.lengths[:, None]
+        entries_in_order = np.array([entry for each in entries for entry in each]).reshape(-1, 3)
+        self.rows[filled], self.shares[filled], self.slots[filled] = entries_in_order.T
 
     def draw(
         self, places: NDArray[np.intp], config: TitleConfig, rng: np.random.Generator

@@ -82,12 +82,8 @@ def title_model(classes: Sequence[str], kernel: NDArray[np.float32], config: Wor
         # By Zipf's law a word's frequency falls with its rank.
         "rarity": (np.log([places[word] + 1 for word in vocabulary]) + 1).astype(np.float16),
     }
-    settings = {
-        "ngram_sizes": [],
-        "known_share": 1.0,
-        "endings": list(ENDINGS),
-        "rarest": float(np.log(len(words)) + 1),
-    }
+    rarest = float(np.log(len(words)) + 1)
+    settings = {"ngram_sizes": [], "known_share": 1.0, "endings": list(ENDINGS), "rarest": rarest}
     return TitleModel(vocabulary, tensors, settings)
 
 
