@@ -15,8 +15,7 @@ from productcat import Categorizer
 from productcat.calibration.reliability import top_k
 from training.categories.fitting import calibrated, fit_ensemble
 from training.images.weights import WEIGHTS
-from training.listings.archives import checksum
-from training.listings.datasets import DataConfig, load_dataset
+from training.listings.datasets import DataConfig, checksum, load_dataset
 from training.metrics import summary
 
 DATA = DataConfig("fashion-product-images-small.tar.xz")

@@ -3,7 +3,8 @@
 import numpy as np
 import shop
 
-from training.listings.datasets import DataConfig, decode_photos, load_dataset
+from training.listings.datasets import DataConfig, load_dataset
+from training.listings.photos import decode_photos
 from training.listings.splits import SPLITS
 
 HEADER = "id,masterCategory,subCategory,articleType,productDisplayName"

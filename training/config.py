@@ -10,7 +10,7 @@ from pathlib import Path
 from training.categories.fitting import DecisionConfig, EnsembleConfig
 from training.images.image_model import ImageConfig
 from training.listings.datasets import DataConfig
-from training.titles.title_model import TitleConfig
+from training.titles.title_config import TitleConfig
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,7 @@ from training.duplicates.protocol import Protocol, compared, most_similar, repor
 from training.duplicates.siamese import Samples, SiameseConfig, fit_head
 from training.images.export import compare, export_float, quantize, run_all
 from training.images.image_model import ImageConfig, build
-from training.listings.archives import checksum
-from training.listings.datasets import DataConfig, load_dataset
+from training.listings.datasets import DataConfig, checksum, load_dataset
 from training.titles.word_titles import WordsConfig, title_model
 
 CLASSES = Path(__file__).parent / "imagenet_classes.json"

@@ -26,7 +26,8 @@ from training.categories.prototypes import class_projections
 from training.images import image_model, stages
 from training.images.export import export, run_all
 from training.images.weights import WEIGHTS
-from training.listings import archives, datasets
+from training.listings import datasets
+from training.listings.photos import decode_photos
 from training.titles import title_model
 
 CALIBRATION_PHOTOS = 128
@@ -63,11 +64,11 @@ class Pipeline:
             raise ValueError(f"{self.features.path}: its image model gives no features; name another bundle")
         work.mkdir(parents=True, exist_ok=True)
         self.dataset = datasets.load_dataset(config.data, data, work, config.seed)
-        self.checksum = archives.checksum(config.data, data, self.dataset.listings)
+        self.checksum = datasets.checksum(config.data, data, self.dataset.listings)
         # More titles change what the title model learns, and nothing that comes from the listings.
         self.read_from = dataclasses.replace(config.data, extra_titles=()), self.checksum
         decoded = self.folder("photos", *self.read_from, seeded=False)
-        datasets.decode_photos(self.dataset, config.image.photo_size, decoded)
+        decode_photos(self.dataset, config.image.photo_size, decoded)
         for line in datasets.describe(self.dataset):
             print(line, flush=True)
         self.evidence = self.dataset.evidence("train")

@@ -1,26 +1,27 @@
-"""Networks to build an image model on: any of `keras.applications`, or a SavedModel such as a module of TF-Hub."""
+"""Loads networks to build an image model on: any of `keras.applications`, or a SavedModel such as a TF-Hub module."""
 
 import os
-import re
 import sys
+from collections import defaultdict
+from typing import Any
 
 import keras
 
 
 class Preprocess(keras.layers.Layer):
-    """uint8 RGB photos → what a backbone was trained to see.
+    """uint8 RGB photos → what a backbone was trained on.
 
-    A backbone of `keras.applications` by its own `preprocess_input`; everything else by values from 0 to 1.
+    A backbone of `keras.applications` has its own `preprocess_input`; others get values from 0 to 1.
     """
 
-    def __init__(self, backbone, **kwargs):
+    def __init__(self, backbone: str, **kwargs: Any) -> None:
         super().__init__(dtype="float32", **kwargs)
         application = getattr(keras.applications, backbone, None)
         self.preprocess_input = None
         if callable(application):
             self.preprocess_input = sys.modules[application.__module__].preprocess_input
 
-    def call(self, photos):
+    def call(self, photos: keras.KerasTensor) -> keras.KerasTensor:
         photos = keras.ops.cast(photos, "float32")
         if self.preprocess_input is None:
             return photos / 255.0
@@ -28,13 +29,15 @@ class Preprocess(keras.layers.Layer):
 
 
 class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Batch normalization through TensorFlow's fused kernel: ResNet50 trains 1.5 times faster on CPUs.
+    """Batch normalization by TensorFlow's fused kernel: ResNet50 trains 1.5 times faster on CPUs.
 
-    Keras 3 composes batch normalization of elementary operations, and in mixed precision casts each
-    feature map to float32 and back. Other backends, and inference, keep Keras's own code.
+    Keras 3 builds batch normalization from elementary operations, and in mixed precision casts each
+    feature map to float32 and back. Other backends, and inference, use Keras's own code.
     """
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self, inputs: keras.KerasTensor, training: bool | None = None, mask: keras.KerasTensor | None = None
+    ) -> keras.KerasTensor:
         if not training or not self.trainable or self.renorm or keras.backend.backend() != "tensorflow":
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
@@ -49,14 +52,14 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
 
-def load_backbone(name, weights):
-    """A backbone without its top.
+def load_backbone(name: str, weights: str) -> keras.Model:
+    """Load a backbone without its top.
 
     Parameters
     ----------
     name : str
-        Of `keras.applications`; or the path of a SavedModel, or the handle (an address) of a module of TF-Hub, which
-        `tensorflow_hub` fetches. The latter two bring their weights and keep them.
+        A name of `keras.applications`; or the path of a SavedModel, or the handle (an address) of a TF-Hub module,
+        which `tensorflow_hub` fetches. The latter two bring their weights and keep them.
     weights : str
         "imagenet", "none", or the path of a file of weights of the application with its 1000-way top.
 
@@ -75,14 +78,12 @@ def load_backbone(name, weights):
     application = getattr(keras.applications, name, None)
     if not callable(application):
         raise ValueError(f"backbone = {name!r}: keras.applications has none of that name")
-    if weights in ("imagenet", "none"):
-        weights = None if weights == "none" else "imagenet"
-        backbone = application(include_top=False, weights=weights, input_shape=(None, None, 3))
-    else:
+    initial = "imagenet" if weights == "imagenet" else None
+    backbone = application(include_top=False, weights=initial, input_shape=(None, None, 3))
+    if weights not in ("imagenet", "none"):
         whole = application(weights=None)
         whole.load_weights(weights)
         layers = {name: whole.get_layer(each) for each, name in _names(whole).items()}
-        backbone = application(include_top=False, weights=None, input_shape=(None, None, 3))
         names = _names(backbone)
         for layer in backbone.layers:
             if layer.weights:
@@ -90,8 +91,8 @@ def load_backbone(name, weights):
     return _with_fused_batch_normalization(backbone)
 
 
-def saved_model(path):
-    """The encoder in a SavedModel, by its signature `serving_default`; it keeps its weights. → keras.Model"""
+def saved_model(path: str) -> keras.Model:
+    """Load the encoder in a SavedModel, by its signature `serving_default`; its weights are not trained."""
     if not os.path.isfile(os.path.join(path, "saved_model.pb")):
         raise ValueError(f"backbone = {path!r}: no saved_model.pb in it; give the folder of a SavedModel")
     photos = keras.Input((None, None, 3))
@@ -106,8 +107,8 @@ def saved_model(path):
     return keras.Model(photos, keras.layers.Identity(name="features")(features))
 
 
-def _fetched(handle):
-    """The folder to which `tensorflow_hub` unpacked a module."""
+def _fetched(handle: str) -> str:
+    """Return the folder to which `tensorflow_hub` unpacked a module."""
     try:
         import tensorflow_hub
     except ImportError:
@@ -117,25 +118,28 @@ def _fetched(handle):
     return tensorflow_hub.resolve(handle)
 
 
-def _names(model):
-    """By which weights are kept: Keras numbers unnamed layers through a process, here they are through the model.
+def _names(model: keras.Model) -> dict[str, str]:
+    """Return the names under which the layers' weights are kept: name in Keras → name.
 
-    → dict, name in Keras → name
+    Keras counts unnamed layers through the whole process; here they are counted in each model.
     """
-    found, unnamed = {layer.name: layer.name for layer in model.layers}, {}
+    found = {layer.name: layer.name for layer in model.layers}
+    unnamed = defaultdict(list)
     for layer in model.layers:
-        kind, number = re.fullmatch(r"(.+?)(?:_(\d+))?", layer.name).groups()
+        kind, _, number = layer.name.rpartition("_")
+        if not number.isdecimal():
+            kind, number = layer.name, "0"
         if kind.replace("_", "") == type(layer).__name__.lower():
-            unnamed.setdefault(kind, []).append((int(number or 0), layer.name))
+            unnamed[kind].append((int(number), layer.name))
     for kind, layers in unnamed.items():
         found |= {name: f"{kind}_{place}" for place, (_, name) in enumerate(sorted(layers))}
     return found
 
 
-def _with_fused_batch_normalization(backbone):
+def _with_fused_batch_normalization(backbone: keras.Model) -> keras.Model:
     names = _names(backbone)
 
-    def swap(layer):
+    def swap(layer: keras.layers.Layer) -> keras.layers.Layer:
         kind = FusedBatchNormalization if type(layer) is keras.layers.BatchNormalization else layer.__class__
         return kind.from_config(layer.get_config() | {"name": names[layer.name]})
 

@@ -1,19 +1,17 @@
-"""Where data come from: a tar is unpacked once, whole or not at all; data that have changed are noticed."""
+"""Unpacks the tar that data come in, once, whole or not at all."""
 
-import hashlib
-import json
 import lzma
-import os
 import shutil
 import tarfile
 import zlib
+from pathlib import Path
 
 from productcat.errors import ListingError
 from productcat.models.bundle import sha256
 
 
-def unpacked(source, work):
-    """The folder that a source means: itself, or its content where it is a tar.
+def unpacked(source: Path, work: Path) -> Path:
+    """Return the folder that a source means: itself, or the content of a tar.
 
     Parameters
     ----------
@@ -30,10 +28,10 @@ def unpacked(source, work):
     if not source.is_file():
         raise ListingError(f"{source}: no such data; give the folder that holds it with --data")
     name = source.name.split(".tar")[0]
-    folder = work / f"{name}-{sha256(source)[:10]}"  # another tar of the same name must not find the content of this
+    folder = work / f"{name}-{sha256(source)[:10]}"  # so that another tar of the same name is unpacked too
     if not folder.is_dir():
         temporary = work / f"{folder.name}.partly"
-        shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed
+        shutil.rmtree(temporary, ignore_errors=True)  # left by a run that was killed
         try:
             with tarfile.open(source) as tar:
                 tar.extractall(temporary, filter="data")
@@ -45,29 +43,3 @@ def unpacked(source, work):
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return folder
-
-
-def checksum(config, data, listings=()):
-    """sha256 of the data that a configuration names, so that changed data is noticed. → hexadecimal str
-
-    A table, its splits and a tar count with their content; of a folder's other files the names and sizes count.
-
-    listings : iterable of Listing
-        What was read. Of a table by itself, the names and sizes of the photos that it names count, too.
-    """
-    source = data / config.source
-    digest = hashlib.sha256()
-    if source.is_dir():
-        files = (file for file in source.rglob("*") if file.is_file())
-        digest.update(
-            json.dumps(sorted((str(file.relative_to(source)), file.stat().st_size) for file in files)).encode()
-        )
-        tables = [source / name for name in (config.table, config.splits) if name]
-    else:
-        tables = [source, *([source.parent / config.splits] if config.splits else [])]
-        photos = (photo for each in listings for photo in each.photos) if ".tar" not in source.name else ()
-        sizes = [(os.path.relpath(photo, data), os.path.getsize(photo)) for photo in photos if os.path.isfile(photo)]
-        digest.update(json.dumps(sizes).encode() if sizes else b"")
-    for table in tables:
-        digest.update(sha256(table).encode() if table.is_file() else b"none")
-    return digest.hexdigest()

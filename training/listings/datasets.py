@@ -1,28 +1,34 @@
-"""Labelled listings for training: read, checked, split without leaks, photos decoded once.
+"""Reads labelled listings for training, checks them, and splits them without leaks; `photos.py` decodes their photos.
 
 Layouts: the published Kaggle one (`styles.csv` with an `images/` folder), tables of listings (CSV, JSON Lines, Parquet,
 list files) and class folders; each as a folder or as a tar of it. What cannot be used is counted, named and left out.
 """
 
+import hashlib
 import json
+import os
 from collections import Counter, defaultdict
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from productcat.errors import ListingError
-from productcat.jobs.progress import Progress
-from productcat.listings.photos import read_photo
-from productcat.listings.readers import Columns, read_labelled
+from productcat.listings.columns import BadRow, Columns
+from productcat.listings.listing import Listing
+from productcat.listings.readers import read_labelled
 from productcat.listings.tables import detect
+from productcat.models.bundle import sha256
 from productcat.models.title_model import split_words
 from training.listings.archives import unpacked
 from training.listings.splits import NAMES, SPLITS, choose_splits
 
 NAMED = 20
-"""So many of the rows and photos that were left out are named when a dataset is described."""
+"""Number of left-out rows or photos that are named when a dataset is described."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +36,16 @@ class DataConfig:
     """Where the listings are and what their columns mean; the `[data]` table of a training configuration.
 
     source: folder, table or tar, below the data folder given on the command line.
-    table: the table inside a folder or tar; "" for class folders. In a list file (.lst) no setting of a column counts,
-    and a class has no parents.
+    table: the table inside a folder or tar; "" for class folders. In a list file (.lst) the settings of columns do not
+    count, and classes have no parents.
     label, title, id, photos: columns; for an empty title or photos the names that `read_listings` knows are tried.
     photo_pattern: the path of a listing's only photo, with {id} in it; "" uses the photos column.
     parents: columns that roll up the label, nearest first. A class takes the parent that most of its listings have.
-    splits: a CSV of id and split (train, val, test) beside the table; where there is none, listings are split here, by
-    groups that share a photo or a title. Class folders below train/, val/ or validation/, and test/ are split already;
-    where one of the three is missing, its listings are taken from train, by groups.
+    splits: a CSV of id and split (train, val, test) beside the table. Without it, listings are split here, by groups
+    that share a photo or a title. Class folders below train/, val/ or validation/, and test/ are already split; if one
+    of the three is missing, its listings are taken from train, by groups.
     extra_titles: tables with more titles without labels, as "file.csv:column".
-    top_classes: keep the listings of that many most frequent classes only; 0 means all classes.
+    top_classes: keep only the listings of that many most frequent classes; 0 means all classes.
     """
 
     source: str
@@ -68,42 +74,43 @@ class Dataset:
         "train", "val" or "test"; "" for a listing left out, since it has neither a readable photo nor a title.
     classes : list of dict
         name and parents, in the order of the numbers.
-    photos : ndarray of shape (n_photos, height, width, 3), dtype uint8
-        Decoded photos of all listings, mapped from disk.
-    owners : ndarray of shape (n_photos,), int
-        The listing that each photo belongs to; -1 where it cannot be read.
     report : dict
         What was read and what was left out, with reasons.
+    photos : ndarray of shape (n_photos, height, width, 3), dtype uint8
+        Decoded photos of all listings, mapped from disk; none until `training.listings.photos` decodes them.
+    owners : ndarray of shape (n_photos,), int
+        The listing that each photo belongs to; -1 for a photo that cannot be read.
     """
 
-    listings: list
-    labels: np.ndarray
-    splits: np.ndarray
-    classes: list
-    report: dict = field(default_factory=dict)
-    photos: np.ndarray | None = None
-    owners: np.ndarray | None = None
+    listings: list[Listing]
+    labels: NDArray[np.intp]
+    splits: NDArray[np.str_]
+    classes: list[dict[str, Any]]
+    report: dict[str, Any]
+    photos: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, 0, 0, 3), np.uint8))
+    owners: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
 
-    def rows(self, split):
-        """Numbers of the listings of one split."""
+    def rows(self, split: str) -> NDArray[np.intp]:
+        """Return the numbers of the listings of one split."""
         return np.flatnonzero(self.splits == split)
 
-    def titles(self, split):
-        """Titles of one split, in the order of `rows`."""
+    def titles(self, split: str) -> list[str]:
+        """Return the titles of one split, in the order of `rows`."""
         return [self.listings[row].title for row in self.rows(split)]
 
-    def photo_rows(self, split):
-        """Numbers of the photos whose listing is in one split."""
+    def photo_rows(self, split: str) -> NDArray[np.intp]:
+        """Return the numbers of the readable photos whose listing is in one split."""
         return np.flatnonzero((self.owners >= 0) & (self.splits[self.owners] == split))
 
-    def evidence(self, split):
-        """What the listings of one split have. → list, "photos" for a readable one, "title" for one with a word"""
+    def evidence(self, split: str) -> list[str]:
+        """Return the modalities of one split: "photos" if it has a readable one, "title" if one has a word."""
         titled = any(split_words(title) for title in self.titles(split))
-        return ["photos"] * bool(len(self.photo_rows(split))) + ["title"] * titled
+        there = {"photos": len(self.photo_rows(split)) > 0, "title": titled}
+        return [modality for modality in there if there[modality]]
 
 
-def load_dataset(config, data, work, seed=0):
-    """Read the labelled listings that a configuration names; photos come later, by `decode_photos`.
+def load_dataset(config: DataConfig, data: Path, work: Path, seed: int = 0) -> Dataset:
+    """Read the labelled listings that a configuration names, without their photos.
 
     Parameters
     ----------
@@ -113,38 +120,39 @@ def load_dataset(config, data, work, seed=0):
     work : pathlib.Path
         A tar is unpacked here.
 
-    Returns
-    -------
-    Dataset
-
     Raises
     ------
     ListingError
         There is no such source, a column is missing, or a split has no listing.
     """
     source, table = located(config, data, work)
-    bad = []
+    bad: list[str] = []
     triples = list(_labelled(source, table, config, bad))
     if not triples:
         raise ListingError(f"{table or source}: no labelled listing in it; check the settings of [data]")
     if config.top_classes:
         frequent = dict(Counter(label for _, label, _ in triples).most_common(config.top_classes))
         triples = [each for each in triples if each[1] in frequent]
-    listings, labels, given = (list(each) for each in zip(*triples, strict=True))
-    names = sorted(set(labels))
+    listings = [listing for listing, _, _ in triples]
+    names = sorted({label for _, label, _ in triples})
     numbers = {name: number for number, name in enumerate(names)}
+    labels = np.array([numbers[label] for _, label, _ in triples])
     parents = class_parents(table, config) if table else {}
     classes = [{"name": name, "parents": parents.get(name, {})} for name in names]
+    given = [split for _, _, split in triples]
     splits, origin = choose_splits(source / config.splits if config.splits else None, listings, given, seed)
     empty = [split for split in SPLITS if split not in splits]
     if empty:
         raise ListingError(f"{data / config.source}: no listing for {empty[0]!r}, split {origin}; more are needed")
     report = {"rows": len(triples) + len(bad), "bad_rows": bad, "split": origin}
-    return Dataset(listings, np.array([numbers[label] for label in labels]), np.array(splits), classes, report)
+    return Dataset(listings, labels, np.array(splits), classes, report)
 
 
-def located(config, data, work):
-    """(folder, table) that a source means, the table None for class folders; a tar is unpacked into `work`."""
+def located(config: DataConfig, data: Path, work: Path) -> tuple[Path, Path | None]:
+    """Return the folder and the table that a source means; the table is None for class folders.
+
+    A tar is unpacked into `work`.
+    """
     source = data / config.source
     if source.is_file() and ".tar" not in source.name:
         return source.parent, source
@@ -152,42 +160,38 @@ def located(config, data, work):
     return folder, folder / config.table if config.table else None
 
 
-def _labelled(source, table, config, bad):
-    """(Listing, label, split or "") of each good row; bad rows go to the list `bad` as lines of text."""
+def _labelled(
+    source: Path, table: Path | None, config: DataConfig, bad: list[str]
+) -> Iterator[tuple[Listing, str, str]]:
+    """Yield the listing, label and split (or "") of each good row; add a line to `bad` for each bad row."""
 
-    def on_bad(row):
+    def on_bad(row: BadRow) -> None:
         bad.append(f"row {row.number}: {row.reason}")
 
-    if table:
-        for listing, label in read_labelled(table, _columns(config), on_bad):
-            yield listing, label, ""
-        return
-    split_folders = [each for each in sorted(NAMES) if (source / each).is_dir()]
+    split_folders = [] if table else [each for each in sorted(NAMES) if (source / each).is_dir()]
     for name in split_folders:
         for listing, label in read_labelled(source / name, on_bad=on_bad):
             yield replace(listing, id=f"{name}/{listing.id}"), label, NAMES[name]
     if not split_folders:
-        for listing, label in read_labelled(source, on_bad=on_bad):
+        for listing, label in read_labelled(table or source, _columns(config) if table else None, on_bad):
             yield listing, label, ""
 
 
-def _columns(config):
-    named = {role: name for role in ("title", "photos") if (name := getattr(config, role))}
-    if config.photo_pattern:
-        named.pop("photos", None)
-    return Columns(config.id, label=config.label, photo_pattern=config.photo_pattern, **named)
+def _columns(config: DataConfig) -> Columns:
+    photos = config.photos if config.photos and not config.photo_pattern else Columns.photos
+    return Columns(config.id, config.title or Columns.title, photos, config.label, config.photo_pattern)
 
 
-def class_parents(table, config):
-    """For each class and level the parent that most of its listings have. → dict, class → dict, level → parent
+def class_parents(table: Path, config: DataConfig) -> dict[str, dict[str, str]]:
+    """Return for each class and level the parent that most of its listings have: class → level → parent.
 
-    A class without a parent at some level is its own. In a list file there are no levels.
+    A class without a parent at some level is its own parent. A list file has no levels.
     """
     columns = _columns(config)
     label_of = {listing.id: label for listing, label in read_labelled(table, columns, lambda _: None)}
-    parents = {name: {} for name in set(label_of.values())}
+    parents: dict[str, dict[str, str]] = {name: {} for name in set(label_of.values())}
     for level in config.parents if detect(table) != "lst" else ():
-        votes = defaultdict(Counter)
+        votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for listing, parent in read_labelled(table, replace(columns, label=level), lambda _: None):
             if listing.id in label_of:
                 votes[label_of[listing.id]][parent] += 1
@@ -196,65 +200,34 @@ def class_parents(table, config):
     return parents
 
 
-def decode_photos(dataset, size, folder):
-    """Decode all photos once into a file that training maps; sets `photos`, `owners` and the report of a Dataset.
+def checksum(config: DataConfig, data: Path, listings: Iterable[Listing] = ()) -> str:
+    """Return the sha256 of the data that a configuration names, in hexadecimal, so that changed data is noticed.
 
-    A listing that has no readable photo and no title is left out: its split becomes "".
+    Tables, splits and tars count with their content; the other files of a folder with their names and sizes.
 
-    Raises
-    ------
-    ListingError
-        Listings have photos, and none of them can be read.
+    listings : iterable of Listing
+        What was read. For a table without a folder, the names and sizes of these listings' photos count too.
     """
-    wanted = [(row, photo) for row, listing in enumerate(dataset.listings) for photo in listing.photos]
-    pixels, kept = folder / f"photos-{size[0]}x{size[1]}.npy", folder / f"unreadable-{size[0]}x{size[1]}.json"
-    if not kept.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        unreadable = _decode(wanted, size, pixels, dataset)
-        temporary = kept.with_suffix(".tmp")
-        temporary.write_text(json.dumps(unreadable, ensure_ascii=False, indent=1), "utf-8")
-        temporary.replace(kept)
-    unreadable = json.loads(kept.read_text("utf-8"))
-    owners = [-1 if str(number) in unreadable else row for number, (row, _) in enumerate(wanted)]
-    dataset.owners = np.array(owners, int)
-    # Of no photos at all there is no file to map.
-    dataset.photos = np.load(pixels, mmap_mode="r") if wanted else np.empty((0, *size, 3), np.uint8)
-    dataset.report["unreadable_photos"] = list(unreadable.values())
-    titled = [bool(listing.title.strip()) for listing in dataset.listings]
-    blank = np.flatnonzero(~np.isin(range(len(titled)), dataset.owners) & ~np.array(titled))
-    dataset.splits[blank] = ""
-    dataset.report["without_photo_and_title"] = [f"listing {dataset.listings[row].id!r}" for row in blank]
+    source = data / config.source
+    digest = hashlib.sha256()
+    if source.is_dir():
+        files = (file for file in source.rglob("*") if file.is_file())
+        sizes = sorted((str(file.relative_to(source)), file.stat().st_size) for file in files)
+        digest.update(json.dumps(sizes).encode())
+        tables = [source / name for name in (config.table, config.splits) if name]
+    else:
+        tables = [source, *([source.parent / config.splits] if config.splits else [])]
+        photos = (photo for each in listings for photo in each.photos) if ".tar" not in source.name else ()
+        sizes = [(os.path.relpath(photo, data), os.path.getsize(photo)) for photo in photos if os.path.isfile(photo)]
+        digest.update(json.dumps(sizes).encode() if sizes else b"")
+    for table in tables:
+        digest.update(sha256(table).encode() if table.is_file() else b"none")
+    return digest.hexdigest()
 
 
-def _decode(wanted, size, path, dataset):
-    """Write the pixels of all photos; → dict, number of the photo → why it cannot be read."""
-    if not wanted:
-        return {}
-    array = np.lib.format.open_memmap(path, "w+", np.uint8, (len(wanted), *size, 3))
-    unreadable = {}
-
-    def decode(number):
-        row, photo = wanted[number]
-        try:
-            array[number] = read_photo(photo, size)
-        except ListingError as error:
-            unreadable[number] = f"listing {dataset.listings[row].id!r}: {error}"
-
-    with ThreadPoolExecutor() as pool, Progress("photos", len(wanted), "photos") as progress:
-        for _ in pool.map(decode, range(len(wanted))):
-            progress.advance(1)
-    array.flush()
-    if len(unreadable) == len(wanted):  # a wrong path is likelier than photos that are all damaged
-        raise ListingError(
-            f"none of the {len(wanted)} photos can be read; check photos and photo_pattern of [data], or set both to "
-            f'"" to train from titles alone; the first is {unreadable[0]}'
-        )
-    return dict(sorted(unreadable.items()))
-
-
-def extra_titles(config, data):
-    """The titles of the tables named in `extra_titles`. → list of str"""
-    titles = []
+def extra_titles(config: DataConfig, data: Path) -> list[str]:
+    """Read the titles of the tables named in `extra_titles`."""
+    titles: list[str] = []
     for extra in config.extra_titles:
         name, _, column = extra.rpartition(":")
         if not (data / name).is_file():
@@ -267,8 +240,8 @@ def extra_titles(config, data):
     return titles
 
 
-def describe(dataset):
-    """Lines that tell what was read and what was left out."""
+def describe(dataset: Dataset) -> Iterator[str]:
+    """Yield lines that say what was read and what was left out."""
     report = dataset.report
     yield f"{report['rows']} rows, {len(dataset.listings)} listings, {len(dataset.classes)} classes"
     yield ", ".join(f"{split}: {len(dataset.rows(split))}" for split in SPLITS) + f"; split {report['split']}"

@@ -1,4 +1,4 @@
-"""Random changes to training photos."""
+"""Training photos are changed at random."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from training.images.augment import KINDS, augment
+from training.images.augment import AUGMENTATIONS, augment, mixed
 
 
 def catalogue_photo(height=80, width=60):
@@ -17,7 +17,7 @@ def catalogue_photo(height=80, width=60):
     return photo
 
 
-each_kind = pytest.mark.parametrize("kind", KINDS)
+each_kind = pytest.mark.parametrize("kind", AUGMENTATIONS)
 
 
 @each_kind
@@ -80,3 +80,14 @@ def test_mirror_images_are_as_frequent_as_not():
 def test_an_unknown_kind_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="augment='heavy': expected one of none, light, phone"):
         augment(catalogue_photo(), np.random.default_rng(0), "heavy", (80, 60))
+
+
+@given(alpha=st.floats(0.05, 5.0), seed=st.integers(0, 999))
+def test_mixed_photos_and_labels_share_one_proportion_and_keep_most_of_their_own(alpha, seed):
+    rng = np.random.default_rng(seed)
+    photos = np.repeat(np.array([0, 100, 200], np.uint8), 12).reshape(3, 2, 2, 3)
+    blended, targets = mixed(photos, np.eye(3, dtype=np.float32), alpha, rng)
+    assert blended.dtype == np.uint8
+    np.testing.assert_allclose(targets.sum(axis=1), 1.0, atol=1e-6)
+    assert (np.diag(targets) >= 0.5 - 1e-6).all()
+    np.testing.assert_allclose(blended[:, 0, 0, 0], targets @ [0.0, 100.0, 200.0], atol=0.51)

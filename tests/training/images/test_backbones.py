@@ -1,4 +1,4 @@
-"""Backbones: any of `keras.applications` with a file of weights, and SavedModels such as modules of TF-Hub."""
+"""A backbone is any of `keras.applications` with a file of weights, or a SavedModel such as a TF-Hub module."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def backbones():
 
 
 def save(folder, function):
-    """A SavedModel as TF-Hub has them: photos with values from 0 to 1 → what `function` makes of their mean colours."""
+    """A SavedModel as TF-Hub has them: photos with values from 0 to 1 → `function` of their mean colours."""
     import tensorflow as tf
 
     class Encoder(tf.Module):
@@ -97,7 +97,7 @@ def test_layers_that_keras_numbers_have_the_same_names_in_every_model(backbones,
     np.testing.assert_array_equal(*kernels)
 
 
-def test_what_is_no_backbone_is_named(backbones, tmp_path):
+def test_what_is_not_a_backbone_is_named(backbones, tmp_path):
     with pytest.raises(ValueError, match="no saved_model.pb in it; give the folder of a SavedModel"):
         backbones.load_backbone(str(tmp_path), "none")
     save(tmp_path / "two", lambda features: {"one": features, "other": features})
@@ -119,3 +119,17 @@ def test_a_module_of_tf_hub_is_fetched_and_read(backbones, monkeypatch, tmp_path
     monkeypatch.setitem(__import__("sys").modules, "tensorflow_hub", hub)
     model = backbones.load_backbone("https://example.org/module/1", "none")
     assert model(photos() / 255).shape == (5, N_FEATURES)
+
+
+@pytest.mark.parametrize("kept", [{}, {"scale": False}, {"center": False}])  # Inception's layers have no scale
+def test_a_normalization_layer_trains_like_that_of_keras(backbones, kept):
+    import keras
+
+    features = np.random.default_rng(0).normal(3, 2, (16, 6, 5, 4)).astype(np.float32)
+    ours, theirs = backbones.FusedBatchNormalization(**kept), keras.layers.BatchNormalization(**kept)
+    np.testing.assert_allclose(ours(features, training=True), theirs(features, training=True), atol=1e-4)
+    np.testing.assert_allclose(ours.moving_mean, theirs.moving_mean, rtol=1e-5)
+    # The fused kernel divides by n − 1.
+    np.testing.assert_allclose(ours.moving_variance, theirs.moving_variance, rtol=5e-3)
+    ours.set_weights(theirs.get_weights())
+    np.testing.assert_allclose(ours(features), theirs(features), atol=1e-6)

@@ -7,11 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shop
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
 from make_bundles import small_network
-from safetensors.numpy import load_file
 
 from productcat import Categorizer, Listing
 from productcat.models.image_model import ImageModel
@@ -130,32 +126,6 @@ def test_an_exported_graph_that_differs_from_keras_is_refused(network, shop_data
     other.set_weights([weight * 1.5 for weight in network.get_weights()])
     with pytest.raises(ValueError, match=r"the exported graph differs from Keras by 0\.\d+; allowed is 0\.0001"):
         compare(other, ImageModel(tmp_path / "float.onnx", shop.SIZE, levels), photos)
-
-
-def test_the_weights_are_kept_to_train_on_from_kernels_in_8_bits_and_vectors_in_float32(made_bundle):
-    from training.images.weights import load_weights
-
-    tensors = load_file(made_bundle / "image/weights.safetensors")
-    kernels = {name for name in tensors if f"{name}/scale" in tensors}
-    assert {name.rpartition("/")[2] for name in kernels} == {"kernel"}
-    assert {tensor.dtype.name for name, tensor in tensors.items() if name in kernels} == {"int8"}
-    assert {tensor.dtype.name for name, tensor in tensors.items() if name not in kernels} == {"float32"}
-    kept = load_weights(made_bundle / "image/weights.safetensors")
-    assert kept.keys() == {name for name in tensors if not name.endswith("/scale")}
-
-
-@given(arrays(np.float32, array_shapes(min_dims=1, max_dims=4, max_side=5), elements=st.floats(-1e9, 1e9, width=32)))
-def test_compact_weights_come_back_within_half_a_step_of_their_channel(tmp_path_factory, values):
-    from training.images.weights import compact, load_weights, save_tensors
-
-    path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
-    kept = compact({"w": values})
-    save_tensors(path, kept)
-    step = kept["w/scale"] if values.ndim > 1 else 0.0
-    back = load_weights(path)["w"]
-    assert back.dtype == np.float32
-    assert back.shape == values.shape
-    assert (np.abs(back - values) <= 0.5 * step * (1 + 1e-3)).all()
 
 
 def test_the_example_in_the_readme_puts_any_keras_model_into_a_bundle(network, shop_data, tmp_path, monkeypatch):

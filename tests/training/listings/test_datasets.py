@@ -1,8 +1,7 @@
-"""Layouts in, datasets out, whatever the layout."""
+"""Layouts in, datasets out, whatever the layout; what training cannot use is counted, named and left out."""
 
 import json
 import shutil
-import tarfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shop
-from layouts import TABLE, add_line, class_folders, facts, list_file, load, published, write_photo
+from layouts import TABLE, add_line, class_folders, list_file, load, published, row, write_photo
 
 from productcat import ListingError
-from productcat.models.bundle import sha256
-from training.listings.archives import checksum, unpacked
-from training.listings.datasets import DataConfig, class_parents, describe, extra_titles, load_dataset
+from training.listings.datasets import DataConfig, checksum, class_parents, describe, extra_titles, load_dataset
 from training.listings.splits import SPLITS
 
 
@@ -31,51 +28,6 @@ def test_the_published_layout_is_read_with_its_splits_and_parents(tmp_path):
     assert dataset.owners.tolist() == list(range(12))
     assert dataset.titles("val") == [dataset.listings[number].title for number in (4, 10)]
     assert dataset.photo_rows("test").tolist() == [5, 11]
-
-
-@pytest.mark.parametrize("inside", ["shop/", ""], ids=["a folder of the tar's name in it", "the files themselves"])
-@pytest.mark.parametrize("kind", ["tar", "tar.xz"])
-def test_a_tar_gives_what_its_folder_gives(tmp_path, kind, inside):
-    folder = published(tmp_path / "shop")
-    with tarfile.open(tmp_path / f"shop.{kind}", "w:xz" if kind == "tar.xz" else "w") as tar:
-        for file in sorted(folder.rglob("*.*")):
-            tar.add(file, inside + file.relative_to(folder).as_posix())
-    from_folder = load(tmp_path, DataConfig("shop"), tmp_path / "one")
-    from_tar = load(tmp_path, DataConfig(f"shop.{kind}"), tmp_path / "two")
-    assert facts(from_tar) == facts(from_folder)
-    assert [each.name for each in (tmp_path / "two").glob("shop*")] == [
-        f"shop-{sha256(tmp_path / f'shop.{kind}')[:10]}"
-    ]
-    np.testing.assert_array_equal(from_tar.photos, from_folder.photos)
-
-
-def test_another_tar_of_the_same_name_is_unpacked_anew(tmp_path):
-    for count in (12, 18):
-        published(tmp_path / "shop", count)
-        with tarfile.open(tmp_path / "shop.tar", "w") as tar:
-            tar.add(tmp_path / "shop", "shop")
-        assert len(load(tmp_path, DataConfig("shop.tar"), decode=False).listings) == count
-
-
-def test_a_damaged_tar_is_an_error_that_names_it(tmp_path):
-    with tarfile.open(tmp_path / "shop.tar.xz", "w:xz") as tar:
-        tar.add(published(tmp_path / "shop"), "shop")
-    whole = (tmp_path / "shop.tar.xz").read_bytes()
-    for damaged in (b"no tar at all", whole[: len(whole) // 2], b""):
-        (tmp_path / "shop.tar.xz").write_bytes(damaged)
-        with pytest.raises(ListingError, match=r"shop\.tar\.xz: cannot be unpacked \(.*\); get the file again"):
-            load(tmp_path, DataConfig("shop.tar.xz"))
-        assert not list((tmp_path / "work").iterdir())
-
-
-def test_what_a_killed_run_unpacked_is_not_mixed_with_the_whole(tmp_path):
-    with tarfile.open(tmp_path / "shop.tar", "w") as tar:
-        tar.add(published(tmp_path / "shop"), "shop")
-    partly = tmp_path / f"work/shop-{sha256(tmp_path / 'shop.tar')[:10]}.partly"
-    (partly / "shop").mkdir(parents=True)
-    (partly / "shop/styles.csv.old").touch()
-    folder = unpacked(tmp_path / "shop.tar", tmp_path / "work")
-    assert sorted(each.name for each in folder.iterdir()) == ["images", "splits.csv", "styles.csv"]
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
@@ -146,28 +98,13 @@ def test_class_folders_without_splits_are_split_here(tmp_path):
     assert "split here, by groups of the same photo or title" in "\n".join(describe(dataset))
 
 
-# Parents, photos, checksums, titles
-
-
 def test_a_class_takes_the_parent_that_most_of_its_listings_have(tmp_path):
     lines = ["1,Belts,Waist", "2,Belts,Legs", "3,Belts,Waist", "4,Caps,", "5,Bags,Zip", "6,Bags,Arm", "7,,Waist"]
     (tmp_path / "listings.csv").write_text("\n".join(["id,label,place", *lines]))
     config = replace(TABLE, title="", photo_pattern="{id}.jpg", parents=("place",))
     parents = class_parents(tmp_path / "listings.csv", config)
-    # Of equal ones the first in the alphabet; a class without is its own parent.
+    # Of equally frequent parents the first in the alphabet counts; a class without one is its own parent.
     assert parents == {"Belts": {"place": "Waist"}, "Caps": {"place": "Caps"}, "Bags": {"place": "Arm"}}
-
-
-def test_photos_are_decoded_once(tmp_path):
-    folder = published(tmp_path / "shop")
-    (folder / "images/0.jpg").write_bytes(b"no photo")
-    first = load(tmp_path, DataConfig("shop"))
-    for photo in (folder / "images").iterdir():
-        photo.unlink()
-    second = load(tmp_path, DataConfig("shop"))
-    np.testing.assert_array_equal(second.photos, first.photos)
-    assert second.owners.tolist() == first.owners.tolist() == [-1, *range(1, 12)]
-    assert second.report["unreadable_photos"] == first.report["unreadable_photos"]
 
 
 def _another_title(folder):
@@ -238,3 +175,72 @@ def test_the_samples_of_the_repository_are_read_whole(tmp_path):
     assert len(dataset.listings) == dataset.report["rows"] == 320
     assert len(dataset.classes) == 14
     assert set(dataset.splits) == set(SPLITS)
+
+
+def test_what_cannot_be_used_is_counted_named_and_left_out(tmp_path):
+    folder = published(tmp_path / "shop")
+    add_line(folder / "styles.csv", "50,Apparel,Topwear,Tshirts,shirt, blue, large")
+    add_line(folder / "styles.csv", "51,Apparel,Topwear,,blue tshirt")
+    add_line(folder / "styles.csv", "3,Apparel,Topwear,Tshirts,blue tshirt")
+    (folder / "images/0.jpg").unlink()
+    (folder / "images/1.jpg").write_bytes(b"no photo")
+    dataset = load(tmp_path, DataConfig("shop"))
+    said = "\n".join(describe(dataset))
+    assert "15 rows, 12 listings, 3 classes" in said
+    assert "left out, bad rows: 3" in said
+    assert 'row 14: 7 fields instead of 5; put text with "," in it in quotes' in said
+    assert "row 15: no label; label it or leave it out" in said
+    assert "row 16: the id '3' is that of row 5 too" in said
+    assert "left out, unreadable photos: 2" in said
+    assert f"listing '0': {folder / 'images/0.jpg'}: no such file" in said
+    assert f"listing '1': {folder / 'images/1.jpg'}: not a JPEG, PNG or WebP photo" in said
+    # The titles of 0 and 1 still train.
+    assert {0, 1} <= set(dataset.rows("train"))
+    assert dataset.photo_rows("train").tolist() == [2, 3, 6, 7, 8, 9]
+
+
+def test_only_the_first_of_many_are_named(tmp_path):
+    folder = published(tmp_path / "shop")
+    for number in range(100, 130):
+        add_line(folder / "styles.csv", row(number, "Belts", "belts, brown"))
+    dataset = load(tmp_path, DataConfig("shop"), decode=False)
+    (line,) = (line for line in describe(dataset) if "bad rows" in line)
+    assert line.startswith("left out, bad rows: 30; row 14: ")
+    assert line.endswith("; and 10 more")
+
+
+def test_commas_in_quoted_titles_are_fine(tmp_path):
+    folder = published(tmp_path / "shop")
+    add_line(folder / "styles.csv", '50,Apparel,Topwear,Tshirts,"shirt, blue, large"')
+    add_line(folder / "splits.csv", "50,train")
+    assert load(tmp_path, DataConfig("shop"), decode=False).listings[-1].title == "shirt, blue, large"
+
+
+def test_missing_data_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(ListingError, match=r"shop: no such data; give the folder that holds it with --data"):
+        load(tmp_path, DataConfig("shop"))
+    (tmp_path / "shop").mkdir()
+    with pytest.raises(ListingError, match=r"styles\.csv: no such file"):
+        load(tmp_path, DataConfig("shop"))
+
+
+def test_a_table_in_which_nothing_is_labelled_is_an_error(tmp_path):
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/listings.csv").write_text("id,label,title\n1,,boots\n")
+    with pytest.raises(ListingError, match=r"listings\.csv: no labelled listing in it; check the settings of \[data\]"):
+        load(tmp_path, replace(TABLE, photos=""))
+
+
+def test_a_missing_column_is_an_error_that_names_the_columns_there_are(tmp_path):
+    published(tmp_path / "shop")
+    for setting in ("label", "title", "id"):
+        with pytest.raises(ListingError, match="no column 'nonsense'; there are id, masterCategory, subCategory"):
+            load(tmp_path, DataConfig("shop", **{setting: "nonsense"}))
+    with pytest.raises(ListingError, match="no column 'nonsense'; there are id, masterCategory, subCategory"):
+        load(tmp_path, DataConfig("shop", parents=("nonsense",)))
+
+
+def test_photos_without_titles_are_photos_alone(tmp_path):
+    class_folders(tmp_path / "shop", ("train", "val", "test"), count=2)
+    dataset = load(tmp_path, DataConfig("shop", table=""))
+    assert [dataset.evidence(split) for split in SPLITS] == [["photos"]] * 3

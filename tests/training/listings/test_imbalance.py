@@ -19,7 +19,7 @@ def test_loss_weights_average_one_over_the_photos_and_rare_classes_weigh_no_less
     assert (np.diff(weights[order]) <= 1e-6).all()
 
 
-def test_without_a_power_all_photos_weigh_alike():
+def test_without_a_power_all_photos_weigh_the_same():
     np.testing.assert_array_equal(loss_weights(np.array([0, 0, 2]), N_CLASSES, 0.0), np.ones(N_CLASSES))
 
 

@@ -1,4 +1,4 @@
-"""Nothing leaks between splits, and each run splits alike."""
+"""Nothing leaks between splits, and each run makes the same splits."""
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,7 @@ def test_splits_are_the_same_in_every_run_and_more_listings_do_not_reshuffle_the
     assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.08)
 
 
-def test_listings_that_share_nothing_are_placed_alike_in_any_order():
+def test_listings_that_share_nothing_get_the_same_splits_in_any_order():
     listings = [Listing(str(number), f"title {number}", (b"%d" % number,)) for number in range(50)]
     assert split_by_groups(listings[::-1], seed=3)[::-1] == split_by_groups(listings, seed=3)
 

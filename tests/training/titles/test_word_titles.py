@@ -1,4 +1,4 @@
-"""A title model out of word vectors and the names of classes."""
+"""A title model is made of word vectors and the names of classes."""
 
 import numpy as np
 import pytest
@@ -41,12 +41,12 @@ def test_a_plural_is_read_as_its_singular(little):
     assert np.isnan(model.distributions(["lorryings", "s"])).all()
 
 
-def test_a_class_whose_name_is_unknown_is_not_meant(little):
+def test_a_class_whose_name_is_unknown_gets_almost_no_probability(little):
     model = title_model(["truck", "couch", "axolotl"], np.eye(3, dtype=np.float32) * 50, WordsConfig(spread=40))
     assert model.distributions(["car"])[0, 2] < 1e-6
 
 
-def test_classes_with_like_weights_are_taken_for_one_another():
+def test_classes_with_similar_weights_are_confused():
     found = confusion(np.float32([[1, 0.9, -1], [0, 0.1, 1]]), spread=5.0)
     np.testing.assert_allclose(found.sum(axis=1), 1.0)
     assert found[0, 1] > 10 * found[0, 2]
@@ -72,7 +72,7 @@ def test_the_encoder_gives_a_text_the_same_vector_in_every_batch():
     together = encoder.run(tokens)
     assert together.shape == (5, 24)
     np.testing.assert_allclose(together[2:3], encoder.run(tokens[2:3]), rtol=1e-6)
-    assert not np.allclose(encoder.run(tokens[:1, ::-1]), together[:1])  # places matter
+    assert not np.allclose(encoder.run(tokens[:1, ::-1]), together[:1])  # the order of words matters
 
 
 def test_a_missing_package_is_named(monkeypatch):
