@@ -11,13 +11,14 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "productcat/__init__.py")
 PARQUET = ["pyarrow>=18"]
 INDEX = [*PARQUET, "lancedb>=0.40,<1"]
 REPORT = ["matplotlib>=3.9,<4"]
+METRICS = ["scikit-learn>=1.7,<2"]
 TRAINING = [
     *PARQUET,
     *REPORT,
     "tensorflow>=2.21,<2.22",
     "keras>=3.15,<3.16",
     "gensim>=4.4,<4.5",
-    "scikit-learn>=1.7,<2",
+    *METRICS,
     "pandas>=2.2,<4",
     "onnx>=1.17,<2",
     "tf2onnx>=1.16,<2",  # Keras's ONNX export calls it on the TensorFlow backend
@@ -30,17 +31,22 @@ WORDS = [  # word vectors and a sentence encoder, from which training/titles/wor
 ]
 DOCS = ["sphinx>=8.2,<10", "myst-parser>=5,<6", "furo>=2025.12"]
 NOTEBOOKS = [*TRAINING, *INDEX, "jupyterlab>=4.2"]
-DEV = [
-    *TRAINING,
+TEST = [  # what runs a bundle is tested without TensorFlow
     *INDEX,
-    "ipykernel>=6.29",  # with nbclient it runs the notebooks in the tests; nobody reads them there
-    "nbclient>=0.10",
-    *DOCS,
+    *REPORT,
+    *METRICS,  # figures are compared with those of scikit-learn
     "pytest>=8.4",
     "hypothesis>=6.100",
     "pytest-randomly>=3.16",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
+]
+DEV = [
+    *TRAINING,
+    *TEST,
+    "ipykernel>=6.29",  # with nbclient it runs the notebooks in the tests; nobody reads them there
+    "nbclient>=0.10",
+    *DOCS,
     "ruff>=0.12",
     "mypy>=1.18",
     "imagehash>=4.3",  # the rival of benchmarks/copies.py
@@ -75,6 +81,7 @@ setup(
         "words": WORDS,
         "notebooks": NOTEBOOKS,
         "docs": DOCS,
+        "test": TEST,
         "dev": DEV,
     },
     entry_points={"console_scripts": ["productcat=productcat.cli.app:main"]},
@@ -83,6 +90,8 @@ setup(
         "Intended Audience :: Developers",
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Scientific/Engineering :: Image Recognition",
     ],
 )

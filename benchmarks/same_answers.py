@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 HERE = Path(__file__).parents[1]
@@ -119,8 +120,7 @@ def write_pairs(path):
     with open(SAMPLES / "styles.csv", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     lines = [
-        f"{one['id']},{other['id']},{int(one['articleType'] == other['articleType'])}"
-        for one, other in zip(rows, rows[1:], strict=False)
+        f"{one['id']},{other['id']},{int(one['articleType'] == other['articleType'])}" for one, other in pairwise(rows)
     ]
     path.write_text("\n".join(["left,right,label", *lines]) + "\n", "utf-8")
 

@@ -248,7 +248,7 @@ def run(categorizer, options):
         offers = seen(categorizer, offers, np.concatenate([each[:MOST_TITLES] for each in rows]), "title")
         few_shot = fit_titles(simulated(offers, options.seed), few_shot, floor)
     print(few_shot, floor, file=sys.stderr)
-    categorizer.projections.few_shot, categorizer.projections.floor = few_shot, floor
+    categorizer.projections = replace(categorizer.projections, few_shot=few_shot, floor=floor)
     figures = {"settings": asdict(few_shot) | {"floor": floor}}
     figures["clothing, test"] = report(train, test, few_shot, floor, options.seed)
     if (options.data / REPORTED.source).exists():

@@ -25,7 +25,7 @@ def minimum(loss, start):
         direction = -inverse @ slope
         if -slope @ direction < ENOUGH:
             break
-        step, reached = _downhill(loss, place, value, direction, slope)
+        step, reached = downhill(loss, place, value, direction, slope)
         if step is None:
             break
         place, value = place + step, reached
@@ -38,7 +38,7 @@ def _slope(loss, place, value):
     return np.array([(loss(place + DIFFERENCE * axis) - value) / DIFFERENCE for axis in np.eye(len(place))])
 
 
-def _downhill(loss, place, value, direction, slope):
+def downhill(loss, place, value, direction, slope):
     """A step in a direction that gains enough, and the loss there; halved until it does. (None, value) without."""
     step = direction / max(1.0, np.abs(direction).max())
     for _ in range(HALVINGS):

@@ -1,24 +1,31 @@
-"""Files of categories → Definitions. The first thing that is wrong is an error that names its place.
+"""Read files of categories as Definitions. The first thing that is wrong is an error that names its place.
 
     TOML  a table [[category]] for each: name; description; photos and titles, lists of which each entry is an example;
           examples, a list of tables with a title, photos, or both
     CSV   a row for each example: category (or name), description, title, photos; several rows may belong to one
-          category, and a row of which only the name is filled in adds no example
+          category, and a row with nothing but the name adds no example
 
-Of all this only the name must be there. Photos are written as in files of listings (`readers`): relative paths start at
-the file's own folder, and several in one CSV field are separated by "|".
+Only the name must be there. Photos are written as in files of listings (`readers`): relative paths start at the file's
+own folder, and several in one CSV field are separated by "|".
 """
 
+import os
 import tomllib
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from productcat.errors import ListingError
-from productcat.listings.columns import BadRow, Columns
+from productcat.listings.columns import BadRow, Columns, OnRemark
 from productcat.listings.listing import Listing
 from productcat.listings.readers import photos_of, text_of
 from productcat.listings.tables import detect, rows
+from productcat.problems import warn
+
+if TYPE_CHECKING:
+    from productcat.listings.photos import Photo
 
 CATEGORY_KEYS = ("name", "description", "photos", "titles", "examples")
 EXAMPLE_KEYS = ("title", "photos")
@@ -28,20 +35,26 @@ COLUMNS = {
     "title": "title",
     **dict.fromkeys(Columns().names("photos"), "photos"),
 }
-"""What a column of a CSV says, by its name."""
+"""The role of a column of a CSV, by its name."""
 
 
 @dataclass(frozen=True)
 class Definition:
-    """One category, as somebody describes it. examples: tuple of Listing; where it is empty, the name speaks."""
+    """One category, as somebody describes it. Where there are no examples, the name speaks."""
 
     name: str
     description: str = ""
-    examples: tuple = ()
+    examples: tuple[Listing, ...] = ()
 
 
-def define(name, description="", photos=(), titles=(), examples=()):
-    """The Definition of a category of which each photo, each title and each of some listings is an example.
+def define(
+    name: str,
+    description: str = "",
+    photos: Iterable["Photo"] = (),
+    titles: Iterable[str] = (),
+    examples: Iterable[Listing] = (),
+) -> Definition:
+    """Describe a category of which each photo, each title and each listing is an example.
 
     Raises
     ------
@@ -54,17 +67,13 @@ def define(name, description="", photos=(), titles=(), examples=()):
     return Definition(name, description.strip(), (*listings, *examples))
 
 
-def read_definitions(path):
-    """The categories in a file, in order.
+def read_definitions(path: str | os.PathLike[str]) -> list[Definition]:
+    """Read the categories in a file, in order. There is at least one, and no two have the same name.
 
     Parameters
     ----------
     path : str | os.PathLike
         Ends in .toml or .csv.
-
-    Returns
-    -------
-    list of Definition, not empty, no two of the same name
 
     Raises
     ------
@@ -82,7 +91,7 @@ def read_definitions(path):
 
 
 @contextmanager
-def named(place):
+def named(place: object) -> Iterator[None]:
     """Begin the message of a ListingError with the place that it is about."""
     try:
         yield
@@ -90,7 +99,7 @@ def named(place):
         raise ListingError(f"{place}: {error}") from None
 
 
-def _name(text):
+def _name(text: str) -> str:
     name = text.strip()
     if not name:
         raise ListingError("a category without a name; give it one")
@@ -99,14 +108,14 @@ def _name(text):
     return name
 
 
-def _from_toml(path):
+def _from_toml(path: Path) -> list[Definition]:
     content = _toml(path)
     with named(path):
         _refuse_unknown(content, ["category"])
         tables = content.get("category", [])
         if not _are_tables(tables):
             raise ListingError("category is not a list of tables; begin each category with [[category]]")
-    definitions = {}
+    definitions: dict[str, Definition] = {}
     for number, table in enumerate(tables, start=1):
         with named(f"{path}, category {table.get('name') or number!r}"):
             found = _from_table(table, path.parent)
@@ -116,18 +125,18 @@ def _from_toml(path):
     return list(definitions.values())
 
 
-def _toml(path):
+def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except UnicodeDecodeError:
-        raise ListingError(f"{path}: not UTF-8 text; encode it anew") from None
+        raise ListingError(f"{path}: not UTF-8 text; encode it again") from None
     except (ValueError, RecursionError) as error:
-        raise ListingError(f"{path}: not TOML ({error}); mend that place") from None
+        raise ListingError(f"{path}: not TOML ({error}); correct that place") from None
     except OSError as error:
         raise ListingError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _from_table(table, folder):
+def _from_table(table: dict[str, Any], folder: Path) -> Definition:
     _refuse_unknown(table, CATEGORY_KEYS)
     name = _name(text_of("name", table.get("name"), numbers=False))
     titles = [text_of("title", title, numbers=False) for title in _list(table, "titles")]
@@ -143,7 +152,7 @@ def _from_table(table, folder):
     return define(name, description, _photos(_list(table, "photos"), folder), titles, examples)
 
 
-def _title_and_photos(example, folder):
+def _title_and_photos(example: dict[str, Any], folder: Path) -> tuple[str, Sequence["Photo"]]:
     title = text_of("title", example.get("title"), numbers=False)
     photos = _photos(_list(example, "photos"), folder)
     if not title.strip() and not photos:
@@ -151,35 +160,35 @@ def _title_and_photos(example, folder):
     return title, photos
 
 
-def _list(table, key):
+def _list(table: dict[str, Any], key: str) -> list[Any]:
     found = table.get(key, [])
     if not isinstance(found, list):
         raise ListingError(f"{key} is {type(found).__name__} ({found!r:.40}), expected a list; put it in [ ]")
     return found
 
 
-def _are_tables(values):
+def _are_tables(values: object) -> bool:
     return isinstance(values, list) and all(isinstance(each, dict) for each in values)
 
 
-def _refuse_unknown(table, keys):
+def _refuse_unknown(table: Iterable[str], keys: Sequence[str]) -> None:
     for key in table:
         if key not in keys:
             raise ListingError(f"unknown key {key!r}; known: {', '.join(keys)}")
 
 
-def _photos(value, folder):
-    return [folder / photo for photo in photos_of(value)]
+def _photos(value: Any, folder: Path) -> list[str | bytes | Path]:
+    return [photo if isinstance(photo, bytes) else folder / photo for photo in photos_of(value)]
 
 
 class _CategoryColumns:
     """Finds the columns of a CSV of categories, as `Columns` does those of listings."""
 
-    EXAMPLE = "category,title,photos"
+    EXAMPLE: ClassVar[str] = "category,title,photos"
 
-    def find(self, header, name):
-        """→ dict role → name in `header`. Raises ListingError for a column that is unknown, missing or there twice."""
-        found = {}
+    def find(self, header: Sequence[str], name: object, _on_remark: OnRemark) -> dict[str, str]:
+        """Return role → name in `header`. Raise ListingError for a column that is unknown, missing or there twice."""
+        found: dict[str, str] = {}
         for column in header:
             role = COLUMNS.get(column.strip().lower())
             if role is None:
@@ -188,13 +197,14 @@ class _CategoryColumns:
                 raise ListingError(f"{name}: columns {found[role]!r} and {column!r} both say the {role}; keep one")
             found[role] = column
         if "category" not in found:
-            raise ListingError(f"{name}: no column 'category'; name the one with the categories so")
+            raise ListingError(f"{name}: no column 'category'; give that name to the column of the categories")
         return found
 
 
-def _from_csv(path):
-    descriptions, examples = {}, {}
-    for row in rows(path, _CategoryColumns(), "csv"):
+def _from_csv(path: Path) -> list[Definition]:
+    descriptions: dict[str, str] = {}
+    examples: dict[str, list[Listing]] = {}
+    for row in rows(path, _CategoryColumns(), "csv", warn):
         with named(f"{path}, row {row.number}"):
             if isinstance(row, BadRow):
                 raise ListingError(row.reason)
@@ -202,7 +212,7 @@ def _from_csv(path):
             name, description = _name(values["category"]), values.get("description")
             listings = examples.setdefault(name, [])
             if description and descriptions.setdefault(name, description) != description:
-                raise ListingError(f"category {name!r} has another description in a row before; give it one")
+                raise ListingError(f"category {name!r} has another description in an earlier row; give it one")
             title, photos = values.get("title", ""), _photos(values.get("photos", ""), path.parent)
             if title or photos:
                 listings.append(Listing(f"{name}, row {row.number}", title, photos))
@@ -211,4 +221,4 @@ def _from_csv(path):
 
 _READERS = {".toml": _from_toml, ".csv": _from_csv}
 SUFFIXES = tuple(_READERS)
-"""What files of categories end in."""
+"""Endings of files of categories."""

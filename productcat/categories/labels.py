@@ -1,14 +1,14 @@
-"""The labels of listings → numbers of categories; labels that are no category are left out and counted."""
+"""The labels of listings as numbers of categories. Labels that are not a category are left out and counted."""
 
 from collections import Counter
-from itertools import zip_longest
+from collections.abc import Collection, Iterable, Iterator
+from typing import NoReturn
 
 from productcat.errors import ListingError
+from productcat.listings.listing import Listing
 
 NAMED = 5
-"""So many labels are named in a message."""
-
-_MISSING = object()
+"""Number of labels that a message names."""
 
 
 class KnownLabels:
@@ -20,36 +20,31 @@ class KnownLabels:
 
     Attributes
     ----------
-    unknown : Counter, label → listings left out because it is no category
+    unknown : Counter, label → number of listings left out because it is not a category
     """
 
-    def __init__(self, categories):
+    def __init__(self, categories: list[str]) -> None:
         self.categories = categories
         self.places = {name: number for number, name in enumerate(categories)}
-        self.unknown = Counter()
+        self.unknown: Counter[str] = Counter()
 
-    def pairs(self, listings, labels):
-        """Iterator of (listing, number of its category).
-
-        Raises ValueError where there are more labels than listings, or fewer.
-        """
-        for listing, label in zip_longest(listings, labels, fillvalue=_MISSING):
-            if listing is _MISSING or label is _MISSING:
-                raise ValueError("labels: expected as many as listings, one each")
+    def pairs(self, labelled: Iterable[tuple[Listing, str]]) -> Iterator[tuple[Listing, int]]:
+        """Yield each listing with the number of its category, and leave out the others."""
+        for listing, label in labelled:
             if label in self.places:
                 yield listing, self.places[label]
             else:
                 self.unknown[label] += 1
 
-    def refuse(self):
-        """Raise ListingError, because there is no other label than unknown ones."""
+    def refuse(self) -> NoReturn:
+        """Raise ListingError, because all labels are unknown."""
         raise ListingError(
             f"no label is a category of the bundle: the labels are {_named(self.unknown)}, "
             f"the categories {_named(self.categories)}; label with these, or give the bundle your categories first"
         )
 
 
-def _named(names):
-    """Some names for a message."""
+def _named(names: Collection[str]) -> str:
+    """Return some names for a message."""
     shown = ", ".join(repr(each) for each in list(names)[:NAMED])
     return shown + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

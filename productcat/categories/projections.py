@@ -1,36 +1,44 @@
 """Categories as projections: how each category looks as a distribution over the trained classes.
 
-A nearest-centroid classifier (Tibshirani et al. 2002) whose distance is the Kullback-Leibler divergence,
-so categories come and go without training. The classes are blind to what they never saw, so a category made of examples
-also keeps prototypes (`categories/prototypes.py`): the mean of its examples' features, and that of their titles.
+This is a nearest-centroid classifier (Tibshirani et al. 2002) whose distance is the Kullback-Leibler divergence, so
+categories come and go without training. The classes are blind to what they never saw. So a category made of examples
+also keeps prototypes (`prototypes.py`): the mean of its examples' features, and that of their titles.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from productcat.arithmetic.distributions import TINY, floor, kl_divergence, softmax
+from productcat.arithmetic.distributions import TINY, entropy, softmax
 from productcat.arithmetic.vectors import products
 from productcat.categories.prototypes import Prototype, Prototypes
 
 SETTINGS, MATRIX = "categories.json", "projections.safetensors"
 PREFIXES = {"photos": "", "title": "title_"}
-"""Kinds of prototypes, and how their settings and what is kept of them on disk are called."""
+"""Kinds of prototypes, and the prefixes of their settings and tensors on disk."""
 
 
 @dataclass(frozen=True)
 class FewShot:
     """What few examples count. Fitted by `training/few_shot.py`.
 
-    scale: of the similarity of a listing's features and a category's prototype, in the logarithm of the score;
-    0: the prototypes are left out. neutral: the similarity that speaks neither for nor against a category.
-    settling: a prototype of so many examples counts half, as the mean of a category shrinks that is known from examples
-    (Ioffe 2006, "Probabilistic linear discriminant analysis"). ridge: what is added in every direction to the variance
-    of photos within categories, as `Prototypes` has it; 0: features are compared as they come. name_counts: the name of
-    a category counts in its projection as so many examples. temperature: of the confidences where a whole new tree of
-    categories takes the place of the classes. title_scale, title_neutral, title_settling: as the first three, of
-    titles, whose words are compared as they come: what varies among them is no common light or background.
+    scale : weight of the similarity of a listing's features and a category's prototype, in the logarithm of the score.
+        With 0 the prototypes are left out.
+    neutral : the similarity that speaks neither for nor against a category.
+    settling : number of examples with which a prototype counts half. The mean of a category that is known from few
+        examples is uncertain, and shrinks (Ioffe 2006, "Probabilistic linear discriminant analysis").
+    ridge : what is added in every direction to the variance of photos within categories, as `Prototypes` has it.
+        With 0 features are compared as they come.
+    name_counts : number of examples as which the name of a category counts in its projection.
+    temperature : of the confidences where a whole new tree of categories replaces the classes.
+    title_scale, title_neutral, title_settling : the first three, of titles. Their words are compared as they come: what
+        varies among them is not a common light or background.
     """
 
     scale: float = 0.0
@@ -45,35 +53,36 @@ class FewShot:
 
 
 KNOWN = {each.name for each in fields(FewShot)}
-"""Settings that this productcat reads; a newer one may have written more."""
+"""Names of the settings that this productcat reads. A newer one may have written more."""
 
 
 @dataclass(frozen=True)
 class Category:
-    """One category, as it is known.
+    """What is known of one category.
 
     projection : ndarray of shape (n_classes,), sums to 1
     prototypes : dict, "photos" | "title" → Prototype
         Without the kinds of which no example has any.
     offset : float
-        As `CategoryProjections` has them; 0 until a calibration says otherwise.
+        As in `CategoryProjections`; 0 until a calibration says otherwise.
     """
 
-    projection: np.ndarray
+    projection: NDArray[np.float64]
     prototypes: dict[str, Prototype] = field(default_factory=dict)
     offset: float = 0.0
 
 
-def prototype_of(kind, vectors):
-    """That of examples of one kind; in what examples differ is kept of photos only, which alone have a ridge.
+def prototype_of(kind: str, vectors: NDArray[np.float32]) -> Prototype:
+    """Make the prototype of examples of one kind, of their vectors of shape (n_examples, n_features).
 
-    vectors : ndarray of shape (n_examples, n_features) → Prototype
+    In what examples differ is kept of photos only, because only they have a ridge.
     """
     return Prototype.of(vectors, deviations=kind == "photos")
 
 
+@dataclass(frozen=True, eq=False)
 class CategoryProjections:
-    """The marketplace's categories.
+    """The marketplace's categories. It never changes; a change makes a new one.
 
     Parameters
     ----------
@@ -87,129 +96,153 @@ class CategoryProjections:
     prototypes : dict, "photos" | "title" → Prototypes, optional
     few_shot : FewShot
     offsets : ndarray of shape (n_categories,), optional
-        Added to the logarithms of the confidences before they are normalised: by how much a category is more, or less
-        frequent here than its score tells. Fitted by a calibration; 0 without one.
+        Added to the logarithms of the confidences before they are normalised: how much more or less frequent a category
+        is here than its score tells. Fitted by a calibration; 0 without one.
     """
 
-    def __init__(
-        self, categories, matrix, floor=1e-3, temperature=1.0, prototypes=None, few_shot=FewShot(), offsets=None
-    ):
-        self.categories = list(categories)
-        self.matrix = np.asarray(matrix, np.float64)
-        self.floor = floor
-        self.temperature = temperature
-        none = Prototypes.of([None] * len(self.categories))
-        self.prototypes = {kind: (prototypes or {}).get(kind, none) for kind in PREFIXES}
-        self.few_shot = few_shot
-        self.offsets = np.zeros(len(self.categories)) if offsets is None else np.asarray(offsets, np.float64)
+    categories: Sequence[str]
+    matrix: NDArray[np.float64]
+    floor: float = 1e-3
+    temperature: float = 1.0
+    prototypes: Mapping[str, Prototypes] = field(default_factory=dict)
+    few_shot: FewShot = FewShot()
+    offsets: NDArray[np.float64] = None  # type: ignore[assignment]  # zeros, which `__post_init__` counts
+
+    def __post_init__(self) -> None:
+        whole = {
+            "categories": list(self.categories),
+            "matrix": np.asarray(self.matrix, np.float64),
+            "prototypes": {
+                kind: self.prototypes.get(kind) or Prototypes.of([None] * len(self.categories)) for kind in PREFIXES
+            },
+            "offsets": np.zeros(len(self.categories)) if self.offsets is None else np.asarray(self.offsets, np.float64),
+        }
+        for name, value in whole.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
-    def of_classes(cls, classes, **settings):
-        """Each class is a category of its own."""
+    def of_classes(cls, classes: Sequence[str], **settings: Any) -> Self:
+        """Make each class a category of its own."""
         return cls(classes, np.eye(len(classes)), **settings)
 
     @classmethod
-    def of(cls, categories, like):
-        """New categories, with the settings of known ones.
-
-        categories : dict, name → Category; like : CategoryProjections
-        """
+    def of(cls, categories: Mapping[str, Category], like: Self) -> Self:
+        """Make new categories, by name, with the settings of known ones."""
         known = categories.values()
         matrix = np.array([each.projection for each in known])
         prototypes = {kind: Prototypes.of([each.prototypes.get(kind) for each in known]) for kind in PREFIXES}
-        offsets = [each.offset for each in known]
-        return cls(categories, matrix, like.floor, like.temperature, prototypes, like.few_shot, offsets)
+        offsets = np.array([each.offset for each in known])
+        return cls(list(categories), matrix, like.floor, like.temperature, prototypes, like.few_shot, offsets)
 
     @property
-    def examples(self):
-        """How many examples are known of each category: those with a photo or those with a title, whichever are more.
-
-        ndarray of shape (n_categories,), int
-        """
-        return np.max([each.examples for each in self.prototypes.values()], axis=0)
+    def examples(self) -> NDArray[np.int_]:
+        """Number of examples of each category with a photo, or with a title if these are more. (n_categories,)"""
+        return np.asarray(np.max([each.examples for each in self.prototypes.values()], axis=0))
 
     @property
-    def reads_vectors(self):
-        """Which of a listing's vectors, "photos" and "title", count beside what the classes make of it. → set of str"""
+    def reads_vectors(self) -> set[str]:
+        """Which of a listing's vectors, "photos" and "title", count beside what the classes make of it."""
         return {kind for kind, each in self.prototypes.items() if self._settings(kind)[0] and each.examples.any()}
 
-    def divergences(self, distributions):
-        """KL(listing‖projection) in nats, shape (n_listings, n_categories).
+    @cached_property
+    def _lift(self) -> NDArray[np.float64]:
+        """log(floored projection) + log(n_classes / floor), by log1p exactly 0 where a projection is at its floor."""
+        return np.asarray(np.log1p((1.0 - self.floor) / self.floor * self.matrix.shape[1] * self.matrix))
 
-        What `confidences` are defined by; the listing's entropy cancels there, so it is never computed.
+    def nearness(self, distributions: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return KL_none − KL_c in nats, shape (n_listings, n_categories): how near each projection is.
+
+        KL_c is the divergence of a listing p from the floored projection q of category c (Kullback & Leibler 1951).
+        KL_none = −H(p) + log(n_classes / floor) is that from a category that shares nothing with the listing. The
+        entropy H(p) cancels, so the difference is one product, Σ p (log q + log(n_classes / floor)).
         """
-        return kl_divergence(distributions, floor(self.matrix, self.floor))
+        return products(distributions, self._lift)
 
-    def confidences(self, distributions, vectors=None):
-        """Probabilities of the categories, shape (n_listings, n_categories), rows sum to 1.
+    def divergences(
+        self, distributions: NDArray[np.float64], nearness: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """Return KL(listing‖projection) in nats, shape (n_listings, n_categories).
 
-        A category's score is how far its divergence lies below that of a category sharing nothing with the
-        listing, KL_none − KL_c, where KL_none = −H(p) + log(n_classes / floor). Confidence is the score to the
-        power 1 / temperature, normalised. So the order is that of the divergences, and where the categories are the
-        classes and the temperature is 1, confidence is the listing's distribution itself: mapping loses nothing. A
-        calibration may shift it by the offsets.
+        nearness : what `nearness` returned for these distributions, if it is known already
+        """
+        none = np.log(self.matrix.shape[1] / self.floor) - entropy(distributions)
+        found = none[:, None] - (self.nearness(distributions) if nearness is None else nearness)
+        return np.maximum(found, 0.0)  # rounding can leave -1e-17 for equal rows; NaN stays NaN
 
-        Where a category has a prototype and the listing has a vector of that kind, the score of the category is
-        multiplied by exp(scale · n / (n + settling) · (similarity − neutral)), n being the number of examples and
-        similarity the product of the category's direction and the listing's features from the centre of all. Where
-        classes are categories, too, the similarity to the nearest of them is what is neutral, if that is more.
+    def confidences(
+        self,
+        distributions: NDArray[np.float64],
+        vectors: Mapping[str, NDArray[np.float32]] | None = None,
+        nearness: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Return the probabilities of the categories, shape (n_listings, n_categories), rows sum to 1.
+
+        The score of a category is its `nearness`, KL_none − KL_c. Its confidence is the score to the power
+        1 / temperature, normalised. So confidences have the order of the divergences. Where the categories are the
+        classes and the temperature is 1, they are the listing's distribution itself: mapping loses nothing. A
+        calibration may shift them by the offsets.
+
+        Prototypes count where a category has one and the listing has a vector of that kind. They multiply the score of
+        the category by exp(scale · n / (n + settling) · (similarity − neutral)). n is the number of examples, and the
+        similarity is the product of the category's direction and the listing's features from the centre of all. Where
+        classes are categories, too, the similarity to the nearest of them is neutral, if that is more.
 
         vectors : dict, "photos" | "title" → ndarray of shape (n_listings, n_features), optional
             Of the listings' photos and titles; rows of NaN for those without, n_features 0 where none has any.
+        nearness : what `nearness` returned for these distributions, if it is known already
         """
-        # log(floored projection) + log(n_classes / floor), and by log1p exactly 0 where the projection is at its floor
-        lift = np.log1p((1.0 - self.floor) / self.floor * self.matrix.shape[1] * self.matrix)
-        scores = np.log(np.maximum(products(distributions, lift), TINY))  # of KL_none − KL_c: the entropy cancels
+        scores = np.log(np.maximum(self.nearness(distributions) if nearness is None else nearness, TINY))
         for kind, rows in (vectors or {}).items():
             if kind in self.reads_vectors and rows.shape[1]:
                 scores = scores + self.prototypes[kind].likeness(rows, *self._settings(kind))
         return softmax(scores / self.temperature + self.offsets)
 
-    def _settings(self, kind):
-        """What `Prototypes.likeness` takes, of the prototypes of one kind; scale 0: they are left out."""
-        settings = [getattr(self.few_shot, PREFIXES[kind] + name) for name in ("scale", "neutral", "settling")]
-        return [*settings, self.few_shot.ridge if kind == "photos" else 0.0]
+    def _settings(self, kind: str) -> tuple[float, float, float, float]:
+        """Return what `Prototypes.likeness` takes. With scale 0 the prototypes are left out."""
+        few = self.few_shot
+        if kind == "photos":
+            return few.scale, few.neutral, few.settling, few.ridge
+        return few.title_scale, few.title_neutral, few.title_settling, 0.0
 
-    def with_category(self, name, category):
-        """A copy with one more category, or with a known one defined anew. category : Category"""
+    def with_category(self, name: str, category: Category) -> Self:
+        """Return a copy with one more category, or with a known one defined again."""
         known = {each: self.category(i) for i, each in enumerate(self.categories)}
-        return CategoryProjections.of({**known, name: category}, self)
+        return self.of({**known, name: category}, self)
 
-    def without(self, name):
-        """A copy without one category."""
-        kept = {each: self.category(i) for i, each in enumerate(self.categories) if each != name}
-        return CategoryProjections.of(kept, self)
+    def without(self, name: str) -> Self:
+        """Return a copy without one category."""
+        return self.of({each: self.category(i) for i, each in enumerate(self.categories) if each != name}, self)
 
-    def category(self, number):
-        """→ Category"""
+    def category(self, number: int) -> Category:
+        """Return what is known of one category."""
         prototypes = {kind: each.prototype(number) for kind, each in self.prototypes.items() if each.present[number]}
         return Category(self.matrix[number], prototypes, float(self.offsets[number]))
 
-    def save(self, folder):
+    def save(self, folder: Path) -> None:
         """Write the categories into the "projections" part of a bundle."""
         from safetensors.numpy import save_file
 
         folder.mkdir(exist_ok=True)
-        settings = {
+        settings: dict[str, Any] = {
             "categories": self.categories,
             "floor": self.floor,
             "temperature": self.temperature,
             "few_shot": asdict(self.few_shot),
             "offsets": self.offsets.tolist(),
         }
-        tensors = {"projections": self.matrix}
+        tensors: dict[str, NDArray[Any]] = {"projections": self.matrix}
         for kind, prefix in PREFIXES.items():
             own = self.prototypes[kind]
             settings[f"{prefix}examples"], tensors[f"{prefix}prototypes"] = own.examples.tolist(), own.vectors
             if own.kept.any():
                 settings[f"{prefix}deviations"], tensors[f"{prefix}deviations"] = own.kept.tolist(), own.deviations
         (folder / SETTINGS).write_text(json.dumps(settings, ensure_ascii=False, indent=1), "utf-8")
-        # safetensors writes the buffer as it lies: a transposed matrix would come back scrambled
+        # safetensors writes the buffer as it lies in memory: a transposed matrix would come back scrambled
         save_file({name: np.ascontiguousarray(each) for name, each in tensors.items()}, folder / MATRIX)
 
     @classmethod
-    def load(cls, folder):
-        """The categories in the "projections" part of a bundle; older ones lack prototypes, deviations or offsets."""
+    def load(cls, folder: Path) -> Self:
+        """Read the "projections" part of a bundle. Older ones lack prototypes, deviations or offsets."""
         from safetensors.numpy import load_file
 
         settings = json.loads((folder / SETTINGS).read_text("utf-8"))

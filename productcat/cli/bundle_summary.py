@@ -1,6 +1,6 @@
 """What a bundle is, on one screen: for people who are about to use it. Prints nothing."""
 
-from productcat.categories.ensemble import KINDS
+from productcat.categories.ensemble import MODALITY_NAMES as KINDS
 from productcat.cli.text import figure
 from productcat.wording import counted
 

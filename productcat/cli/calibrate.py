@@ -16,7 +16,7 @@ from productcat.cli.console import (
     command,
     complain,
 )
-from productcat.cli.labelled import LabelOption, apart, labelled_columns, labelled_listings, name_unknown
+from productcat.cli.labelled import LabelOption, labelled_columns, labelled_listings, name_unknown
 from productcat.wording import counted
 
 app = typer.Typer(rich_markup_mode=None)
@@ -67,7 +67,7 @@ def _fitted(bundle, pairs, source, format, precision):
 
     categorizer = Categorizer.load(bundle)
     with Progress("looking", count_rows(source, format), "listings") as progress:
-        found = calibration.calibrate(categorizer, *apart(progress.each(pairs)), precision)
+        found = calibration.calibrate(categorizer, progress.each(pairs), precision)
     return categorizer, found
 
 
@@ -85,7 +85,7 @@ def _as_dict(target, found, categorizer):
     return {
         "bundle": target,
         **asdict(found),
-        "settings": {**categorizer.ensemble, "projections": projections},
+        "settings": {**asdict(categorizer.ensemble), "projections": projections},
         "rules": {kind: asdict(rule) for kind, rule in categorizer.rules.items()},
     }
 

@@ -150,12 +150,12 @@ def compare(
 
 def _look(detector, photos, problems):
     """Photos of one listing → its Embedding, and the names of those that can be read."""
-    from productcat.duplicates.embedding import embed_quietly, joined
+    from productcat.duplicates.embedding import joined
     from productcat.listings.listing import Listing
 
     listings = [Listing("", photos=[sys.stdin.buffer.read() if photo == "-" else photo]) for photo in photos]
-    embeddings, said = embed_quietly(detector, listings)
-    problems += [line.removeprefix("listing '': ").removesuffix("; it is never a duplicate") for line in said]
+    embeddings, reasons = detector.look_at(listings)
+    problems += [why for each in reasons for why in each]
     return joined(embeddings), [photo for photo, each in zip(photos, embeddings, strict=True) if len(each)]
 
 

@@ -1,6 +1,6 @@
 """What the command line shows, as lines of text. Prints nothing."""
 
-from productcat.categories.ensemble import KINDS
+from productcat.categories.ensemble import MODALITY_NAMES as KINDS
 from productcat.duplicates.matches import level_names
 from productcat.wording import counted
 

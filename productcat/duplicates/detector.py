@@ -1,19 +1,22 @@
 """Do two listings show the same physical item? A learned metric between sets of photos.
 
-Made by `training/duplicates/metric.py`. Each photo is seen on several levels of the image model; the levels' features
-are compared in a whitened space, in which what many photos share counts for little; a learned head turns what two sets
+`training/duplicates/metric.py` makes it. The image model sees each photo on several levels. The features of each level
+are compared in a whitened space, in which what many photos share counts for little. A learned head turns what two sets
 of photos have in common into a probability.
 """
 
-import warnings
+import os
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from productcat.arithmetic.vectors import unit
-from productcat.duplicates.embedding import Embedding, marks, stacked
+from productcat.duplicates.embedding import Embedding, mark_of, marks, stacked
 from productcat.duplicates.evidence import evidence, photo_cosines
 from productcat.duplicates.leave_out import OwnShares, add_known
 from productcat.duplicates.matches import PhotoMatch, PhotoMatches
@@ -22,44 +25,52 @@ from productcat.duplicates.neighbours import scored_pairs
 from productcat.duplicates.pairs import DuplicatePair
 from productcat.duplicates.photo_sets import PhotoSets
 from productcat.duplicates.thumbnails import SIDE, correlations, thumbnails, unframed
-from productcat.duplicates.whitening import known_share
+from productcat.duplicates.whitening import Space, known_share
 from productcat.errors import BundleError
 from productcat.listings.listing import Listing, only
 from productcat.listings.photos import decoded
 from productcat.models.bundle import DEFAULT, Bundle
 from productcat.models.image_model import ImageModel
+from productcat.problems import OnProblem, Problem, warn
 
-BATCH = 64
-"""Listings embedded at a time: an iterable may be longer than memory."""
+LISTINGS_AT_ONCE = 64
+"""Number of listings embedded together: an iterable may be longer than memory."""
 
 NEIGHBOURS = 10
-"""So many of its most similar photos, and of its most similar listings, are what `find` scores for each at first."""
+"""Number of most similar photos, and of most similar listings, that `find` scores for each at first."""
 
 
 class DuplicateDetector:
     """Scores pairs of listings by their sets of photos.
 
-    Made by `DuplicateDetector.load`. A listing without a photo that can be read is never a duplicate: its scores are 0,
-    and a warning names it.
+    `DuplicateDetector.load` makes one. A listing without a photo that can be read is never a duplicate: its scores are
+    0, and a warning names it.
+
+    Threads may share a detector.
 
     Attributes
     ----------
     threshold : float
-        From here up `find` and `cluster` take a pair for duplicates, unless they are told otherwise.
+        Score from which `find` and `cluster` take a pair for duplicates, unless they are told otherwise.
     """
 
-    def __init__(self, image_model, metric, threshold):
+    def __init__(self, image_model: ImageModel, metric: SetMetric, threshold: float) -> None:
         self.image_model = image_model
         self.metric = metric
         self.threshold = threshold
 
     @cached_property
-    def spaces(self):
-        """Where photos are compared, by level. Seconds to make, so only once it is needed: `adapt` makes others."""
+    def spaces(self) -> dict[str, Space]:
+        """Where photos are compared, by level. They take seconds, so they are made when they are needed."""
         return {name: level.space() for name, level in self.metric.levels.items()}
 
+    @cached_property
+    def mark(self) -> str:
+        """Hexadecimal sha256 of what makes an embedding what it is; `embedding.mark_of` says of what."""
+        return mark_of(self.image_model, self.metric)
+
     @classmethod
-    def load(cls, bundle=None):
+    def load(cls, bundle: str | os.PathLike[str] | None = None) -> Self:
         """Open a bundle with a duplicates part: a path, the name of a shipped one, or None for the default.
 
         The detector sees photos through the bundle's part "features" or, without it, through its image model.
@@ -75,11 +86,11 @@ class DuplicateDetector:
         metric = SetMetric.load(opened.part("duplicates"))
         return cls(ImageModel.load(opened.features_part()), metric, metric.threshold)
 
-    def adapt(self, listings):
-        """A detector that knows a catalogue: what its listings have in common, such as one studio, is no evidence.
+    def adapt(self, listings: Iterable[Listing | Embedding]) -> Self:
+        """Return a detector that knows a catalogue. What its listings share, such as one studio, is not evidence.
 
-        No labels are needed. Some dozens of listings already help, and a few change little. A pair of its own listings
-        is judged by the catalogue without the two.
+        No labels are needed. Some dozens of listings already help, and a few change little. A pair of listings of the
+        catalogue is judged by the catalogue without the two.
 
         Parameters
         ----------
@@ -88,7 +99,7 @@ class DuplicateDetector:
         Returns
         -------
         DuplicateDetector
-            Takes the embeddings of this one.
+            It takes the embeddings of this one.
         """
         embeddings = [each for each in self.embed(listings) if len(each)]
         if not embeddings:
@@ -100,35 +111,69 @@ class DuplicateDetector:
         }
         share = known_share(len(embeddings))
         known = add_known(self.metric.known, marks(embeddings), share * weights / len(embeddings), 1 - share)
-        return DuplicateDetector(self.image_model, replace(self.metric, levels=levels, known=known), self.threshold)
+        return type(self)(self.image_model, replace(self.metric, levels=levels, known=known), self.threshold)
 
-    def embed(self, listings):
+    def embed(self, listings: Iterable[Listing | Embedding], on_problem: OnProblem = warn) -> list[Embedding]:
         """Look at the photos of listings.
 
         Parameters
         ----------
         listings : iterable of Listing or Embedding
             Embeddings are handed through.
-
-        Returns
-        -------
-        list of Embedding
+        on_problem : callable
+            Called with each Problem: a photo that cannot be read, or a listing without photos. By default a warning.
         """
-        found, batch = [], []
-        for each in only((Listing, Embedding), listings):
-            if isinstance(each, Embedding):
-                found.extend([*self._embed(batch), each])
-                batch = []
-            else:
-                batch.append(each)
-            if len(batch) == BATCH:
-                found.extend(self._embed(batch))
-                batch = []
-        found.extend(self._embed(batch))
+        found = []
+        for embedding, problems in self.look(listings):
+            for problem in problems:
+                on_problem(problem)
+            found.append(embedding)
         return found
 
-    def score(self, left, right):
-        """Probability that aligned pairs show the same item.
+    def look(self, listings: Iterable[Listing | Embedding]) -> Iterator[tuple[Embedding, list[Problem]]]:
+        """Yield the embedding of each listing, and what is wrong with its photos."""
+        waiting: list[Listing] = []
+        for each in only((Listing, Embedding), listings):
+            if isinstance(each, Listing):
+                waiting.append(each)
+            if isinstance(each, Embedding) or len(waiting) == LISTINGS_AT_ONCE:
+                yield from self._looked_at(waiting)
+                waiting = []
+            if isinstance(each, Embedding):
+                yield each, []
+        yield from self._looked_at(waiting)
+
+    def _looked_at(self, listings: list[Listing]) -> Iterator[tuple[Embedding, list[Problem]]]:
+        if not listings:
+            return
+        for listing, embedding, reasons in zip(listings, *self.look_at(listings), strict=True):
+            if not len(embedding):
+                reasons = [f"{why}; it is never a duplicate" for why in reasons or ["no photo"]]
+            yield embedding, [Problem(listing.id, why) for why in reasons]
+
+    def look_at(self, listings: Sequence[Listing]) -> tuple[list[Embedding], list[list[str]]]:
+        """Embed a batch. Return the embeddings, and for each the reasons why photos of it cannot be read."""
+        problems: list[list[str]] = [[] for _ in listings]
+        owners: list[int] = []
+        parts: dict[str, list[NDArray[np.int8]]] = {name: [] for name in self.metric.levels}
+        little = [_no_thumbnails()]
+        for some, pixels in decoded([each.photos for each in listings], self.image_model.size, problems):
+            pixels = unframed(pixels)
+            outputs = self.image_model.run(pixels)[1]
+            owners += some
+            little.append(thumbnails(pixels))
+            for name, level in self.metric.levels.items():
+                parts[name].append(level.compact(outputs[name]))
+        small = np.concatenate(little)
+        kept = {name: np.concatenate(part) for name, part in parts.items() if part}
+        found = []
+        for number, listing in enumerate(listings):
+            rows = np.flatnonzero(np.array(owners) == number)
+            found.append(Embedding(listing.id, {name: each[rows] for name, each in kept.items()}, small[rows]))
+        return found, problems
+
+    def score(self, left: Iterable[Listing | Embedding], right: Iterable[Listing | Embedding]) -> NDArray[np.float64]:
+        """Return the probability that aligned pairs show the same item.
 
         Parameters
         ----------
@@ -139,22 +184,26 @@ class DuplicateDetector:
         ndarray of shape (n_pairs,), in [0, 1]
             score(a, b) == score(b, a).
         """
-        left, right = self.embed(left), self.embed(right)
-        if len(left) != len(right):
-            raise ValueError(f"{len(left)} listings on the left, {len(right)} on the right: expected as many on both")
-        pairs = np.stack([np.arange(len(left))] * 2, axis=1)
-        return self._scores(self.sets(left), self.sets(right), pairs)
+        lefts, rights = self.embed(left), self.embed(right)
+        if len(lefts) != len(rights):
+            raise ValueError(f"{len(lefts)} listings on the left, {len(rights)} on the right: expected equally many")
+        pairs = np.stack([np.arange(len(lefts))] * 2, axis=1)
+        return self._scores(self.sets(lefts), self.sets(rights), pairs)
 
-    def score_matrix(self, left, right):
-        """Probabilities of all pairs, shape (n_left, n_right)."""
-        left, right = self.sets(self.embed(left)), self.sets(self.embed(right))
-        shape = len(left.counts), len(right.counts)
-        return self._scores(left, right, np.indices(shape).reshape(2, -1).T).reshape(shape)
+    def score_matrix(
+        self, left: Iterable[Listing | Embedding], right: Iterable[Listing | Embedding]
+    ) -> NDArray[np.float64]:
+        """Return the probabilities of all pairs, shape (n_left, n_right)."""
+        lefts, rights = self.sets(self.embed(left)), self.sets(self.embed(right))
+        shape = len(lefts.counts), len(rights.counts)
+        return self._scores(lefts, rights, np.indices(shape).reshape(2, -1).T).reshape(shape)
 
-    def find(self, listings, threshold=None, adapt=True):
-        """Pairs of duplicates in a catalogue.
+    def find(
+        self, listings: Iterable[Listing | Embedding], threshold: float | None = None, adapt: bool = True
+    ) -> list[DuplicatePair]:
+        """Find the pairs of duplicates in a catalogue.
 
-        The most similar listings of each, by nearest photos and by nearest mean vectors, are scored: ten of each, and
+        The most similar listings of each are scored, by nearest photos and by nearest mean vectors: ten of each, and
         more as long as most of them are duplicates.
 
         Parameters
@@ -173,10 +222,12 @@ class DuplicateDetector:
         ids, pairs, scores = self._found(self.embed(listings), threshold, adapt)
         return [DuplicatePair(ids[a], ids[b], float(score)) for (a, b), score in zip(pairs, scores, strict=True)]
 
-    def cluster(self, listings, threshold=None, adapt=True):
-        """Groups of listings that are connected by duplicates, the largest first. → list of lists of ids"""
+    def cluster(
+        self, listings: Iterable[Listing | Embedding], threshold: float | None = None, adapt: bool = True
+    ) -> list[list[str]]:
+        """Return groups of listings that are connected by duplicates, as lists of ids, the largest first."""
         ids, pairs, _ = self._found(self.embed(listings), threshold, adapt)
-        groups = {}
+        groups: dict[int, list[int]] = {}
         for pair in pairs.tolist():
             joined, other = (groups.get(row, [row]) for row in pair)
             if joined is not other:
@@ -185,14 +236,16 @@ class DuplicateDetector:
         different = {id(group): sorted(ids[row] for row in group) for group in groups.values()}.values()
         return sorted(different, key=lambda group: (-len(group), group))
 
-    def _found(self, embeddings, threshold, adapt):
-        """As `find`. → list of ids, pairs of their numbers, best first, and the pairs' scores"""
+    def _found(
+        self, embeddings: list[Embedding], threshold: float | None, adapt: bool
+    ) -> tuple[list[str], NDArray[np.intp], NDArray[np.float64]]:
+        """Find pairs. Return all ids, pairs of their numbers, best first, and the scores of the pairs."""
         threshold = self.threshold if threshold is None else threshold
         ids = [each.id for each in embeddings]
         for id, times in Counter(ids).items():
             if times > 1:
                 line = f"{times} listings have the id {id!r}, so pairs do not tell which of them is meant"
-                warnings.warn(f"{line}; give each listing an id of its own", UserWarning, stacklevel=3)
+                warn(f"{line}; give each listing an id of its own")
         detector = self.adapt(embeddings) if adapt else self
         sets = detector.sets(embeddings)
         sure = max(threshold, self.metric.threshold / 2)  # with a low one, all of a catalogue's pairs would be scored
@@ -201,19 +254,19 @@ class DuplicateDetector:
         order = order[scores[order] >= threshold]
         return ids, pairs[order], scores[order]
 
-    def threshold_among(self, n_listings):
-        """The threshold for a catalogue of so many listings that is as strict as `threshold` is for a small one.
+    def threshold_among(self, n_listings: int) -> float:
+        """Return the threshold that is as strict among so many listings as `threshold` is in a small catalogue.
 
-        The more listings there are, the more pairs are no duplicates: the odds of each fall with the number of others
-        that a listing is compared with, so those of the threshold rise with it (Saerens et al. 2002, "Adjusting the
-        outputs of a classifier to new a priori probabilities"). It is never below `threshold`, and the same for a
-        bundle that does not say with how many others its threshold was chosen.
+        In a large catalogue more pairs are not duplicates. The odds of a pair fall with the number of others that a
+        listing is compared with, so the odds of the threshold rise with it (Saerens et al. 2002, "Adjusting the outputs
+        of a classifier to new a priori probabilities"). The result is never below `threshold`. It is `threshold` itself
+        for a bundle that does not say with how many others its threshold was chosen.
         """
         times = (n_listings - 1) / (self.metric.compared or np.inf)
         return raised(self.threshold, times) if times > 1 else self.threshold
 
-    def explain(self, left, right):
-        """Which photos of two listings match.
+    def explain(self, left: Listing | Embedding, right: Listing | Embedding) -> PhotoMatches:
+        """Tell which photos of two listings match.
 
         Parameters
         ----------
@@ -223,15 +276,15 @@ class DuplicateDetector:
         Returns
         -------
         PhotoMatches
-            A list of PhotoMatch, best first, one for each photo of the smaller set; a notebook shows it as photos.
+            A list of PhotoMatch, best first, one for each photo of the smaller set. A notebook shows it as photos.
         """
-        known = [getattr(each, "photos", ()) for each in (left, right)]
-        left, right = (self.sets(self.embed([each])) for each in (left, right))
-        cosines = {level: photo_cosines(left, right, level) for level in self.spaces}
-        shape = len(left.thumbnails), len(right.thumbnails)
+        lefts, rights = (self.sets(self.embed([each])) for each in (left, right))
+        cosines = {level: photo_cosines(lefts, rights, level) for level in self.spaces}
+        shape = len(lefts.thumbnails), len(rights.thumbnails)
         rows, columns = np.indices(shape).reshape(2, -1)
-        copies = correlations(left.thumbnails[rows], right.thumbnails[columns]).reshape(shape)
-        total, matches = sum(cosines.values(), copies), PhotoMatches((), *known)
+        copies = correlations(lefts.thumbnails[rows], rights.thumbnails[columns]).reshape(shape)
+        total = sum(cosines.values(), copies)
+        matches = PhotoMatches((), getattr(left, "photos", ()), getattr(right, "photos", ()))
         for _ in range(min(shape)):
             i, j = np.unravel_index(np.argmax(total), shape)
             levels = {level: float(cosine[i, j]) for level, cosine in cosines.items()}
@@ -239,8 +292,8 @@ class DuplicateDetector:
             total[i], total[:, j] = -np.inf, -np.inf
         return matches
 
-    def sets(self, embeddings):
-        """Embeddings in the spaces of this detector. → PhotoSets"""
+    def sets(self, embeddings: Sequence[Embedding]) -> PhotoSets:
+        """Project embeddings into the spaces of this detector."""
         seen = [each for each in embeddings if len(each)]
         vectors = {
             name: space.project(stacked(seen, name) if seen else np.empty((0, len(space.mean)), np.float32))
@@ -252,35 +305,12 @@ class DuplicateDetector:
         own = OwnShares.of(marks(seen), self.metric.known) if self.metric.known else None
         return PhotoSets(vectors, lengths, little, np.array([len(each) for each in embeddings], int), own)
 
-    def _embed(self, listings):
-        """Embeddings of a batch; warns of photos that cannot be read and of listings without any."""
-        if not listings:
-            return []
-        problems = [[] for _ in listings]
-        owners, parts, little = [], {name: [] for name in self.metric.levels}, [_no_thumbnails()]
-        for some, pixels in decoded(listings, self.image_model.size, problems):
-            pixels = unframed(pixels)
-            outputs = self.image_model.run(pixels)[1]
-            owners += some
-            little.append(thumbnails(pixels))
-            for name, level in self.metric.levels.items():
-                parts[name].append(level.compact(outputs[name]))
-        little = np.concatenate(little)
-        kept = {name: np.concatenate(part) for name, part in parts.items() if part}
-        found = []
-        for number, listing in enumerate(listings):
-            rows = np.flatnonzero(np.array(owners) == number)
-            for line in problems[number] or ([] if len(rows) else [f"listing {listing.id!r}: no photo"]):
-                warnings.warn(f"{line}" if len(rows) else f"{line}; it is never a duplicate", UserWarning, stacklevel=4)
-            found.append(Embedding(listing.id, {name: each[rows] for name, each in kept.items()}, little[rows]))
-        return found
-
-    def _scores(self, left, right, pairs):
+    def _scores(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp]) -> NDArray[np.float64]:
         scores = np.zeros(len(pairs))
         some = (left.counts[pairs[:, 0]] > 0) & (right.counts[pairs[:, 1]] > 0)
         scores[some] = self.metric.probabilities(evidence(left, right, pairs[some]))
         return scores
 
 
-def _no_thumbnails():
+def _no_thumbnails() -> NDArray[np.int8]:
     return np.empty((0, SIDE * SIDE), np.int8)

@@ -9,7 +9,8 @@ from itertools import islice
 
 import numpy as np
 
-from productcat.categories.ensemble import USES, combined, kinds_of
+from productcat.categories.ensemble import MODALITIES as USES
+from productcat.categories.ensemble import combined
 from productcat.categories.labels import KnownLabels
 from productcat.errors import ListingError
 from productcat.evaluation.answers import Answers
@@ -115,7 +116,7 @@ def evaluate(categorizer, listings, labels, shown=SHOWN):
         There are more labels than listings, or fewer.
     """
     known = KnownLabels(categorizer.categories)
-    pairs, tally = known.pairs(listings, labels), _Tally(categorizer, shown)
+    pairs, tally = known.pairs(zip(listings, labels, strict=True)), _Tally(categorizer, shown)
     while batch := list(islice(pairs, BATCH)):
         some, numbers = zip(*batch, strict=True)
         tally.add(some, np.array(numbers))
@@ -146,7 +147,7 @@ class _Tally:
         for use, each in answers.items():
             self.answers[use].append(each)
         self.labels.append(labels)
-        self.kinds += kinds_of(sight)
+        self.kinds += sight.modalities()
         self.cases.add(listings, labels, answers, confidences, categorizer.categories)
         self.mix += np.nansum(combined(sight, categorizer.ensemble), axis=0)
         self._count(listings, sight)

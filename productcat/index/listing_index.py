@@ -17,8 +17,8 @@ from typing import Self
 
 import numpy as np
 
-from productcat.duplicates.detector import DuplicateDetector
-from productcat.duplicates.embedding import Embedding, mark_of
+from productcat.duplicates.detector import LISTINGS_AT_ONCE, DuplicateDetector
+from productcat.duplicates.embedding import Embedding
 from productcat.duplicates.pairs import DuplicatePair
 from productcat.duplicates.thumbnails import SIDE
 from productcat.errors import BundleError, ListingError, ProductcatError
@@ -29,9 +29,6 @@ from productcat.listings.listing import Listing, only
 from productcat.problems import OnProblem, Problem, warn
 
 SPACE = "search-space.safetensors"
-LISTINGS_AT_ONCE = 64
-"""Number of listings embedded and searched together. An iterable may be longer than memory."""
-
 LISTINGS_PER_TRANSACTION = 512
 """Number of listings put in together, about."""
 
@@ -97,7 +94,7 @@ class ListingIndex:
             space = SearchSpace.load(path / SPACE)
         except ValueError as error:
             raise ProductcatError(f"index {path}: {error}; make the index again") from None
-        if detector is not None and space.made_by != mark_of(detector):
+        if detector is not None and space.made_by != detector.mark:
             raise BundleError(
                 f"index {path}: made with another image model than that of this detector; "
                 "open it with the bundle that it was made with, or make it again"

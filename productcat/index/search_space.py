@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from productcat.arithmetic.vectors import unit
 from productcat.duplicates.detector import DuplicateDetector
-from productcat.duplicates.embedding import FORMAT, mark_of
+from productcat.duplicates.embedding import FORMAT
 from productcat.duplicates.metric import Level
 from productcat.duplicates.thumbnails import SIDE
 
@@ -41,7 +41,7 @@ class SearchSpace:
     Attributes
     ----------
     made_by : str
-        `mark_of` the detector.
+        The `mark` of the detector.
     means : dict, level → ndarray of shape (n_features,)
     matrices : dict, level → ndarray of shape (n_features, n_kept)
         The n_kept of all levels sum to n_dimensions.
@@ -62,7 +62,7 @@ class SearchSpace:
         ordered = np.sort(np.concatenate(list(variances.values())))[::-1]
         least = ordered[min(n_dimensions, len(ordered)) - 1]
         matrices = {name: detector.spaces[name].matrix[:, variances[name] >= least] for name in levels}
-        return cls(mark_of(detector), {name: detector.spaces[name].mean for name in levels}, matrices)
+        return cls(detector.mark, {name: detector.spaces[name].mean for name in levels}, matrices)
 
     @property
     def n_dimensions(self) -> int:

@@ -13,7 +13,7 @@ import json
 from itertools import chain, islice
 from pathlib import Path
 
-from productcat.categories.categorizer import BATCH
+from productcat.categories.categorizer import LISTINGS_AT_ONCE as BATCH
 from productcat.categories.decision import Candidate, Prediction
 from productcat.errors import ListingError
 from productcat.jobs.outputs import opened, refuse_existing, write

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from productcat import __version__
-from productcat.duplicates.embedding import FORMAT, Embedding, embed_quietly, joined, mark_of
+from productcat.duplicates.embedding import FORMAT, Embedding, joined
 from productcat.errors import ListingError, ProductcatError
 from productcat.jobs.outputs import write_whole
 
@@ -49,14 +49,20 @@ def embed_in_shards(detector, listings, folder=None):
         if not some:
             return
         if not folder:
-            yield embed_quietly(detector, some)
+            yield _looked_at(detector, some)
             continue
         path, made_of = Path(folder) / f"{number:06}.safetensors", _made_of(made_by, some)
         found = _load(path, made_of, some)
         if not found:
-            found = embed_quietly(detector, some)
+            found = _looked_at(detector, some)
             _save(path, made_of, *found)
         yield found
+
+
+def _looked_at(detector, listings):
+    """→ embeddings, and what is wrong with their photos"""
+    seen = list(detector.look(listings))
+    return [embedding for embedding, _ in seen], [str(problem) for _, problems in seen for problem in problems]
 
 
 @contextmanager
@@ -89,7 +95,7 @@ def remove_folder(folder):
 
 def _fingerprint(detector):
     """Of all that makes an embedding what it is."""
-    return hashlib.sha256(f"{__version__} {FORMAT} {mark_of(detector)}".encode()).hexdigest()
+    return hashlib.sha256(f"{__version__} {FORMAT} {detector.mark}".encode()).hexdigest()
 
 
 def _made_of(made_by, listings):

@@ -20,7 +20,7 @@ class TableColumns(Protocol):
 
     EXAMPLE: ClassVar[str]
 
-    def find(self, header: Sequence[str], name: object, on_remark: OnRemark) -> dict[str, str]:
+    def find(self, header: Sequence[str], name: object, on_remark: OnRemark, /) -> dict[str, str]:
         """Return the columns, role → name in `header`. Raise ListingError, naming the file and what is missing."""
 
 

@@ -46,7 +46,8 @@ class Listing:
     title : str
         Empty means no title.
     photos : sequence, or any iterable
-        It becomes a tuple. Each photo is a path, the bytes of a JPEG, PNG or WebP file, or an RGB uint8 array of shape (h, w, 3).
+        It becomes a tuple. Each photo is a path, the bytes of a JPEG, PNG or WebP file, or an RGB uint8 array of shape
+        (h, w, 3).
         Photos are opened when they are needed, not here.
 
     Raises

@@ -1,40 +1,57 @@
-"""Files of listings → Listings, one at a time. Bad rows are named, not fatal.
+"""Read files of listings as Listings, one at a time. Bad rows are named, not fatal.
 
     CSV            a header line, then a listing a row; comma, semicolon or tab; UTF-8, with or without byte order mark
     JSON Lines     an object a line: {"id": "17", "title": "Red boots", "photos": ["17-front.jpg", "17-back.jpg"]}
     Parquet        a listing a row, photos as paths or as bytes; needs pyarrow
-    list files     <name>.lst, as MXNet has them: index, label and path, with tabs between; the index is the id
+    list files     <name>.lst, as MXNet has them: index, label and path, separated by tabs; the index is the id
     class folders  <label>/<name>.jpg: each photo is a listing without title; its id is the path below the folder
 
 Several photos in one CSV field are separated by "|". Relative paths of photos start at the file's own folder, from
-standard input at the current one. The format is found out from the content, not from the file's name; a list file alone
-is known by its name.
+standard input at the current one. The format is found out from the content, for list files from the name.
 """
 
 import os
-import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from productcat.errors import ListingError
-from productcat.listings.columns import BadRow, Columns
+from productcat.listings.columns import BadRow, Columns, OnRemark, Row
 from productcat.listings.listing import Listing
-from productcat.listings.tables import EVIDENCE, STREAMED, detect, folder_rows, parquet_file, rows
+from productcat.listings.tables import STREAMED, WORTH_READING, Source, detect, folder_rows, parquet_file, rows
+from productcat.problems import warn
 from productcat.wording import either, is_unicode
 
 SEPARATOR = "|"
+"""What stands between the photos of one cell."""
+
 PUBLISHED_PATTERN = "images/{id}.jpg"
+"""Where the published fashion data has the photo of a listing."""
+
 TEXT_SHOWN = 200
+"""Number of characters of a bad row that are told."""
+
 OF_PHOTOS = "lst", "folders"
 """Formats whose rows are photos."""
+
 MISSING = object()
-"""In place of a cell's content where a row has no such column."""
+"""Stands for a cell whose column the row does not have."""
+
+OnBad = Callable[[BadRow], None]
+"""Takes each row that is not a listing."""
 
 
-def read_listings(path, columns=None, on_bad=None, format=None):
-    """The listings of a file or folder, in order; it may be longer than memory.
+def read_listings(
+    path: str | os.PathLike[str],
+    columns: Columns | None = None,
+    on_bad: OnBad | None = None,
+    format: str | None = None,
+    on_remark: OnRemark = warn,
+) -> Iterator[Listing]:
+    """Read the listings of a file or folder, in order. The file may be longer than memory.
 
-    A row with neither title nor photos is a listing too. An empty id becomes "row <number>". A wrong number of fields,
-    text that is not UTF-8, an id for the second time, a title or photos of a wrong type make a bad row.
+    A row with neither title nor photos is a listing too. An empty id becomes "row <number>". These make a bad row: a
+    wrong number of fields, text that is not UTF-8, an id for the second time, a title or photos of a wrong type.
 
     Parameters
     ----------
@@ -45,31 +62,42 @@ def read_listings(path, columns=None, on_bad=None, format=None):
         Called with each BadRow. By default each is a warning that names file and row.
     format : "csv" | "jsonl" | "parquet" | "lst" | "folders", optional
         By default found out from the content.
-
-    Returns
-    -------
-    iterator of Listing
+    on_remark : callable
+        Called with what you should know of the whole table, such as a column that looks like photos and is not read.
+        By default each is a warning.
 
     Raises
     ------
     ListingError
         The file is missing, empty, or lacks a column. A bad row raises nothing.
     """
-    return (listing for listing, _ in _read(path, columns, on_bad, format))
+    return (listing for listing, _ in _read(path, columns, on_bad, format, on_remark))
 
 
-def read_labelled(path, columns=None, on_bad=None, format=None):
-    """As `read_listings`, an iterator of (Listing, label). A row without a label is a bad row."""
-    return _read(path, columns, on_bad, format, labelled=True)
+def read_labelled(
+    path: str | os.PathLike[str],
+    columns: Columns | None = None,
+    on_bad: OnBad | None = None,
+    format: str | None = None,
+    on_remark: OnRemark = warn,
+) -> Iterator[tuple[Listing, str]]:
+    """Read pairs of listing and label as `read_listings` does. A row without a label is a bad row."""
+    return _read(path, columns, on_bad, format, on_remark, labelled=True)
 
 
-def read_with_ids(path, columns=None, on_bad=None, format=None):
-    """As `read_listings`. A row without an id is a bad row."""
-    return (listing for listing, _ in _read(path, columns, on_bad, format, need_id=True))
+def read_with_ids(
+    path: str | os.PathLike[str],
+    columns: Columns | None = None,
+    on_bad: OnBad | None = None,
+    format: str | None = None,
+    on_remark: OnRemark = warn,
+) -> Iterator[Listing]:
+    """Read listings as `read_listings` does. A row without an id is a bad row."""
+    return (listing for listing, _ in _read(path, columns, on_bad, format, on_remark, need_id=True))
 
 
-def count_rows(path, format=None):
-    """About how many rows there are, found out quickly, for a progress bar; None for a stream."""
+def count_rows(path: str | os.PathLike[str], format: str | None = None) -> int | None:
+    """Count the rows roughly and quickly, for a progress bar. Return None for a stream."""
     path = Path(path)
     if str(path) == "-" or not (path.is_file() or path.is_dir()):
         return None
@@ -78,59 +106,77 @@ def count_rows(path, format=None):
         return sum(1 for _ in folder_rows(path))
     if format == "parquet":
         with parquet_file(path) as file:
-            return file.metadata.num_rows
+            return int(file.metadata.num_rows)
     with open(path, "rb") as stream:
         lines = sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b""))
     return max(1, lines - (format == "csv"))
 
 
-def _read(path, columns, on_bad, format, labelled=False, need_id=False):
-    columns = columns or Columns()
-    if path != "-":
-        path = Path(path)
-        format = detect(path, format)
+def _read(
+    path: str | os.PathLike[str],
+    columns: Columns | None,
+    on_bad: OnBad | None,
+    format: str | None,
+    on_remark: OnRemark,
+    labelled: bool = False,
+    need_id: bool = False,
+) -> Iterator[tuple[Listing, str]]:
+    source: Source = "-" if path == "-" else Path(path)
+    if source != "-":
+        format = detect(source, format)
     elif format not in (None, *STREAMED):
         raise ListingError(f"standard input: format {format!r}: expected one of {', '.join(STREAMED)}")
 
-    def warn(bad):
-        warnings.warn(f"{path}, row {bad.number}: {bad.reason}", UserWarning, stacklevel=4)
+    def warn_of(bad: BadRow) -> None:
+        warn(f"{path}, row {bad.number}: {bad.reason}")
 
-    return _pairs(path, columns, on_bad or warn, format, labelled, need_id)
+    return _pairs(source, columns or Columns(), on_bad or warn_of, format, on_remark, labelled, need_id)
 
 
-def _pairs(path, columns, report, format, labelled, need_id):
-    """(Listing, label) of each good row; `report` gets the others."""
-    find_photo = _photo_finder(path, columns, format)
-    first_rows, evidence = {}, False
-    for row in rows(path, columns, format):
+def _pairs(
+    path: Source,
+    columns: Columns,
+    on_bad: OnBad,
+    format: str | None,
+    on_remark: OnRemark,
+    labelled: bool,
+    need_id: bool,
+) -> Iterator[tuple[Listing, str]]:
+    """Yield (Listing, label) of each good row. `on_bad` gets the others."""
+    find_photos = _photo_finder(path, columns, format)
+    first_rows: dict[str, int] = {}
+    some_content = False
+    for row in rows(path, columns, format, on_remark):
         try:
             if isinstance(row, BadRow):
                 raise ListingError(row.reason)
             label = text_of("label", row.values.get("label")).strip() if labelled else ""
             if labelled and not label:
                 raise ListingError("no label; label it or leave it out")
-            listing = _listing(row, find_photo, need_id)
+            listing = _listing(row, find_photos, need_id)
             first = first_rows.setdefault(listing.id, row.number)
             if first != row.number:
                 raise ListingError(f"the id {listing.id!r} is that of row {first} too; give each listing its own")
         except ListingError as error:
-            report(BadRow(row.number, _printable(str(error)), _printable(row.text.strip())[:TEXT_SHOWN]))
+            on_bad(BadRow(row.number, _printable(str(error)), _printable(row.text.strip())[:TEXT_SHOWN]))
         else:
-            evidence = evidence or bool(listing.title or listing.photos)
+            some_content = some_content or bool(listing.title or listing.photos)
             yield listing, label
-    if format == "jsonl" and first_rows and not evidence and columns == Columns():
-        line = f"{path}: no row has the key {either(EVIDENCE)}; rename one, or name it in Columns (--columns)"
-        warnings.warn(line, UserWarning, stacklevel=2)
+    if format == "jsonl" and first_rows and not some_content and columns == Columns():
+        on_remark(f"{path}: no row has the key {either(WORTH_READING)}; rename one, or name it in Columns (--columns)")
 
 
-def _photo_finder(path, columns, format):
-    """A function from (id, photos as they lie in the row) to a list of photos."""
+PhotoFinder = Callable[[str, Any], list[str | bytes | Path]]
+"""Makes the photos of a listing from its id and the cell of photos as it lies in the row."""
+
+
+def _photo_finder(path: Source, columns: Columns, format: str | None) -> PhotoFinder:
     folder = Path() if path == "-" else path if format == "folders" else path.parent
 
-    def place(photo):
+    def place(photo: str | bytes) -> str | bytes | Path:
         return photo if isinstance(photo, bytes) or "://" in photo else folder / photo
 
-    def find(id, value):
+    def find(id: str, value: Any) -> list[str | bytes | Path]:
         if columns.photo_pattern and format not in OF_PHOTOS:
             return [place(columns.photo_pattern.replace("{id}", id))] if id else []
         if value is not MISSING:
@@ -138,21 +184,21 @@ def _photo_finder(path, columns, format):
         if not id:
             return []
         published = place(PUBLISHED_PATTERN.replace("{id}", id))
-        return [published] if os.path.isfile(published) else []  # of an endless id, too, without an error
+        return [published] if os.path.isfile(published) else []  # isfile accepts even an endless id
 
     return find
 
 
-def _listing(row, find_photo, need_id):
+def _listing(row: Row, find_photos: PhotoFinder, need_id: bool) -> Listing:
     id = text_of("id", row.values.get("id")).strip()
     if need_id and not id:
         raise ListingError("no id; give the listing one that stays the same")
     title = text_of("title", row.values.get("title"), numbers=False)
-    return Listing(id or f"row {row.number}", title, find_photo(id, row.values.get("photos", MISSING)))
+    return Listing(id or f"row {row.number}", title, find_photos(id, row.values.get("photos", MISSING)))
 
 
-def text_of(role, value, numbers=True):
-    """A cell as text; "" for an empty one (None, NaN). Raises ListingError, naming the role."""
+def text_of(role: str, value: Any, numbers: bool = True) -> str:
+    """Return a cell as text, "" for an empty one (None, NaN). Raise ListingError, naming the role."""
     if value is None or value != value:
         return ""
     if numbers and isinstance(value, int | float) and not isinstance(value, bool):
@@ -162,12 +208,12 @@ def text_of(role, value, numbers=True):
     if "\0" in value:
         raise ListingError(f"a NUL byte in the {role}; remove it")
     if not is_unicode(value):
-        raise ListingError(f"the {role} is not UTF-8 text; encode it anew")
+        raise ListingError(f"the {role} is not UTF-8 text; encode it again")
     return value
 
 
-def photos_of(value):
-    """A cell of photos as a list of paths (str) and bytes."""
+def photos_of(value: Any) -> list[str | bytes]:
+    """Return a cell of photos as a list of paths and bytes."""
     if isinstance(value, str):
         value = value.split(SEPARATOR)
     elif not isinstance(value, list):
@@ -175,7 +221,7 @@ def photos_of(value):
     return [photo for each in value if (photo := _photo(each))]
 
 
-def _photo(value):
+def _photo(value: Any) -> str | bytes:
     if isinstance(value, dict):  # how the datasets library keeps an image
         if not {"bytes", "path"} & set(value):
             raise ListingError(f"a photo is an object with {', '.join(value) or 'nothing'}, expected bytes or path")
@@ -185,5 +231,5 @@ def _photo(value):
     return text_of("photo", value, numbers=False).strip()
 
 
-def _printable(text):
+def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,9 +1,13 @@
 """A table of listings that a job reads, and may read again."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from productcat.listings.readers import count_rows, read_listings
+from productcat.listings.columns import Columns, OnRemark
+from productcat.listings.listing import Listing
+from productcat.listings.readers import OnBad, count_rows, read_listings
+from productcat.problems import warn
 
 STREAM = "-"
 """Standard input or output."""
@@ -11,41 +15,43 @@ STREAM = "-"
 
 @dataclass
 class Table:
-    """Where the listings come from: path, Columns and format as `read_listings` takes them.
+    """Where the listings come from.
 
-    kept: the listings of a stream, which cannot be read again, once `keep` was called.
+    path, columns, format : as `read_listings` takes them
+    kept : list of Listing, optional
+        The listings of a stream, which cannot be read again, once `keep` was called.
     """
 
     path: str
-    columns: object
+    columns: Columns
     format: str | None
-    kept: list | None = None
+    kept: list[Listing] | None = None
 
     @property
-    def name(self):
-        """How a reader of the report knows it."""
+    def name(self) -> str:
+        """The name by which a reader of the report knows the table."""
         return "standard input" if self.path == STREAM else Path(self.path).name
 
-    def count(self):
-        """About how many listings there are, or None. Raises ListingError where there is no such file."""
+    def count(self) -> int | None:
+        """Return about how many listings there are, if that is known. Raise ListingError for a missing file."""
         return count_rows(self.path, self.format)
 
-    def keep(self):
+    def keep(self) -> None:
         """Prepare for being read twice."""
         if not Path(self.path).is_file() and not Path(self.path).is_dir():
             self.kept = []
 
-    def read(self, on_bad):
-        """Iterate over the listings."""
-        for listing in read_listings(self.path, self.columns, on_bad, self.format):
+    def read(self, on_bad: OnBad, on_remark: OnRemark = warn) -> Iterator[Listing]:
+        """Read the listings."""
+        for listing in read_listings(self.path, self.columns, on_bad, self.format, on_remark):
             if self.kept is not None:
                 self.kept.append(listing)
             yield listing
 
-    def again(self):
-        """The listings once more, without a word on bad rows."""
-        return self.kept if self.kept is not None else self.read(_ignore)
+    def again(self) -> Iterable[Listing]:
+        """Return the listings once more, and say nothing of bad rows."""
+        return self.kept if self.kept is not None else self.read(_ignore, _ignore)
 
 
-def _ignore(_):
+def _ignore(_: object) -> None:
     pass

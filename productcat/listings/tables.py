@@ -1,6 +1,6 @@
-"""Files → rows of named values, one at a time: CSV, JSON Lines, Parquet, list files, class folders.
+"""Read files as rows of named values, one at a time: CSV, JSON Lines, Parquet, list files, class folders.
 
-Knows nothing of listings.
+This module knows nothing of listings.
 """
 
 import csv
@@ -8,29 +8,35 @@ import json
 import os
 import re
 import sys
-import warnings
 from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
+from typing import Any, Literal, TextIO
 
 from productcat.errors import ListingError
-from productcat.listings.columns import ROLES, BadRow, Columns, Row, way_out
+from productcat.listings.columns import ROLES, BadRow, Columns, OnRemark, Row, TableColumns, way_out
 from productcat.wording import counted, either, is_unicode
 
 FORMATS = ("csv", "jsonl", "parquet", "lst", "folders")
 STREAMED = ("csv", "jsonl", "lst")
-"""Those that standard input may have."""
+"""Formats that standard input may have."""
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 ROWS_AT_ONCE = 256
+"""Number of rows of a Parquet file that are read together."""
 
-EVIDENCE = "title", "photos"
+WORTH_READING = "title", "photos"
+"""Roles of which a row of JSON Lines needs one."""
+
+Source = Path | Literal["-"]
+"""A file or folder, or - for standard input."""
 
 
-def detect(path, format=None):
-    """The format of a file, from its content; a list file is known by its name, as it looks like CSV without a header.
+def detect(path: Path, format: str | None = None) -> str | None:
+    """Find out the format of a file from its content, of a list file from its name. Return None for a pipe.
 
     Raises
     ------
@@ -42,7 +48,7 @@ def detect(path, format=None):
     if path.is_dir():
         return _folder_format(path, format)
     if path.exists() and not path.is_file():
-        return format  # a pipe: what is read from it to look at it would be lost
+        return format  # a pipe: whatever is read to look at it would be lost
     try:
         with open(path, "rb") as stream:
             start = stream.read(4096)
@@ -57,46 +63,43 @@ def detect(path, format=None):
     return format or ("parquet" if start.startswith(b"PAR1") else _text_format(start.decode("latin-1")))
 
 
-def _folder_format(path, format):
+def _folder_format(path: Path, format: str | None) -> str:
     tables = sorted(each.name for each in path.iterdir() if each.suffix in (".csv", ".jsonl", ".parquet"))
     if format is None and tables:
         raise ListingError(f"{path}: a folder with tables in it, such as {tables[0]}; give the path of one")
     return "folders"
 
 
-def _text_format(start):
+def _text_format(start: str) -> str:
     return "jsonl" if start.lstrip("\ufeffï»¿ \t\r\n").startswith(("{", "[")) else "csv"
 
 
-def rows(path, columns, format=None):
-    """The rows of a file, in order.
+def rows(path: Source, columns: TableColumns, format: str | None, on_remark: OnRemark) -> Iterator[Row | BadRow]:
+    """Read the rows of a file, in order.
 
     Parameters
     ----------
     path : pathlib.Path | "-"
-    columns : Columns
-        Of a CSV, anything that has its `find` and its `EXAMPLE`.
-    format : str
-        One of FORMATS; for standard input None means CSV, or JSON Lines if it begins with "{".
-
-    Yields
-    ------
-    Row | BadRow
+    columns : TableColumns
+    format : str | None
+        One of FORMATS. For standard input None means CSV, or JSON Lines if it begins with "{".
+    on_remark : callable
+        Called with what the reader should know of the table as a whole.
     """
     try:
-        if format == "folders":
+        if path != "-" and format == "folders":
             yield from folder_rows(path)
-        elif format == "parquet":
-            yield from parquet_rows(path, columns)
+        elif path != "-" and format == "parquet":
+            yield from parquet_rows(path, columns, on_remark)
         else:
-            yield from _text_rows(path, columns, format)
+            yield from _text_rows(path, columns, format, on_remark)
     except OSError as error:
         raise ListingError(f"{path}: cannot be read ({error})") from None
 
 
-def _text_rows(path, columns, format):
+def _text_rows(path: Source, columns: TableColumns, format: str | None, on_remark: OnRemark) -> Iterator[Row | BadRow]:
     with text_stream(path) as stream:
-        blank = []
+        blank: list[str] = []
         for line in stream:
             blank.append(line)
             if line.strip("\ufeff \t\r\n"):
@@ -105,35 +108,34 @@ def _text_rows(path, columns, format):
         first, name = blank[-1] if blank else "", "standard input" if path == "-" else path
         if format == "lst":
             yield from lst_rows(lines)
-        elif (format or _text_format(first)) == "jsonl":
+        elif isinstance(columns, Columns) and (format or _text_format(first)) == "jsonl":
             if first.lstrip("\ufeff \t").startswith("["):
                 raise ListingError(f"{path}: a JSON array; write JSON Lines, one object a line")
-            yield from json_rows(lines, columns, name)
+            yield from json_rows(lines, columns, name, on_remark)
         else:
-            yield from csv_rows(lines, first, columns, name)
+            yield from csv_rows(lines, first, columns, name, on_remark)
 
 
 @contextmanager
-def text_stream(path):
-    """The lines of a file, or of standard input for -, without a byte order mark.
+def text_stream(path: Source) -> Iterator[TextIO]:
+    """Open a file, or standard input for -, as lines without a byte order mark.
 
-    Bytes that are not UTF-8 become surrogates, to be named later with their row.
+    Bytes that are not UTF-8 become surrogates. They are named later, with their row.
     """
-    how = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
-    if path != "-":
-        with open(path, **how) as stream:
-            yield stream
-        return
-    if sys.stdin is None:
+    if path == "-" and sys.stdin is None:
         raise ListingError("standard input is closed; give the path of a file")
-    with open(os.dup(sys.stdin.fileno()), **how) as stream:
+    file = os.dup(sys.stdin.fileno()) if path == "-" else path
+    with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
         yield stream
 
 
-def csv_rows(lines, first, columns, name):
-    """Rows of CSV. first: its first line that is not blank, from which the delimiter is seen."""
+def csv_rows(
+    lines: Iterable[str], first: str, columns: TableColumns, name: object, on_remark: OnRemark
+) -> Iterator[Row | BadRow]:
+    """Read CSV. first: its first line that is not blank, which shows the delimiter."""
     delimiter = max(",;\t", key=first.count)
-    header, places = None, {}
+    header: list[str] | None = None
+    places: dict[str, int] = {}
     for number, n_lines, record, text in _records(lines, delimiter):
         if isinstance(record, csv.Error):
             yield BadRow(number, f"{record}; is a quote left open?", text)
@@ -141,7 +143,7 @@ def csv_rows(lines, first, columns, name):
             continue
         elif header is None:
             header = _header(record, name)
-            places = {role: header.index(column) for role, column in columns.find(header, name).items()}
+            places = {role: header.index(column) for role, column in columns.find(header, name, on_remark).items()}
         elif len(record) != len(header):
             span = f" (lines {number} to {number + n_lines - 1})" if n_lines > 1 else ""
             way_out = f'put text with "{delimiter}" in it in quotes' if len(record) > len(header) else "fill up the row"
@@ -153,17 +155,20 @@ def csv_rows(lines, first, columns, name):
         raise ListingError(f"{name}: empty; expected a header line with the columns' names, such as {columns.EXAMPLE}")
 
 
-def _records(lines, delimiter):
-    """Records of CSV, each with its line's number, how many lines it takes, and its text; or a csv.Error in its place.
+def _records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, int, list[str] | csv.Error, str]]:
+    """Read records of CSV. Yield the number of the first line, the number of lines, the record or error, and its text.
 
-    A quote that is left open swallows what follows it. So after an error the line after the first is read again.
+    A quote that is left open swallows what follows it. After an error the lines after the first are read again.
     """
-    lines, again, number = iter(lines), deque(), 1
+    lines, number = iter(lines), 1
+    again: deque[str] = deque()
     while True:
-        read, failed = [], False
+        read: list[str] = []
+        failed = False
         reader = csv.reader(_remembered(lines, again, read), delimiter=delimiter, strict=True)
         while not failed:
             read.clear()
+            record: list[str] | csv.Error | None
             try:
                 record = next(reader, None)
             except csv.Error as error:
@@ -176,14 +181,14 @@ def _records(lines, delimiter):
             number += len(read)
 
 
-def _remembered(lines, again, read):
-    """Lines to read again, then the others, each noted in `read`."""
-    while again or (line := next(lines, None)) is not None:
-        read.append(again.popleft() if again else line)
-        yield read[-1]
+def _remembered(lines: Iterator[str], again: deque[str], read: list[str]) -> Iterator[str]:
+    """Yield the lines to read again, then the others, and note each in `read`."""
+    while line := again.popleft() if again else next(lines, ""):
+        read.append(line)
+        yield line
 
 
-def _header(record, name):
+def _header(record: list[str], name: object) -> list[str]:
     if record[0].startswith("PAR1"):
         raise ListingError(f"{name}: Parquet, expected text; give the path of a .parquet file, or save it as CSV")
     if any("\0" in each or not is_unicode(each) for each in record):
@@ -191,9 +196,11 @@ def _header(record, name):
     return record
 
 
-def json_rows(lines, columns, name):
-    """Rows of JSON Lines. Keys that are wanted and not there, or there and not wanted, are warnings after the last."""
-    seen, there, matched = set(), set(), lru_cache(columns.matched)  # most objects have the keys of the one before
+def json_rows(lines: Iterable[str], columns: Columns, name: object, on_remark: OnRemark) -> Iterator[Row | BadRow]:
+    """Read JSON Lines. Keys that are wanted and missing, or there and not read, are remarked on after the last row."""
+    seen: set[str] = set()
+    there: set[str] = set()
+    matched = lru_cache(columns.matched)  # most objects have the keys of the one before
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -207,27 +214,26 @@ def json_rows(lines, columns, name):
             continue
         keys = matched(tuple(found))
         if found and not keys:
-            yield BadRow(number, f"no key {either(EVIDENCE)}; {way_out(found)}", line)
+            yield BadRow(number, f"no key {either(WORTH_READING)}; {way_out(found)}", line)
             continue
         seen |= keys.keys()
         there |= found.keys()
         yield Row(number, {role: found[key] for role, key in keys.items()}, line)
-    _tell_of_keys(seen, there, columns, name)
+    _remark_on_keys(seen, there, columns, name, on_remark)
 
 
-def _tell_of_keys(seen, there, columns, name):
+def _remark_on_keys(seen: set[str], there: set[str], columns: Columns, name: object, on_remark: OnRemark) -> None:
     """seen: roles that some row has; there: keys that some row has."""
     if "photos" not in seen and not columns.photo_pattern:
-        columns.tell_of_pictures(sorted(there), name, "key")
+        columns.tell_of_pictures(sorted(there), name, "key", on_remark)
     for role in ROLES:
         if role not in seen and getattr(columns, role) != getattr(Columns, role):
             key = " or ".join(columns.names(role))
-            line = f"{name}: no row has the key {key!r}, which was named for the {role}"
-            warnings.warn(line, UserWarning, stacklevel=2)
+            on_remark(f"{name}: no row has the key {key!r}, which was named for the {role}")
 
 
-def lst_rows(lines):
-    """Rows of a list file as MXNet writes it: index, label and the photo's path, with tabs between."""
+def lst_rows(lines: Iterable[str]) -> Iterator[Row | BadRow]:
+    """Read a list file as MXNet writes it: index, label and the path of the photo, separated by tabs."""
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -243,8 +249,8 @@ def lst_rows(lines):
             yield Row(number, {"id": index, "label": label, "photos": [path]}, line)
 
 
-def parquet_file(path):
-    """The opened file. Raises ListingError without pyarrow, and for a damaged file."""
+def parquet_file(path: Path) -> Any:
+    """Open a pyarrow.parquet.ParquetFile. Raise ListingError without pyarrow, and for a damaged file."""
     try:
         from pyarrow.parquet import ParquetFile
     except ImportError:
@@ -256,10 +262,10 @@ def parquet_file(path):
         raise ListingError(f"{path}: not sound Parquet ({reason}); get the file again") from None
 
 
-def parquet_rows(path, columns):
-    """Rows of a Parquet file, some hundred in memory at a time."""
+def parquet_rows(path: Path, columns: TableColumns, on_remark: OnRemark) -> Iterator[Row | BadRow]:
+    """Read a Parquet file, some hundred rows at a time."""
     with parquet_file(path) as file:
-        found = columns.find(file.schema_arrow.names, path)
+        found = columns.find(file.schema_arrow.names, path, on_remark)
         number = 0
         for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(found.values())):
             cells = {role: batch.column(batch.schema.get_field_index(name)) for role, name in found.items()}
@@ -268,13 +274,13 @@ def parquet_rows(path, columns):
                 try:
                     values = {role: column[place].as_py() for role, column in cells.items()}
                 except UnicodeDecodeError:
-                    yield BadRow(number, "not UTF-8 text; encode it anew")
+                    yield BadRow(number, "not UTF-8 text; encode it again")
                     continue
                 yield Row(number, values, str(values.get("title", "")))
 
 
-def folder_rows(root):
-    """Photos of class folders, sorted: those directly in `root`, which have no label, then those of each label."""
+def folder_rows(root: Path) -> Iterator[Row | BadRow]:
+    """Read class folders, sorted: the photos directly in `root`, which have no label, then those of each label."""
     number, photos = 0, 0
     labels = sorted(each.name for each in os.scandir(root) if each.is_dir() and not each.name.startswith("."))
     for label in ["", *labels]:

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from productcat.categories.ensemble import KINDS
+from productcat.categories.ensemble import MODALITY_NAMES as KINDS
 from productcat.evaluation.figures import self_confidence
 from productcat.listings.photos import name_of, thumbnail_or_reason
 from productcat.notebook import image, plain

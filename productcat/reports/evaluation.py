@@ -5,7 +5,7 @@ The file holds everything itself, loads nothing, and runs nothing but its own sc
 
 from dataclasses import dataclass, field
 
-from productcat.categories.ensemble import KINDS
+from productcat.categories.ensemble import MODALITY_NAMES as KINDS
 from productcat.evaluation.confusions import most_confused
 from productcat.notebook import plain
 from productcat.reports import cases as evaluation_cases

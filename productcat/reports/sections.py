@@ -2,7 +2,7 @@
 
 import json
 
-from productcat.categories.ensemble import KINDS
+from productcat.categories.ensemble import MODALITY_NAMES as KINDS
 from productcat.reports.page import share, table
 
 NAMES = {

@@ -1,6 +1,8 @@
 """Calibration on listings of a marketplace: its arithmetic, and through a tiny real bundle."""
 
 import copy
+import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,17 +21,14 @@ from productcat.calibration.reliability import (
     negative_log_likelihood,
     rule_at_precision,
 )
-from productcat.calibration.temperatures import Views, fit
-from productcat.categories.ensemble import USES, Sight
+from productcat.calibration.temperatures import Settings, Views, fit
+from productcat.categories.ensemble import MODALITIES, Ensemble, ModelOutputs, Temperatures
 from productcat.categories.projections import CategoryProjections
 
 N_CLASSES = 8
-ENSEMBLE = {
-    "average": "log",
-    "weights": {"photos": 0.5, "title": 0.5},
-    "temperatures": {"photos": 1.0, "title": 1.0, "both": 0.5},
-}
+ENSEMBLE = Ensemble(temperatures=Temperatures(both=0.5))
 PROJECTIONS = CategoryProjections.of_classes([f"category {number}" for number in range(N_CLASSES)])
+PRESENT = Settings(ENSEMBLE, PROJECTIONS)
 NO_FEATURES = np.empty((0, 0), np.float32)
 
 
@@ -40,30 +39,30 @@ def witness(rng, labels, strength):
 
 
 def sight_of(seed, n, photos=1.0, title=1.0):
-    """What two independent, calibrated models say, raised to the powers `photos` and `title`. → (Sight, labels)"""
+    """What two independent, calibrated models say, raised to powers. → (ModelOutputs, labels)"""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, N_CLASSES, n)
     seen = sharpen(witness(rng, labels, 2.0), 1 / photos), sharpen(witness(rng, labels, 2.5), 1 / title)
-    return Sight(*seen, {}), labels
+    return ModelOutputs(*seen, {}), labels
 
 
 def without(sight, photos=(), title=()):
     """A copy in which some listings have no photos, or no title."""
     parts = sight.photos.copy(), sight.title.copy()
     parts[0][list(photos)], parts[1][list(title)] = np.nan, np.nan
-    return Sight(*parts, sight.vectors)
+    return ModelOutputs(*parts, sight.vectors)
 
 
 def loss_of(views, found):
-    """Negative log-likelihood of each kind of evidence."""
-    kinds = {kind: views.where(views.kinds == kind) for kind in ("photos", "title", "both")}
-    return {kind: negative_log_likelihood(each.confidences(*found), each.labels) for kind, each in kinds.items()}
+    """Negative log-likelihood of each modality."""
+    parts = {each: views.where(views.modalities == each) for each in MODALITIES}
+    return {name: negative_log_likelihood(each.confidences(found), each.labels) for name, each in parts.items()}
 
 
 def numbers_of(found):
-    ensemble, projections = found
-    shares = ensemble["weights"]["photos"], projections.floor
-    return np.array([*ensemble["temperatures"].values(), *shares, projections.temperature])
+    temperatures = dataclasses.astuple(found.ensemble.temperatures)
+    shares = found.ensemble.weights.photos, found.projections.floor
+    return np.array([*temperatures, *shares, found.projections.temperature])
 
 
 @given(st.integers(1, 60), st.integers(0, 1000), st.floats(0.1, 20.0), st.integers(1, 20))
@@ -119,46 +118,42 @@ def test_the_minimum_of_a_curved_valley_is_found():
 @given(st.integers(0, 1000), st.floats(0.5, 2.5), st.floats(0.5, 2.5))
 def test_the_temperatures_that_spoilt_calibrated_models_are_found(seed, photos, title):
     sight, labels = sight_of(seed, 1500, photos, title)
-    found = ensemble, projections = fit(Views.of(sight, labels), ENSEMBLE, PROJECTIONS)
+    found = fit(Views.of(sight, labels), PRESENT)
+    fitted = found.ensemble.temperatures
     # Where the categories are the classes, the temperature of the projections is a factor of the others.
-    powers = [ensemble["temperatures"][kind] * projections.temperature for kind in ("photos", "title")]
+    powers = [each * found.projections.temperature for each in (fitted.photos, fitted.title)]
     np.testing.assert_allclose(powers, [photos, title], rtol=0.15)
     views = Views.of(*sight_of(seed + 1, 3000, photos, title))
-    truth = {
-        "average": "log",
-        "weights": ENSEMBLE["weights"],
-        "temperatures": {"photos": photos, "title": title, "both": 0.5},
-    }
-    best, reached = loss_of(views, (truth, PROJECTIONS)), loss_of(views, found)
+    truth = Settings(Ensemble(temperatures=Temperatures(photos, title, 0.5)), PROJECTIONS)
+    best, reached = loss_of(views, truth), loss_of(views, found)
     assert all(reached[kind] < best[kind] + 0.01 for kind in best)
 
 
 @settings(max_examples=5, derandomize=True)
 @given(st.integers(0, 1000), st.sampled_from([30, 200]))
 def test_little_changes_where_everything_is_calibrated(seed, n):
-    found = fit(Views.of(*sight_of(seed, n)), ENSEMBLE, PROJECTIONS)
+    found = fit(Views.of(*sight_of(seed, n)), PRESENT)
     views = Views.of(*sight_of(seed + 1, 2000))
-    before, after = (loss_of(views, each) for each in ((ENSEMBLE, PROJECTIONS), found))
+    before, after = (loss_of(views, each) for each in (PRESENT, found))
     assert all(after[kind] < before[kind] + (0.1 if n == 30 else 0.03) for kind in before)
-    assert np.abs(np.log(numbers_of(found) / numbers_of((ENSEMBLE, PROJECTIONS)))).max() < 0.7
+    assert np.abs(np.log(numbers_of(found) / numbers_of(PRESENT))).max() < 0.7
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_number_of_which_the_listings_say_nothing_stays(seed):
     sight, labels = sight_of(seed, 80, photos=3.0)
-    ensemble, projections = fit(Views.of(without(sight, title=range(80)), labels), ENSEMBLE, PROJECTIONS)
-    assert ensemble["weights"] == ENSEMBLE["weights"]
-    temperatures = dict(ensemble["temperatures"])
-    assert temperatures.pop("photos") > 1.0
-    assert temperatures == {"title": 1.0, "both": 0.5}
-    assert projections.floor == pytest.approx(PROJECTIONS.floor, rel=1e-3)  # no matter where categories are classes
+    found = fit(Views.of(without(sight, title=range(80)), labels), PRESENT)
+    assert found.ensemble.weights == ENSEMBLE.weights
+    assert found.ensemble.temperatures.photos > 1.0
+    assert dataclasses.replace(found.ensemble.temperatures, photos=1.0) == ENSEMBLE.temperatures
+    assert found.projections.floor == pytest.approx(PROJECTIONS.floor, rel=1e-3)
     assert PROJECTIONS.temperature == 1.0
 
 
 def test_each_listing_is_seen_by_each_kind_of_its_evidence_and_counts_once():
     sight, labels = sight_of(1, 6)
     views = Views.of(without(sight, photos=[0, 1], title=[1, 2]), labels)
-    assert sorted(zip(views.listings.tolist(), views.kinds.tolist(), strict=True)) == [
+    assert sorted(zip(views.listings.tolist(), views.modalities.tolist(), strict=True)) == [
         (0, "title"),
         (2, "photos"),
         *((listing, kind) for listing in (3, 4, 5) for kind in ("both", "photos", "title")),
@@ -166,7 +161,7 @@ def test_each_listing_is_seen_by_each_kind_of_its_evidence_and_counts_once():
     np.testing.assert_allclose(np.bincount(views.listings, views.weights), [1, 0, 1, 1, 1, 1])
     np.testing.assert_array_equal(views.labels, labels[views.listings])
     own = views.own()
-    assert dict(zip(own.listings.tolist(), own.kinds.tolist(), strict=True)) == {
+    assert dict(zip(own.listings.tolist(), own.modalities.tolist(), strict=True)) == {
         0: "title", 2: "photos", 3: "both", 4: "both", 5: "both",
     }  # fmt: skip
 
@@ -174,10 +169,10 @@ def test_each_listing_is_seen_by_each_kind_of_its_evidence_and_counts_once():
 def test_each_kind_of_evidence_is_seen_without_the_vectors_of_the_other():
     sight, labels = sight_of(1, 3)
     vectors = {kind: np.ones((3, 2), np.float32) for kind in ("photos", "title")}
-    views = Views.of(Sight(sight.photos, sight.title, vectors), labels)
-    for kind, rows in views.sight.vectors.items():
-        blind = {each: np.isnan(rows[views.kinds == each]).all() for each in USES}
-        assert blind == {each: each not in (kind, "both") for each in USES}
+    views = Views.of(ModelOutputs(sight.photos, sight.title, vectors), labels)
+    for kind, rows in views.outputs.vectors.items():
+        blind = {each: np.isnan(rows[views.modalities == each]).all() for each in MODALITIES}
+        assert blind == {each: each not in (kind, "both") for each in MODALITIES}
 
 
 def shop_listings(n, seed=3, photos=True, title=True):
@@ -201,7 +196,7 @@ def drawn(categorizer, listings, seed=5):
 def spoil(categorizer, temperature):
     """Make a categorizer too sure of itself."""
     categorizer.projections = copy.copy(categorizer.projections)
-    categorizer.projections.temperature = temperature
+    categorizer.projections = replace(categorizer.projections, temperature=temperature)
 
 
 @pytest.fixture
@@ -220,14 +215,16 @@ def doubtful(tiny_bundle):
 
 def test_few_listings_are_told_to_be_few(tiny_bundle):
     listings, labels = shop_listings(100)
-    said = [calibrate(Categorizer.load(tiny_bundle), listings[:n], labels[:n]).notes for n in (99, 100)]
+    said = [
+        calibrate(Categorizer.load(tiny_bundle), zip(listings[:n], labels[:n], strict=True)).notes for n in (99, 100)
+    ]
     assert [any("give rough settings" in each for each in notes) for notes in said] == [True, False]
 
 
 def test_a_categorizer_that_is_too_sure_learns_to_doubt_and_keeps_it_when_saved(categorizer, doubtful, tmp_path):
     listings, labels = doubtful
     before = categorizer.predict_proba(listings)
-    found = calibrate(categorizer, listings, labels)
+    found = calibrate(categorizer, zip(listings, labels, strict=True))
     numbers = np.array([categorizer.categories.index(label) for label in labels])
     assert found.n_listings == len(listings)
     assert found.kinds == {"both": 150, "photos": 150, "title": 150}
@@ -247,14 +244,14 @@ def test_a_categorizer_that_is_too_sure_learns_to_doubt_and_keeps_it_when_saved(
 
 def test_without_a_precision_the_rules_stay(categorizer, doubtful):
     rules = dict(categorizer.rules)
-    calibrate(categorizer, *doubtful)
+    calibrate(categorizer, zip(*doubtful, strict=True))
     assert categorizer.rules == rules
 
 
 def test_with_a_precision_each_kind_of_evidence_has_the_threshold_that_reaches_it(categorizer, doubtful):
     listings, labels = doubtful
     categorizer.rule = DecisionRule(0.9, 0.2, 2)
-    found = calibrate(categorizer, listings, labels, precision=0.7)
+    found = calibrate(categorizer, zip(listings, labels, strict=True), precision=0.7)
     assert found.precision == 0.7
     numbers = np.array([categorizer.categories.index(label) for label in labels])
     parts = {
@@ -274,7 +271,7 @@ def test_with_a_precision_each_kind_of_evidence_has_the_threshold_that_reaches_i
 def test_a_precision_that_no_threshold_reaches_assigns_nothing_and_says_so(categorizer):
     listings, names = shop_listings(45)
     wrong = names[1:] + names[:1]
-    found = calibrate(categorizer, listings, wrong, precision=0.99)
+    found = calibrate(categorizer, zip(listings, wrong, strict=True), precision=0.99)
     assert {rule.assign_at for rule in categorizer.rules.values()} == {1.0}
     for kind in ("photos and title", "photos alone", "the title alone"):
         assert any(each.startswith(f"{kind}: no threshold has 0.99 of the assigned right") for each in found.notes)
@@ -283,25 +280,25 @@ def test_a_precision_that_no_threshold_reaches_assigns_nothing_and_says_so(categ
 
 def test_a_precision_that_so_few_listings_cannot_show_is_said(categorizer, doubtful):
     listings, labels = doubtful
-    notes = calibrate(categorizer, listings, labels, precision=0.999).notes
+    notes = calibrate(categorizer, zip(listings, labels, strict=True), precision=0.999).notes
     assert "150 listings are too few to tell a precision of 0.999; label at least 1000" in notes
 
 
 def test_a_kind_of_evidence_with_too_few_listings_assigns_nothing_and_says_so(categorizer, doubtful):
     listings, labels = doubtful
     titles = [Listing(each.id, each.title) for each in listings[:40]]
-    temperature = categorizer.ensemble["temperatures"]["photos"]
-    found = calibrate(categorizer, titles, labels[:40], precision=0.5)
+    temperature = categorizer.ensemble.temperatures.photos
+    found = calibrate(categorizer, zip(titles, labels, strict=False), precision=0.5)
     assert categorizer.rules["photos"].assign_at == categorizer.rules["both"].assign_at == 1.0
     assert categorizer.rules["title"].assign_at < 1.0
     assert any(each.startswith("photos alone: 0 listings, it takes 10 to choose a threshold") for each in found.notes)
-    assert categorizer.ensemble["temperatures"]["photos"] == temperature
+    assert categorizer.ensemble.temperatures.photos == temperature
 
 
 def test_listings_that_are_calibrated_already_or_few_do_no_harm(categorizer):
     listings, _ = shop_listings(30)
     before = categorizer.predict_proba(listings)
-    found = calibrate(categorizer, listings, drawn(categorizer, listings))
+    found = calibrate(categorizer, zip(listings, drawn(categorizer, listings), strict=True))
     assert np.abs(categorizer.predict_proba(listings) - before).max() < 0.15
     assert found.after.negative_log_likelihood <= found.before.negative_log_likelihood + 1e-9
 
@@ -312,8 +309,7 @@ def test_what_does_not_help_on_other_listings_is_not_taken(categorizer):
     before = categorizer.predict_proba(listings)
     for seed in range(20):
         fresh = copy.copy(categorizer)
-        fresh.ensemble = copy.deepcopy(categorizer.ensemble)
-        found = calibrate(fresh, listings, drawn(categorizer, listings, seed))
+        found = calibrate(fresh, zip(listings, drawn(categorizer, listings, seed), strict=True))
         if any("the present ones stay" in each for each in found.notes):
             np.testing.assert_array_equal(fresh.predict_proba(listings), before)
             assert found.after == found.before
@@ -326,26 +322,26 @@ def test_the_order_of_the_listings_does_not_matter(tiny_bundle, doubtful):
     found = []
     for order in (range(60), np.random.default_rng(1).permutation(60)):
         categorizer = Categorizer.load(tiny_bundle)
-        calibration = calibrate(categorizer, [listings[i] for i in order], [labels[i] for i in order], 0.6)
-        numbers = [*numbers_of((categorizer.ensemble, categorizer.projections))]
+        calibration = calibrate(categorizer, [(listings[i], labels[i]) for i in order], 0.6)
+        numbers = [*numbers_of(Settings(categorizer.ensemble, categorizer.projections))]
         found.append([*numbers, *(each.assign_at for each in categorizer.rules.values()), calibration.after.coverage])
     np.testing.assert_allclose(*found, rtol=1e-4)
 
 
 def test_calibrating_again_changes_little(categorizer, doubtful):
-    calibrate(categorizer, *doubtful)
+    calibrate(categorizer, zip(*doubtful, strict=True))
     before = categorizer.predict_proba(doubtful[0])
-    calibrate(categorizer, *doubtful)
+    calibrate(categorizer, zip(*doubtful, strict=True))
     assert np.abs(categorizer.predict_proba(doubtful[0]) - before).max() < 0.1
 
 
 def test_what_is_no_listing_is_refused(categorizer):
     with pytest.raises(ListingError, match="'a belt' is str, expected Listing"):
-        calibrate(categorizer, ["a belt"], ["Belts"])
+        calibrate(categorizer, [("a belt", "Belts")])
 
 
 def test_the_record_of_a_calibration_goes_with_the_categories_that_it_was_made_on(categorizer, doubtful):
-    calibrate(categorizer, *doubtful)
+    calibrate(categorizer, zip(*doubtful, strict=True))
     assert "calibration" in categorizer.bundle.manifest
     categorizer.replace_categories({"Belts": (), "Handbags": ()})
     assert "calibration" not in categorizer.bundle.manifest
@@ -357,7 +353,7 @@ def test_unknown_labels_and_listings_without_evidence_are_named_counted_and_left
     odd = [Listing("hat", "a hat"), Listing("cap", "a cap"), Listing("empty"), Listing("dark", "", ["broken.jpg"])]
     listings = [*odd, *listings[:20]]
     with pytest.warns(UserWarning, match="listing 'dark'"):
-        found = calibrate(categorizer, iter(listings), iter(["Hats", "Hats", "Belts", "Belts", *labels[:20]]))
+        found = calibrate(categorizer, zip(listings, ["Hats", "Hats", "Belts", "Belts", *labels[:20]], strict=True))
     assert found.unknown_labels == {"Hats": 2}
     assert found.without_evidence == ("empty", "dark")
     assert found.n_listings == 20
@@ -372,7 +368,7 @@ def test_unknown_labels_and_listings_without_evidence_are_named_counted_and_left
         ),
         (
             lambda listings, labels: (listings, ["Hats"] * 15 + labels[15:]),
-            r"5 listings that can be used \(15 have a label that is no category\), expected at least 10; label more",
+            r"5 listings that can be used \(15 have a label that is not a category\), expected at least 10; label more",
         ),
         (
             lambda listings, labels: ([*listings[:9], Listing("x")], labels[:10]),
@@ -383,18 +379,12 @@ def test_unknown_labels_and_listings_without_evidence_are_named_counted_and_left
 )
 def test_too_few_usable_listings_are_refused_and_change_nothing(categorizer, change, message):
     listings, labels = change(*shop_listings(20, photos=False))
-    before = copy.deepcopy((categorizer.ensemble, categorizer.rules, categorizer.projections.temperature))
+    before = categorizer.ensemble, categorizer.rules, categorizer.projections
     with pytest.raises(ListingError, match=message):
-        calibrate(categorizer, listings, labels, 0.9)
-    assert before == (categorizer.ensemble, categorizer.rules, categorizer.projections.temperature)
-
-
-@pytest.mark.parametrize("n", [19, 21])
-def test_another_number_of_labels_than_of_listings_is_refused(categorizer, n):
-    with pytest.raises(ValueError, match="labels: expected as many as listings"):
-        calibrate(categorizer, shop_listings(20, photos=False)[0], ["Belts"] * n)
+        calibrate(categorizer, zip(listings, labels, strict=True), 0.9)
+    assert before == (categorizer.ensemble, categorizer.rules, categorizer.projections)
 
 
 def test_a_precision_that_is_no_share_is_refused_before_anything_is_looked_at(categorizer):
     with pytest.raises(ValueError, match="precision=98"):
-        calibrate(categorizer, iter([None]), iter(["Belts"]), 98)
+        calibrate(categorizer, iter([(None, "Belts")]), 98)

@@ -10,16 +10,16 @@ from productcat import Categorizer, Listing
 from productcat.arithmetic.distributions import softmax
 from productcat.calibration.calibrate import calibrate
 from productcat.calibration.reliability import negative_log_likelihood
-from productcat.calibration.temperatures import OFFSET_SPREAD, Views, favour
-from productcat.categories.ensemble import Sight
+from productcat.calibration.temperatures import OFFSET_SPREAD, Settings, Views, favour
+from productcat.categories.ensemble import Ensemble, ModelOutputs
 from productcat.categories.projections import SETTINGS, Category, CategoryProjections
 
 NAMES = ["bags", "belts", "caps", "ties"]
-ENSEMBLE = {
-    "average": "log",
-    "weights": {"photos": 0.5, "title": 0.5},
-    "temperatures": {"photos": 1.0, "title": 1.0, "both": 1.0},
-}
+ENSEMBLE = Ensemble()
+
+
+def favoured(views, projections):
+    return favour(views, Settings(ENSEMBLE, projections)).projections
 
 
 def views_of(seed, n, shares):
@@ -27,12 +27,12 @@ def views_of(seed, n, shares):
     rng = np.random.default_rng(seed)
     labels = rng.choice(len(shares), n, p=shares)
     seen = softmax(2.0 * (2.0 * np.eye(len(shares))[labels] + rng.normal(size=(n, len(shares)))))
-    return Views.of(Sight(seen, np.full_like(seen, np.nan), {}), labels)
+    return Views.of(ModelOutputs(seen, np.full_like(seen, np.nan), {}), labels)
 
 
 def loss_of(views, projections, offsets):
     moved = CategoryProjections(NAMES, projections.matrix, projections.floor, offsets=offsets)
-    total = len(views.labels) * negative_log_likelihood(views.confidences(ENSEMBLE, moved), views.labels)
+    total = len(views.labels) * negative_log_likelihood(views.confidences(Settings(ENSEMBLE, moved)), views.labels)
     return total + 0.5 * np.sum((np.asarray(offsets) / OFFSET_SPREAD) ** 2)
 
 
@@ -41,7 +41,7 @@ def loss_of(views, projections, offsets):
 def test_no_offsets_nearby_are_better_than_those_fitted(seed, n):
     projections, rng = CategoryProjections.of_classes(NAMES), np.random.default_rng(seed)
     views = views_of(seed, n, rng.dirichlet(np.ones(4)))
-    found = favour(views, ENSEMBLE, projections).offsets
+    found = favoured(views, projections).offsets
     reached = loss_of(views, projections, found)
     others = found + rng.normal(scale=[[0.001], [0.01], [0.1], [1.0]], size=(4, 4))
     assert all(loss_of(views, projections, each) >= reached - 1e-7 for each in others)
@@ -51,17 +51,17 @@ def test_no_offsets_nearby_are_better_than_those_fitted(seed, n):
 def test_frequent_categories_are_favoured_and_other_listings_gain():
     shares = [0.7, 0.2, 0.07, 0.03]
     projections = CategoryProjections.of_classes(NAMES)
-    found = favour(views_of(1, 400, shares), ENSEMBLE, projections)
+    found = favoured(views_of(1, 400, shares), projections)
     assert list(np.argsort(-found.offsets)) == [0, 1, 2, 3]
     others = views_of(2, 2000, shares)
-    before, after = (others.confidences(ENSEMBLE, each) for each in (projections, found))
+    before, after = (others.confidences(Settings(ENSEMBLE, each)) for each in (projections, found))
     assert negative_log_likelihood(after, others.labels) < negative_log_likelihood(before, others.labels) - 0.02
-    again = favour(views_of(1, 400, shares), ENSEMBLE, found)  # starts from what is there, and stays near it
+    again = favoured(views_of(1, 400, shares), found)  # starts from what is there, and stays near it
     assert np.abs(again.offsets - found.offsets).max() < 0.5 * np.abs(found.offsets).max()
 
 
 def test_a_category_that_does_not_come_gets_rarer_and_never_impossible():
-    found = favour(views_of(3, 300, [0.5, 0.5, 0.0, 0.0]), ENSEMBLE, CategoryProjections.of_classes(NAMES))
+    found = favoured(views_of(3, 300, [0.5, 0.5, 0.0, 0.0]), CategoryProjections.of_classes(NAMES))
     assert ((found.offsets[2:] > -4 * OFFSET_SPREAD) & (found.offsets[2:] < 0)).all()
 
 
@@ -102,7 +102,7 @@ def skewed():
 def test_a_calibration_learns_what_the_marketplace_prefers_and_a_bundle_keeps_it(tiny_bundle, skewed, tmp_path):
     categorizer = Categorizer.load(tiny_bundle)
     listings, labels = skewed
-    found = calibrate(categorizer, listings, labels)
+    found = calibrate(categorizer, zip(listings, labels, strict=True))
     assert found.after.negative_log_likelihood < found.before.negative_log_likelihood
     offset = dict(zip(categorizer.categories, categorizer.projections.offsets, strict=True))
     assert offset[shop.CLASSES[0]] > 0 > offset[shop.CLASSES[1]]

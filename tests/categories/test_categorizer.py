@@ -1,5 +1,7 @@
 """Listings in, categories out, through a tiny real bundle."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import shop
@@ -153,7 +155,7 @@ def test_prototypes_tell_categories_apart_that_look_alike_through_the_classes(ca
         return [Listing("", photos=(np.kron(each, np.ones((4, 4, 1))).astype(np.uint8),)) for each in patches]
 
     def share_right(few_shot):
-        categorizer.projections.few_shot = few_shot
+        categorizer.projections = replace(categorizer.projections, few_shot=few_shot)
         found = [categorizer.predict_proba(each).argmax(axis=1) == number for number, each in enumerate(judged)]
         return np.mean(found)
 
@@ -165,7 +167,7 @@ def test_prototypes_tell_categories_apart_that_look_alike_through_the_classes(ca
 
 def test_a_change_of_categories_does_not_touch_what_is_being_judged(categorizer, shop_listings):
     listings, _ = shop_listings
-    categorizer.projections.few_shot = FewShot(scale=10.0)
+    categorizer.projections = replace(categorizer.projections, few_shot=FewShot(scale=10.0))
     categorizer.add_category("Mirrors", listings[:2])
     many = [*listings * 6, Listing("late", title="leather belt")]
     expected, judged = [confidences for _, confidences in categorizer.judge(many)], categorizer.judge(many)
@@ -182,7 +184,7 @@ def test_titles_of_examples_tell_categories_apart_that_look_alike_through_the_cl
     listings = [Listing(title=f"blue belt with {kind} print") for kind in examples]
 
     def found(few_shot):
-        categorizer.projections.few_shot = few_shot
+        categorizer.projections = replace(categorizer.projections, few_shot=few_shot)
         return categorizer.predict_proba(listings)
 
     np.testing.assert_allclose(found(FewShot(scale=20.0)), 0.5, atol=0.1)
@@ -193,7 +195,7 @@ def test_a_name_counts_beside_examples_as_much_as_the_bundle_says(categorizer, s
     bag = [listing for listing, name in zip(*shop_listings, strict=True) if name == "Handbags"][:1]
     named = categorizer.class_distributions([Listing(title="leather belt")])[0]
     seen = categorizer.class_distributions(bag)[0]
-    categorizer.projections.few_shot = FewShot(name_counts=3.0)
+    categorizer.projections = replace(categorizer.projections, few_shot=FewShot(name_counts=3.0))
     categorizer.add_category("leather belt", bag)
     np.testing.assert_allclose(categorizer.projections.matrix[-1], (seen + 3 * named) / 4)
 
@@ -265,9 +267,9 @@ def test_no_listings_give_no_rows(categorizer):
 @pytest.mark.parametrize(
     ("listings", "message"),
     [
-        (Listing("a", "a bag"), "one Listing is no sequence of listings; write [listing]"),
-        ("a bag", "one str is no sequence of listings"),
-        ({"title": "a bag"}, "one dict is no sequence of listings"),
+        (Listing("a", "a bag"), "one Listing is not a sequence of listings; write [listing]"),
+        ("a bag", "one str is not a sequence of listings"),
+        ({"title": "a bag"}, "one dict is not a sequence of listings"),
         (
             [Listing("a", "a bag"), "a belt"],
             "'a belt' is str, expected Listing; write Listing(title=...",

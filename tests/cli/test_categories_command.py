@@ -196,9 +196,9 @@ BAD_FILES = {
     "long.csv": ('category\n"Yoga\nmats"\n', r"row 2: the name 'Yoga\nmats' has several lines; write it in one"),
     "fields.csv": ("category,title\nMats,red, warm\n", "fields.csv, row 2: 3 fields instead of 2; put text"),
     "bytes.csv": (b"category,title\nMats,\xff\n", "bytes.csv, row 2: the title is not UTF-8 text"),
-    "said.csv": ("category,description\nM,a\nM,b\n", "row 3: category 'M' has another description in a row before"),
+    "said.csv": ("category,description\nM,a\nM,b\n", "row 3: category 'M' has another description in an earlier row"),
     "no.toml": ("Mats", "no.toml: not TOML ("),
-    "utf16.toml": (category().encode("utf-16"), "utf16.toml: not UTF-8 text; encode it anew"),
+    "utf16.toml": (category().encode("utf-16"), "utf16.toml: not UTF-8 text; encode it again"),
     "blank.toml": ("", "blank.toml: no category in it; write at least one"),
     "table.toml": (
         "[category]\nname = 'Mats'\n",

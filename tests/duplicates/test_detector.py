@@ -237,7 +237,7 @@ def test_saving_a_categorizer_keeps_the_duplicates_part(duplicates_bundle, embed
 @pytest.mark.parametrize("listings", ["photo.jpg", Listing("a"), ["photo.jpg"], [b"a photo"]])
 def test_what_is_no_listing_is_refused_by_name(detector, listings):
     for ask in (detector.embed, detector.find, lambda each: detector.score(each, each)):
-        with pytest.raises(ListingError, match=r"is no sequence of listings|expected Listing; write Listing\("):
+        with pytest.raises(ListingError, match=r"is not a sequence of listings|expected Listing; write Listing\("):
             ask(listings)
 
 

@@ -1,64 +1,22 @@
 """A bundle with a second image model, whose features the prototypes of categories are made of."""
 
-import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import shop
+from frozen import COLOUR_FEATURES, put_together
 
 from productcat import Categorizer, DuplicateDetector, Listing
 from productcat.categories.projections import FewShot
-from productcat.models.bundle import Bundle
-
-SIZE = 8, 8
-
-
-@pytest.fixture(scope="module")
-def features_part(tmp_path_factory):
-    """An image model of another size and other classes than the shop's; its one feature is the mean colour."""
-    import keras
-
-    from training.images.export import export_float
-
-    photos = keras.Input((*SIZE, 3), dtype="uint8")
-    colour = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(photos))
-    classes = keras.layers.Dense(2, activation="softmax")(colour)
-    folder = tmp_path_factory.mktemp("parts") / "features"
-    folder.mkdir()
-    model = keras.Model(photos, {"distribution": classes, "embedding_colour": colour})
-    levels = export_float(model, folder / "model.onnx", SIZE)
-    settings = {"photo_size": SIZE, "levels": levels, "arithmetic": "float32"}
-    (folder / "settings.json").write_text(json.dumps(settings), "utf-8")
-    return folder
-
-
-def test_a_bundle_without_features_is_refused_before_any_training(tiny_bundle, image_part, title_part, tmp_path):
-    from training.assemble import assemble
-    from training.config import load_config
-    from training.pipeline import Pipeline
-
-    opened, bare = Bundle.open(tiny_bundle), tmp_path / "image"
-    shutil.copytree(image_part, bare)
-    settings = json.loads((bare / "settings.json").read_text("utf-8")) | {"levels": []}
-    (bare / "settings.json").write_text(json.dumps(settings), "utf-8")
-    parts = {"image": bare, "title": title_part, "features": None}
-    assemble(tmp_path / "bare", opened.manifest, opened.read_json("classes.json"), parts)
-    text = f'name = "x"\nfeatures = "{tmp_path / "bare"}"\n[data]\nsource = "x.csv"\n'
-    (tmp_path / "x.toml").write_text(text, "utf-8")
-    config = load_config(tmp_path / "x.toml")
-    with pytest.raises(ValueError, match="its image model gives no features; name another bundle"):
-        Pipeline(config, text, tmp_path, tmp_path / "work")
 
 
 @pytest.fixture
-def with_features(tiny_bundle, image_part, title_part, features_part, tmp_path):
+def with_features(image_part, title_part, tmp_path):
     """The path of the shop's bundle with that part."""
-    from training.assemble import assemble
-
-    opened, path = Bundle.open(tiny_bundle), tmp_path / "with-features"
-    parts = {"image": image_part, "title": title_part, "features": features_part}
-    assemble(path, opened.manifest, opened.read_json("classes.json"), parts)
+    path = tmp_path / "with-features"
+    put_together(path, {"image": image_part, "title": title_part, "features": COLOUR_FEATURES})
     return path
 
 
@@ -71,7 +29,7 @@ def patches(colour, n, seed):
 
 def test_prototypes_are_made_of_its_features(with_features, tmp_path):
     categorizer = Categorizer.load(with_features)
-    categorizer.projections.few_shot = FewShot(scale=60.0, settling=0.2)
+    categorizer.projections = replace(categorizer.projections, few_shot=FewShot(scale=60.0, settling=0.2))
     colours = {"green": (60, 160, 60), "blue": (60, 60, 160)}
     categorizer.replace_categories({name: patches(colour, 3, 1) for name, colour in colours.items()})
     categorizer.projections.matrix[:] = 1 / 3  # alike through the classes
@@ -89,14 +47,10 @@ def test_the_classes_are_those_of_the_other_model(with_features, tiny_bundle, sh
     np.testing.assert_array_equal(*(each.predict_proba(shop_listings[0]) for each in (with_it, without)))
 
 
-def test_duplicates_are_told_by_its_features(
-    duplicates_bundle, image_part, features_part, shop_metric, shop_listings, tmp_path
-):
-    from training.assemble import assemble
-
+def test_duplicates_are_told_by_its_features(duplicates_bundle, image_part, shop_listings, tmp_path):
     classes = [{"name": name, "parents": {}} for name in ("one", "two")]
-    manifest, parts = Bundle.open(duplicates_bundle).manifest, {"image": features_part, "features": image_part}
-    assemble(tmp_path / "both", manifest, classes, parts, duplicates=shop_metric)
+    parts = {"image": COLOUR_FEATURES, "features": image_part, "duplicates": duplicates_bundle / "duplicates"}
+    put_together(tmp_path / "both", parts, classes)
     listings = shop_listings[0][:6]
     found, expected = (DuplicateDetector.load(each) for each in (tmp_path / "both", duplicates_bundle))
     np.testing.assert_array_equal(*(each.score_matrix(listings, listings) for each in (found, expected)))
@@ -104,7 +58,7 @@ def test_duplicates_are_told_by_its_features(
 
 def test_an_unreadable_photo_is_named_once(with_features):
     categorizer = Categorizer.load(with_features)
-    categorizer.projections.few_shot = FewShot(scale=60.0)
+    categorizer.projections = replace(categorizer.projections, few_shot=FewShot(scale=60.0))
     categorizer.add_category("green", patches((60, 160, 60), 3, 1))
     prediction = categorizer.predict([Listing("broken", "leather belt", (b"no photo",))])[0]
     assert len(prediction.problems) == 1
@@ -113,7 +67,7 @@ def test_an_unreadable_photo_is_named_once(with_features):
 
 def test_it_does_not_look_where_no_category_has_examples_with_photos(with_features, shop_listings, monkeypatch):
     categorizer = Categorizer.load(with_features)
-    categorizer.projections.few_shot = FewShot(scale=60.0, title_scale=20.0)
+    categorizer.projections = replace(categorizer.projections, few_shot=FewShot(scale=60.0, title_scale=20.0))
     categorizer.add_category("zori", [Listing(title="zori belt")])
 
     def run(photos):
@@ -125,8 +79,8 @@ def test_it_does_not_look_where_no_category_has_examples_with_photos(with_featur
         categorizer.add_category("green", patches((60, 160, 60), 3, 1))
 
 
-def test_a_folder_that_the_manifest_does_not_name_is_no_part(tiny_bundle, features_part, tmp_path):
+def test_a_folder_that_the_manifest_does_not_name_is_no_part(tiny_bundle, tmp_path):
     shutil.copytree(tiny_bundle, tmp_path / "shop")
-    shutil.copytree(features_part, tmp_path / "shop/features")
+    shutil.copytree(COLOUR_FEATURES, tmp_path / "shop/features")
     categorizer = Categorizer.load(tmp_path / "shop")
     assert categorizer.feature_model is categorizer.image_model

@@ -1,16 +1,14 @@
 """A bundle of each format number must load for ever, and answer as it did when it was frozen."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import shop
+from frozen import FROZEN
 
 from productcat import Categorizer, Listing
 from productcat.models.bundle import FORMAT
-
-FROZEN = Path(__file__).parents[1] / "bundles"
 
 
 def frozen_listings():
@@ -19,7 +17,8 @@ def frozen_listings():
 
 
 def test_there_is_a_frozen_bundle_of_every_format_number():
-    assert sorted(each.name for each in FROZEN.iterdir()) == [f"format-{number}" for number in range(1, FORMAT + 1)]
+    frozen = {each.name for each in FROZEN.glob("format-*")}
+    assert frozen == {f"format-{number}" for number in range(1, FORMAT + 1)}
 
 
 @pytest.mark.parametrize("path", sorted(FROZEN.glob("format-*/bundle")), ids=lambda path: path.parent.name)

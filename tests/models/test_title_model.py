@@ -1,44 +1,19 @@
-"""The title model, through its public face: a tiny real one, trained in seconds."""
+"""The title model, through its public face: a tiny real one, from tests/bundles."""
 
 import numpy as np
 import pytest
+from fashion_titles import N_CLASSES, make_titles
+from frozen import FASHION_TITLES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from productcat.errors import BundleError, ListingError
 from productcat.models.title_model import TitleModel
-from training.titles.title_model import TitleConfig, train, train_baseline
-
-KINDS = {"Tshirts": ("T-shirt", "Tshirt"), "Handbags": ("Handbag", "Hand Bag"), "Watches": ("Dial Watch", "Watch")}
-BRANDS = ("Puma", "Nike", "Levis", "Fossil", "Wrangler", "Baggit", "Reebok", "Lotto")
-COLOURS = ("Black", "White", "Blue", "Red", "Navy Blue", "Off White", "Green")
-N_CLASSES = 4
-"""One more than the kinds: a class without titles."""
-
-
-def make_titles(count, rng):
-    labels = np.arange(count) % len(KINDS)
-    names = [tuple(KINDS.values())[label][rng.integers(2)] for label in labels]
-    people = ("Men", "Women", "Unisex", "Men's")
-    parts = ([str(rng.choice(words)) for words in (BRANDS, people, COLOURS)] + [name] for name in names)
-    return [" ".join(each) for each in parts], labels
 
 
 @pytest.fixture(scope="module")
-def titles():
-    return make_titles(300, np.random.default_rng(3))
-
-
-@pytest.fixture(scope="module")
-def config():
-    return TitleConfig(dimensions=8, epochs=8, members=2)
-
-
-@pytest.fixture(scope="module")
-def model(titles, config):
-    names, labels = titles
-    extra = ("samsung galaxy phone", "apple iphone", "")
-    return train(names[:240], labels[:240], (names[240:], labels[240:]), N_CLASSES, config, extra, seed=1)
+def model():
+    return TitleModel.load(FASHION_TITLES)
 
 
 ANY_TITLE = st.one_of(st.sampled_from(make_titles(60, np.random.default_rng(5))[0]), st.text(max_size=40))
@@ -114,13 +89,6 @@ def test_emoji_beside_words_change_nothing(model):
     assert np.allclose(model.distributions(["🔥 Nike Red Watch 😍"]), model.distributions(["Nike Red Watch"]))
 
 
-def test_a_word_with_combining_marks_stays_whole(titles, config):
-    names, labels = ["काली घड़ी", "लाल थैला"] * 40, np.arange(80) % 2
-    model = train(names, labels, (names[:4], labels[:4]), 2, TitleConfig(dimensions=4, epochs=3, members=1))
-    assert "घड़ी" in model.vocabulary or any("घ" in feature and " " not in feature for feature in model.vocabulary[:4])
-    assert model.distributions(names[:2]).argmax(axis=1).tolist() == [0, 1]
-
-
 def test_a_very_long_title_counts_by_its_first_words(model):
     long = "Nike Red Watch " * 10_000
     assert np.allclose(model.distributions([long]), model.distributions(["Nike Red Watch " * 2_000]))
@@ -138,7 +106,7 @@ def test_one_title_in_place_of_a_list_is_refused(model):
         model.distributions("Nike Red Watch")
 
 
-def test_a_saved_model_loads_to_the_very_same_numbers(model, titles, tmp_path):
+def test_a_saved_model_loads_to_the_very_same_numbers(model, tmp_path):
     model.save(tmp_path / "title")
     assert sorted(path.name for path in (tmp_path / "title").iterdir()) == [
         "settings.json",
@@ -146,7 +114,7 @@ def test_a_saved_model_loads_to_the_very_same_numbers(model, titles, tmp_path):
         "weights.safetensors",
     ]
     loaded = TitleModel.load(tmp_path / "title")
-    batch = [*titles[0], "", "tshrit"]
+    batch = [*make_titles(300, np.random.default_rng(3))[0], "", "tshrit"]
     assert np.array_equal(loaded.distributions(batch), model.distributions(batch), equal_nan=True)
     assert np.array_equal(loaded.vectors(batch), model.vectors(batch), equal_nan=True)
     assert loaded.vocabulary == model.vocabulary
@@ -172,32 +140,3 @@ def test_a_vocabulary_of_another_model_is_refused(model, tmp_path):
     (tmp_path / "vocabulary.json").write_text('["watch"]', "utf-8")
     with pytest.raises(BundleError, match="1 features in vocabulary.json"):
         TitleModel.load(tmp_path)
-
-
-def test_the_same_seed_trains_the_same_model(model, titles, config):
-    names, labels = titles
-    extra = ("samsung galaxy phone", "apple iphone", "")
-    again = train(names[:240], labels[:240], (names[240:], labels[240:]), N_CLASSES, config, extra, seed=1)
-    assert again.vocabulary == model.vocabulary
-    assert np.allclose(again.distributions(names), model.distributions(names), atol=1e-3)
-
-
-def test_titles_without_words_cannot_be_learnt_from(config):
-    with pytest.raises(ListingError, match="none of the 2 training titles has a word"):
-        train(["", "👗"], [0, 1], ([""], [0]), 2, config)
-
-
-def test_it_trains_from_random_vectors_and_without_ngrams_too(titles):
-    names, labels = titles
-    config = TitleConfig(dimensions=8, epochs=6, members=1, cbow=False, ngram_sizes=())
-    model = train(names[:240], labels[:240], (names[240:], labels[240:]), N_CLASSES, config)
-    assert np.mean(model.distributions(names).argmax(axis=1) == labels) > 0.95
-    assert np.isnan(model.distributions(["tshrit"])).all()
-
-
-def test_the_baseline_gives_nothing_to_classes_without_titles(titles):
-    names, labels = titles
-    rows = train_baseline(names, labels * 3 % 7, 8).predict_proba(names)
-    assert rows.shape == (300, 8)
-    assert np.allclose(rows.sum(axis=1), 1.0)
-    assert (rows[:, [1, 2, 4, 5, 7]] == 0).all()

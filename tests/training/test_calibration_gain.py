@@ -14,7 +14,9 @@ def test_confidences_are_measured_before_and_after_on_both_sets(shop_folders, ti
     monkeypatch.setattr(calibration_gain, "LABELLED", 24)
     monkeypatch.setattr(calibration_gain, "DRAWS", 2)
     doubtful = Categorizer.load(tiny_bundle)
-    doubtful.projections.few_shot = replace(doubtful.projections.few_shot, temperature=3.0)
+    doubtful.projections = replace(
+        doubtful.projections, few_shot=replace(doubtful.projections.few_shot, temperature=3.0)
+    )
     doubtful.save(tmp_path / "doubtful")
     arguments = [f"{tmp_path / 'doubtful'}", "--data", f"{shop_folders}", "--work", f"{tmp_path / 'work'}"]
     calibration_gain.main([*arguments, "--to", f"{tmp_path / 'figures.json'}"])

@@ -4,14 +4,17 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from frozen import put_together
 
 from productcat import Categorizer, DuplicateDetector, Listing
 from productcat.categories.projections import FewShot
@@ -79,7 +82,7 @@ def test_the_classes_have_prototypes_that_leave_their_confidences_alone(trained)
     before = categorizer.predict_proba(listings)
     known = categorizer.projections.prototypes
     assert all(known[kind].vectors.any(axis=1).all() for kind in ("photos", "title"))
-    categorizer.projections.few_shot = FewShot(scale=5.0, title_scale=5.0)
+    categorizer.projections = replace(categorizer.projections, few_shot=FewShot(scale=5.0, title_scale=5.0))
     np.testing.assert_array_equal(categorizer.predict_proba(listings), before)
 
 
@@ -105,6 +108,21 @@ def test_prototypes_are_made_of_the_features_of_the_bundle_that_is_named(trained
     assert bundle.manifest["trained_from"]["features"].startswith("shop, ")
     assert bundle.manifest["duplicates"]["description"] == Bundle.open(tiny_bundle).manifest.get("description", "")
     DuplicateDetector.load(bundle.path)  # the metric comes along with the features that it was learnt on
+
+
+def test_a_bundle_without_features_is_refused_before_any_training(image_part, title_part, tmp_path):
+    from training.config import load_config
+    from training.pipeline import Pipeline
+
+    bare = shutil.copytree(image_part, tmp_path / "image")
+    settings = json.loads((bare / "settings.json").read_text("utf-8")) | {"levels": []}
+    (bare / "settings.json").write_text(json.dumps(settings), "utf-8")
+    put_together(tmp_path / "bare", {"image": bare, "title": title_part})
+    text = f'name = "x"\nfeatures = "{tmp_path / "bare"}"\n[data]\nsource = "x.csv"\n'
+    (tmp_path / "x.toml").write_text(text, "utf-8")
+    config = load_config(tmp_path / "x.toml")
+    with pytest.raises(ValueError, match="its image model gives no features; name another bundle"):
+        Pipeline(config, text, tmp_path, tmp_path / "work")
 
 
 def test_the_manifest_tells_how_the_bundle_was_made_and_what_it_reaches(trained, config):

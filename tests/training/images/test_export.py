@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shop
-from conftest import small_network
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from make_bundles import small_network
 from safetensors.numpy import load_file
 
 from productcat import Categorizer, Listing
@@ -21,7 +21,7 @@ README = Path(__file__).parents[3] / "training/README.md"
 
 @pytest.fixture(scope="module")
 def network():
-    """The small network of conftest, untrained, with weights drawn by a seed."""
+    """The small network of the shop, untrained, with weights drawn by a seed."""
     import keras
 
     keras.utils.set_random_seed(2)
@@ -55,7 +55,8 @@ def test_the_float_graph_gives_the_probabilities_and_embeddings_of_keras(network
     np.testing.assert_allclose(exported.run(photos)[1]["embedding_top"], expected["embedding_top"], atol=1e-4)
 
 
-def test_the_trained_network_of_the_tests_goes_into_the_bundle_in_int8_and_agrees(image_part, shop_data):
+def test_the_trained_network_of_the_tests_goes_into_the_bundle_in_int8_and_agrees(made_bundle, shop_data):
+    image_part = made_bundle / "image"
     settings = json.loads((image_part / "settings.json").read_text())
     assert settings == {"photo_size": list(shop.SIZE), "levels": ["embedding_top"], "arithmetic": "int8"}
     (photos, labels), _ = on(shop_data)
@@ -131,15 +132,15 @@ def test_an_exported_graph_that_differs_from_keras_is_refused(network, shop_data
         compare(other, ImageModel(tmp_path / "float.onnx", shop.SIZE, levels), photos)
 
 
-def test_the_weights_are_kept_to_train_on_from_kernels_in_8_bits_and_vectors_in_float32(image_part):
+def test_the_weights_are_kept_to_train_on_from_kernels_in_8_bits_and_vectors_in_float32(made_bundle):
     from training.images.weights import load_weights
 
-    tensors = load_file(image_part / "weights.safetensors")
+    tensors = load_file(made_bundle / "image/weights.safetensors")
     kernels = {name for name in tensors if f"{name}/scale" in tensors}
     assert {name.rpartition("/")[2] for name in kernels} == {"kernel"}
     assert {tensor.dtype.name for name, tensor in tensors.items() if name in kernels} == {"int8"}
     assert {tensor.dtype.name for name, tensor in tensors.items() if name not in kernels} == {"float32"}
-    kept = load_weights(image_part / "weights.safetensors")
+    kept = load_weights(made_bundle / "image/weights.safetensors")
     assert kept.keys() == {name for name in tensors if not name.endswith("/scale")}
 
 
