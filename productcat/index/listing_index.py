@@ -1,19 +1,23 @@
-"""A catalogue's photos on disk: put listings in, and find the likely duplicates of a new one at once.
+"""Keep the photos of a catalogue on disk, and find the likely duplicates of a new listing at once.
 
-An index is a folder: `search-space.safetensors` says what its numbers mean and by which vectors photos are looked for;
-the rest is a LanceDB table of photos. What is found by the search vectors is scored as `DuplicateDetector.score` does.
+An index is a folder. `search-space.safetensors` says what its numbers mean and by which vectors photos are looked for.
+The rest is a LanceDB table of photos. The search vectors propose listings, and `DuplicateDetector.score_matrix` scores
+them.
 """
 
+import os
 import shutil
 import tempfile
-import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import Lock
+from typing import Self
 
 import numpy as np
 
-from productcat.duplicates.detector import LISTINGS_AT_ONCE as BATCH
+from productcat.duplicates.detector import LISTINGS_AT_ONCE, DuplicateDetector
 from productcat.duplicates.embedding import Embedding
 from productcat.duplicates.pairs import DuplicatePair
 from productcat.duplicates.thumbnails import SIDE
@@ -22,24 +26,25 @@ from productcat.index.rows import PhotoRows
 from productcat.index.search_space import SearchSpace
 from productcat.index.store import PhotoStore
 from productcat.listings.listing import Listing, only
+from productcat.problems import OnProblem, Problem, warn
 
 SPACE = "search-space.safetensors"
-TRANSACTION = 512
-"""Listings put at a time, about."""
+LISTINGS_PER_TRANSACTION = 512
+"""Number of listings put in together, about."""
 
 NEAREST = 100
-"""So many of its nearest photos propose candidates, for each photo of a listing."""
+"""Number of nearest photos that propose candidates, for each photo of a listing."""
 
 CANDIDATES = 30
-"""Listings that are scored, at least, if so many are proposed."""
+"""Number of proposed listings that are scored, at least."""
 
-SAMPLE = 1_000
-"""Listings of the index that the detector is adapted to."""
+SAMPLE_SIZE = 1_000
+"""Number of listings of the index that the detector is adapted to."""
 
 
 @dataclass(frozen=True)
 class IndexStats:
-    """How much an index holds. bytes: on disk, with what `settle` has not removed yet."""
+    """How much an index holds. The bytes are those on disk, with what `settle` has not removed yet."""
 
     listings: int
     photos: int
@@ -47,33 +52,36 @@ class IndexStats:
 
 
 class ListingIndex:
-    """Photos of a catalogue of listings on disk. Made by `ListingIndex.open`.
+    """The photos of a catalogue of listings on disk. Made by `ListingIndex.open`.
 
-    One process may write while others read; each reading sees the newest state. Whenever a process is killed, what
-    `add` or `remove` returned from is done, and no listing is half there.
+    One process may write while others read. Each reading sees the newest state. Threads may share an index: they search
+    side by side and write one after the other. Whenever a process is killed, what `add` or `remove` returned from is
+    done, and no listing is half there.
     """
 
-    def __init__(self, path, detector, space, store):
+    def __init__(self, path: Path, detector: DuplicateDetector | None, space: SearchSpace, store: PhotoStore) -> None:
         self.path, self.detector, self.space, self.store = path, detector, space, store
-        self._adapted, self._adapted_at = None, 0
+        self._adapted: DuplicateDetector | None = None
+        self._adapted_at = 0
+        self._adapting = Lock()
 
     @classmethod
-    def open(cls, path, detector=None):
+    def open(cls, path: str | os.PathLike[str], detector: DuplicateDetector | None = None) -> Self:
         """Open an index, or make an empty one where there is none.
 
         Parameters
         ----------
         path : str | os.PathLike
-            A folder; a new or an empty one for a new index.
+            A folder. For a new index, it is new or empty.
         detector : DuplicateDetector, optional
-            Without one, the index must be there, and listings can be counted and removed only.
+            Without one, the index must be there, and listings can only be counted and removed.
 
         Raises
         ------
         BundleError
             The index was made with another image model, or other levels of it.
         ProductcatError
-            LanceDB is not installed, or the folder is no index or a damaged one.
+            LanceDB is not installed, or the folder is not an index, or it is damaged.
         """
         path = Path(path)
         if not (path / SPACE).exists():
@@ -85,42 +93,46 @@ class ListingIndex:
         try:
             space = SearchSpace.load(path / SPACE)
         except ValueError as error:
-            raise ProductcatError(f"index {path}: {error}; make it anew") from None
+            raise ProductcatError(f"index {path}: {error}; make the index again") from None
         if detector is not None and space.made_by != detector.mark:
             raise BundleError(
                 f"index {path}: made with another image model than that of this detector; "
-                "open it with the bundle that it was made with, or make it anew"
+                "open it with the bundle that it was made with, or make it again"
             )
         path = path.absolute()  # it is used later, when another directory may be the current one
         index = cls(path, detector, space, PhotoStore(path))
-        index.store.n_rows()  # so that a damaged table is told of now
+        index.store.n_rows()  # so that a damaged table is reported now
         return index
 
-    def add(self, listings):
+    def add(self, listings: Iterable[Listing | Embedding], on_problem: OnProblem = warn) -> int:
         """Put listings in. One whose id is there already is replaced.
 
-        A listing without an id, or without a photo that can be read, is named in a warning and left out; what is there
-        under its id stays. Some hundreds of listings are put at a time, all of them or, after a kill, none.
+        A listing without an id, or without a photo that can be read, is left out. What is there under its id stays.
+        Some hundreds of listings are put in at a time: all of them or, after a kill, none.
 
         Parameters
         ----------
         listings : iterable of Listing or Embedding
             It may be longer than memory.
+        on_problem : callable, optional
+            Is called with the Problem of each photo that cannot be read and of each listing that is left out. By
+            default it warns.
 
         Returns
         -------
         int
-            How many listings were put in.
+            The number of listings that were put in.
         """
-        self._need_detector()
-        listings, waiting, count = only((Listing, Embedding), listings), {}, 0
-        while some := list(islice(listings, BATCH)):
-            for each in self.detector.embed(_named(some)):
+        detector, listings = self._needed_detector(), only((Listing, Embedding), listings)
+        waiting: dict[str, Embedding] = {}
+        count = 0
+        while some := list(islice(listings, LISTINGS_AT_ONCE)):
+            for each in detector.embed(_with_id(some, on_problem), on_problem):
                 if len(each):
                     waiting[each.id] = each  # the last of an id counts
                 elif each.id in self:
-                    warnings.warn(f"listing {each.id!r}: what the index has of it stays", UserWarning, stacklevel=2)
-            if len(waiting) >= TRANSACTION:
+                    on_problem(Problem(each.id, "what the index has of it stays"))
+            if len(waiting) >= LISTINGS_PER_TRANSACTION:
                 count += self._put(waiting)
                 waiting = {}
                 self.store.tidy(growing=True)
@@ -129,75 +141,81 @@ class ListingIndex:
             self.store.tidy()
         return count
 
-    def remove(self, ids):
-        """Remove listings by their ids. Ids that are not there are passed over."""
+    def remove(self, ids: Iterable[str]) -> None:
+        """Remove listings by their ids. Ids that are not there are ignored."""
         if isinstance(ids, str):
             raise ValueError(f"ids is the text {ids!r}, expected a sequence of ids; write [{ids!r}]")
         ids = iter(ids)
-        while some := list(islice(ids, TRANSACTION)):
+        while some := list(islice(ids, LISTINGS_PER_TRANSACTION)):
             for each in some:
                 if not isinstance(each, str):
                     raise ValueError(f"the id {each!r} is {type(each).__name__}, expected text; write {str(each)!r}")
             self.store.remove(some)
 
-    def search(self, listings, k=10, adapt=True):
-        """The likely duplicates of listings.
+    def search(
+        self, listings: Iterable[Listing | Embedding], k: int = 10, adapt: bool = True, on_problem: OnProblem = warn
+    ) -> list[list[DuplicatePair]]:
+        """Find the likely duplicates of listings.
 
         Parameters
         ----------
         listings : iterable of Listing or Embedding
-            They need not be in the index. What is in it under the same id is no duplicate.
+            They need not be in the index. What is in it under the same id is not a duplicate.
         k : int
-            Duplicates of each, at most.
+            The largest number of duplicates of each listing.
         adapt : bool
             First adapt the detector to listings of this index, as `DuplicateDetector.find` does to its catalogue.
+        on_problem : callable, optional
+            Is called with the Problem of each photo that cannot be read and of each listing without any. By default it
+            warns.
 
         Returns
         -------
         list of list of DuplicatePair, length n_listings
             `left` is the id of the listing, `right` one of the index; best first.
         """
-        self._need_detector()
+        detector = self._needed_detector()
         if k < 1:
             raise ValueError(f"k is {k}, expected at least 1")
-        listings, found = only((Listing, Embedding), listings), []
-        detector = self._adapt() if adapt else self.detector
-        while some := list(islice(listings, BATCH)):
-            found += self._search(detector, self.detector.embed(some), k)
+        judge = self._adapt(detector) if adapt else detector
+        listings = only((Listing, Embedding), listings)
+        found: list[list[DuplicatePair]] = []
+        while some := list(islice(listings, LISTINGS_AT_ONCE)):
+            found += self._search(judge, detector.embed(some, on_problem), k)
         return found
 
-    def sample(self, n=SAMPLE):
-        """Listings of the index, drawn at random but always alike. → list of Embedding"""
+    def sample(self, n: int = SAMPLE_SIZE) -> list[Embedding]:
+        """Return listings of the index. They are drawn at random, the same ones in each call."""
         ids = sorted(self.store.counts())
         if len(ids) > n:
             ids = [ids[place] for place in np.random.default_rng(0).choice(len(ids), n, replace=False)]
         return list(self._embeddings(ids).values())
 
-    def ids(self):
-        """The ids of all listings. → set of str"""
+    def ids(self) -> set[str]:
+        """Return the ids of all listings."""
         return set(self.store.counts())
 
-    def settle(self):
+    def settle(self) -> None:
         """Tidy up: put files together, take new photos into the approximate index, remove what nobody needs.
 
         `add` does so by itself when much has come. It takes time and disk in proportion to the index.
         """
         self.store.settle()
 
-    def stats(self):
-        """→ IndexStats"""
+    def stats(self) -> IndexStats:
+        """Return how much the index holds."""
         counts = self.store.counts()
         return IndexStats(len(counts), sum(counts.values()), sum(map(_size, self.path.rglob("*"))))
 
-    def __len__(self):
-        """The number of listings."""
+    def __len__(self) -> int:
+        """Return the number of listings."""
         return len(self.store.counts())
 
-    def __contains__(self, id):
+    def __contains__(self, id: object) -> bool:
         return isinstance(id, str) and self.store.has(id)
 
-    def _put(self, embeddings):
-        """Put listings in one transaction. embeddings : dict, id → Embedding. → how many"""
+    def _put(self, embeddings: Mapping[str, Embedding]) -> int:
+        """Put in listings, given by their ids, in one transaction. Return how many they are."""
         if embeddings:
             every = embeddings.values()
             features = {name: np.concatenate([each.features[name] for each in every]) for name in self.space.means}
@@ -210,9 +228,12 @@ class ListingIndex:
             self.store.put(rows)
         return len(embeddings)
 
-    def _search(self, detector, embeddings, k):
+    def _search(
+        self, detector: DuplicateDetector, embeddings: Sequence[Embedding], k: int
+    ) -> list[list[DuplicatePair]]:
         proposed = [self._proposed(each, k) if len(each) else [] for each in embeddings]
-        known, found = self._embeddings({id for ids in proposed for id in ids}), []
+        known = self._embeddings({id for ids in proposed for id in ids})
+        found = []
         for each, ids in zip(embeddings, proposed, strict=True):
             candidates = [known[id] for id in ids if id in known]
             scores = detector.score_matrix([each], candidates)[0] if candidates else np.empty(0)
@@ -220,58 +241,61 @@ class ListingIndex:
             found.append([DuplicatePair(each.id, candidates[i].id, float(scores[i])) for i in best])
         return found
 
-    def _proposed(self, embedding, k):
-        """Ids of the listings whose photos are nearest, best first."""
+    def _proposed(self, embedding: Embedding, k: int) -> list[str]:
+        """Return the ids of the listings whose photos are nearest, best first."""
         vectors = self.space.project(embedding.features)
         n = max(NEAREST, 10 * k) + len(embedding)  # its own photos may be there too
-        best = {}
+        best: dict[str, float] = {}
         for ids, cosines in self.store.nearest(vectors, n):
             for id, cosine in zip(ids, cosines, strict=True):
                 best[id] = max(cosine, best.get(id, -np.inf))
         best.pop(embedding.id, None)
-        return sorted(best, key=best.get, reverse=True)[: max(CANDIDATES, 3 * k)]
+        return sorted(best, key=best.__getitem__, reverse=True)[: max(CANDIDATES, 3 * k)]
 
-    def _embeddings(self, ids):
-        """Of listings of the index. → dict, id → Embedding"""
-        found, widths = {}, [len(mean) for mean in self.space.means.values()]
-        for id, (features, thumbnails) in self.store.photos(list(ids)).items():
+    def _embeddings(self, ids: Iterable[str]) -> dict[str, Embedding]:
+        """Return those listings that are in the index, by their ids."""
+        widths = [len(mean) for mean in self.space.means.values()]
+        found = {}
+        for id, (features, thumbnails) in self.store.photos(ids).items():
             parts = np.split(features, np.cumsum(widths)[:-1], axis=1)
             found[id] = Embedding(id, dict(zip(self.space.means, parts, strict=True)), thumbnails)
         return found
 
-    def _need_detector(self):
+    def _needed_detector(self) -> DuplicateDetector:
         if self.detector is None:
             raise ProductcatError(f"index {self.path}: opened without a detector; give one to ListingIndex.open")
+        return self.detector
 
-    def _adapt(self):
-        """The detector that knows this index; made anew when the index has become another."""
+    def _adapt(self, detector: DuplicateDetector) -> DuplicateDetector:
+        """Return the detector that knows this index. It is adapted again when the index has become another."""
         n_photos = self.store.n_rows()
-        if self._adapted is None or not 0.5 * self._adapted_at <= n_photos <= 2 * self._adapted_at:
-            self._adapted, self._adapted_at = self.detector.adapt(self.sample()), n_photos
-        return self._adapted
+        with self._adapting:
+            if self._adapted is None or not 0.5 * self._adapted_at <= n_photos <= 2 * self._adapted_at:
+                self._adapted, self._adapted_at = detector.adapt(self.sample()), n_photos
+            return self._adapted
 
 
-def _named(listings):
-    """Listings that have an id; others are named in a warning."""
+def _with_id(listings: Iterable[Listing | Embedding], on_problem: OnProblem) -> Iterator[Listing | Embedding]:
+    """Yield the listings that have an id. The others are problems."""
     for each in listings:
         if isinstance(each.id, str) and each.id:
             yield each
         else:
             why = f"its id is {type(each.id).__name__}, expected text" if each.id else "no id"
-            reason = f"listing with the id {each.id!r} and the title {getattr(each, 'title', '')!r}: {why}"
-            warnings.warn(f"{reason}; left out of the index", UserWarning, stacklevel=4)
+            name = f"listing with the id {each.id!r} and the title {getattr(each, 'title', '')!r}"
+            on_problem(Problem("", f"{name}: {why}; left out of the index"))
 
 
-def _size(path):
-    """Bytes of a file; 0 of a folder, or of what another process has removed just now."""
+def _size(path: Path) -> int:
+    """Return the bytes of a file, 0 for a folder or for what another process has just removed."""
     try:
         return path.stat().st_size if path.is_file() else 0
     except FileNotFoundError:
         return 0
 
 
-def _make(path, detector):
-    """Make an empty index, whole or not at all, unless another process does; the description comes last."""
+def _make(path: Path, detector: DuplicateDetector) -> None:
+    """Make an empty index, whole or not at all, unless another process does. The search space comes last."""
     from safetensors import SafetensorError
 
     try:

@@ -1,54 +1,63 @@
-"""The short vectors by which an index looks for photos, and the mark of what its numbers mean.
+"""Make the short vectors by which an index looks for photos.
 
-An index keeps its search space instead of asking the detector for it again: the detector's spaces are made of
-eigenvectors, which another machine may turn. So every photo of an index is projected by the same numbers, also when it
-is opened elsewhere, or by a detector that was adapted to a catalogue.
+An index stores its search space, and with it the mark of what its numbers mean. It does not ask the detector for the
+space again: the detector's spaces are made of eigenvectors, which another machine may turn. So every photo of an index
+is projected by the same numbers, also when it is opened elsewhere or with a detector that was adapted to a catalogue.
 """
 
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from productcat.arithmetic.vectors import unit
+from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.embedding import FORMAT
+from productcat.duplicates.metric import Level
 from productcat.duplicates.thumbnails import SIDE
 
-ROW = 2_048
-"""Bytes that a photo may take in an index."""
+BYTES_PER_PHOTO = 2_048
+"""Number of bytes that a photo may take in an index."""
 
-OTHERS = 80
-"""Bytes of them for the listing's id, twice, for the photo's number and for the entry in the approximate index."""
+BYTES_BESIDE_ARRAYS = 80
+"""Number of these bytes for the listing's id, twice, the photo's number and the entry in the approximate index."""
 
-MOST = 256
-"""Dimensions at most: more find hardly more."""
+MOST_DIMENSIONS = 256
+"""Number of dimensions above which hardly more is found."""
 
-STEP = 8
-"""The approximate index wants a multiple of this."""
+DIMENSION_STEP = 8
+"""Number of dimensions that the approximate index wants a multiple of."""
 
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """A few dimensions of a detector's spaces, those that vary most.
+    """A few dimensions of a detector's spaces: those that vary most.
 
+    Attributes
+    ----------
     made_by : str
-        `mark_of` the detector.
+        The `mark` of the detector.
     means : dict, level → ndarray of shape (n_features,)
     matrices : dict, level → ndarray of shape (n_features, n_kept)
         The n_kept of all levels sum to n_dimensions.
     """
 
     made_by: str
-    means: dict[str, np.ndarray]
-    matrices: dict[str, np.ndarray]
+    means: dict[str, NDArray[Any]]
+    matrices: dict[str, NDArray[Any]]
 
     @classmethod
-    def of(cls, detector):
-        """The space for a detector: as many dimensions as there is room for beside what is kept of a photo."""
+    def of(cls, detector: DuplicateDetector) -> Self:
+        """Return the space for a detector, with as many dimensions as fit beside a photo's features and thumbnail."""
         levels = detector.metric.levels
         n_bytes = sum(len(each.background.mean) for each in levels.values()) + SIDE * SIDE
-        n_dimensions = int(np.clip((ROW - OTHERS - n_bytes) // 2 // STEP * STEP, STEP, MOST))
+        n_wanted = (BYTES_PER_PHOTO - BYTES_BESIDE_ARRAYS - n_bytes) // 2 // DIMENSION_STEP * DIMENSION_STEP
+        n_dimensions = int(np.clip(n_wanted, DIMENSION_STEP, MOST_DIMENSIONS))
         variances = {name: _variances(each, detector.spaces[name].matrix) for name, each in levels.items()}
         ordered = np.sort(np.concatenate(list(variances.values())))[::-1]
         least = ordered[min(n_dimensions, len(ordered)) - 1]
@@ -56,23 +65,23 @@ class SearchSpace:
         return cls(detector.mark, {name: detector.spaces[name].mean for name in levels}, matrices)
 
     @property
-    def n_dimensions(self):
+    def n_dimensions(self) -> int:
         """Length of the vectors."""
-        kept = sum(matrix.shape[1] for matrix in self.matrices.values())
-        return -(-kept // STEP) * STEP
+        n_kept: int = sum(matrix.shape[1] for matrix in self.matrices.values())
+        return -(-n_kept // DIMENSION_STEP) * DIMENSION_STEP
 
-    def project(self, features):
-        """Search vectors of photos.
+    def project(self, features: Mapping[str, NDArray[np.int8]]) -> NDArray[np.float32]:
+        """Return the search vectors of photos.
 
         Parameters
         ----------
         features : dict, level → ndarray of shape (n_photos, n_features), int8
-            As an Embedding has them.
+            Those of an `Embedding`.
 
         Returns
         -------
         ndarray of shape (n_photos, n_dimensions), float32
-            Unit vectors. The levels count alike.
+            Unit vectors. Each level has the same weight.
         """
         parts = []
         for name, matrix in self.matrices.items():
@@ -80,8 +89,8 @@ class SearchSpace:
         vectors = unit(np.concatenate(parts, axis=1))
         return np.pad(vectors, [(0, 0), (0, self.n_dimensions - vectors.shape[1])])
 
-    def save(self, path):
-        """Write a file of safetensors."""
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the space to a file of safetensors."""
         from safetensors.numpy import save_file
 
         tensors = {f"{name}/mean": mean for name, mean in self.means.items()}
@@ -90,8 +99,8 @@ class SearchSpace:
         save_file(tensors, path, about)
 
     @classmethod
-    def load(cls, path):
-        """Read what `save` wrote. Raises ValueError, in words, when the file cannot be used."""
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote. Raises ValueError, which says why, when the file cannot be used."""
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -100,16 +109,15 @@ class SearchSpace:
                 if about["format"] != str(FORMAT):
                     raise ValueError(f"its format is {about['format']}, this productcat reads format {FORMAT}")
                 names = json.loads(about["levels"])
-                means, matrices = ({name: file.get_tensor(f"{name}/{each}") for name in names} for each in _TENSORS)
+                means = {name: file.get_tensor(f"{name}/mean") for name in names}
+                matrices = {name: file.get_tensor(f"{name}/matrix") for name in names}
                 return cls(about["made_by"], means, matrices)
         except (OSError, SafetensorError, KeyError, TypeError):
             raise ValueError(f"{Path(path).name} is damaged") from None
 
 
-_TENSORS = "mean", "matrix"
-
-
-def _variances(level, matrix):
-    """How much each dimension of a level's space varies, the whole level being 1. → (n_dimensions,)"""
-    found = np.einsum("fd,fd->d", level.background.covariance @ matrix, matrix)
-    return found / found.sum()
+def _variances(level: Level, matrix: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the share of a level's variance in each dimension of its space, shape (n_dimensions,)."""
+    found: NDArray[np.float64] = np.einsum("fd,fd->d", level.background.covariance @ matrix, matrix)
+    found /= found.sum()
+    return found

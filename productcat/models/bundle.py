@@ -1,7 +1,8 @@
-"""A bundle: one sealed directory with everything trained. This module knows its files, not its models.
+"""Open and write bundles. A bundle is one sealed directory with everything trained.
 
-`manifest.json` names the format and the sha256 of every other file, and carries a seal on itself. A bundle is written
-to a temporary sibling, synced and renamed, so it is there whole or not at all; it is never changed in place.
+This module knows the files of a bundle, not its models. `manifest.json` names the format and the sha256 of every other
+file, and carries a seal on itself. A bundle is written to a temporary sibling, synced and renamed. So it is there whole
+or not at all, and it is never changed in place.
 """
 
 import hashlib
@@ -9,16 +10,21 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from typing import Any, Self, TypeAlias
 
 from productcat.errors import BundleError
 from productcat.models.model_card import model_card
 
 FORMAT = 1
-"""The number of the layout on disk. Raise it when a reader of the old number could misread a new bundle; then keep
-the old reader in this module, and freeze a bundle of the old number in `tests/bundles/` with a test that loads it."""
+"""Number of the layout on disk. Raise it when a reader of the old number could misread a new bundle. Then keep the old
+reader in this module, and freeze a bundle of the old number in `tests/bundles/` with a test that loads it."""
+
+Manifest: TypeAlias = Mapping[str, Any]
+"""The content of `manifest.json`. Nobody changes one that is in use."""
 
 MANIFEST, CARD = "manifest.json", "README.md"
 DEFAULT = "fashion"
@@ -27,22 +33,26 @@ SHIPPED = Path(__file__).parent.parent / "bundles"
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened bundle. path: its directory, as it was given. manifest: the dict in `manifest.json`."""
+    """An opened bundle.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        Its directory, as it was given.
+    manifest : mapping
+        The content of `manifest.json`. `with_manifest` gives a bundle with other entries.
+    """
 
     path: Path
-    manifest: dict
+    manifest: Manifest
+    _folder: Path = field(default=Path(), repr=False, compare=False)
 
-    def __post_init__(self):
-        # Files are opened later, too, when another directory may be the current one.
-        object.__setattr__(self, "_folder", self.path.absolute())
-
-    def with_manifest(self, **changes):
-        """A copy whose manifest has other entries; None takes one away."""
-        changed = {**self.manifest, **changes}
-        return replace(self, manifest={key: each for key, each in changed.items() if each is not None})
+    def __post_init__(self) -> None:
+        if not self._folder.is_absolute():  # files are opened later, when another directory may be the current one
+            object.__setattr__(self, "_folder", self.path.absolute())
 
     @classmethod
-    def open(cls, bundle=None):
+    def open(cls, bundle: str | os.PathLike[str] | None = None) -> Self:
         """Open a bundle and check it: the format first, then every checksum.
 
         Parameters
@@ -53,17 +63,24 @@ class Bundle:
         Raises
         ------
         BundleError
-            No such bundle, no manifest, another format, or a file that is missing or changed, which is named.
+            There is no such bundle or no manifest, the format is another, or a file is missing or changed. The message
+            names the file.
         """
         path = find(bundle)
         opened = cls(path, read_manifest(path))
         problems = opened.problems()
         if problems:
-            raise BundleError(f"bundle {path}: {problems[0]}; get the bundle again or train it anew")
+            raise BundleError(f"bundle {path}: {problems[0]}; get the bundle again or train it again")
         return opened
 
-    def problems(self):
-        """One line for each file that is missing or does not have its checksum; empty for a sound bundle."""
+    def with_manifest(self, **changes: object) -> Self:
+        """Return this bundle with other entries in its manifest. An entry that becomes None is left out."""
+        entries = {**self.manifest, **changes}
+        kept = {name: entry for name, entry in entries.items() if name not in changes or entry is not None}
+        return replace(self, manifest=kept)
+
+    def problems(self) -> list[str]:
+        """Return one line for each file that is missing or does not have its checksum; none for a sound bundle."""
         found = []
         for name, checksum in sorted(self.manifest["sha256"].items()):
             file = self.file(name)
@@ -76,15 +93,17 @@ class Bundle:
                 found.append(f"{name} cannot be read ({error.strerror})")
         return found
 
-    def file(self, name):
-        """Where a file of the manifest lies: here, or in the shipped bundle from which its part is borrowed."""
+    def file(self, name: str) -> Path:
+        """Return where a file of the manifest lies: here, or in the shipped bundle from which its part is borrowed."""
         part, _, rest = name.partition("/")
-        borrowed = self.manifest.get("borrowed", {})
+        borrowed: Mapping[str, str] = self.manifest.get("borrowed", {})
         return SHIPPED / borrowed[part] / rest if part in borrowed else self._folder / name
 
-    def copy_files(self, folder):
-        """Copy every file that the manifest names into `folder`, checked again. What else lies in the bundle's
-        directory, such as a `.DS_Store`, stays behind, and so does a read-only mode."""
+    def copy_files(self, folder: Path) -> None:
+        """Copy every file that the manifest names into `folder`, and check it again.
+
+        Other files in the bundle's directory, such as a `.DS_Store`, and a read-only mode are not copied.
+        """
         for name, checksum in self.manifest["sha256"].items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -92,39 +111,39 @@ class Bundle:
             if sha256(target) != checksum:
                 raise BundleError(f"bundle {self.path}: {name} was changed since it was opened; get the bundle again")
 
-    def has(self, name):
-        """Whether there is a part of that name, such as "title"; a directory without a file of the manifest is none."""
+    def has(self, name: str) -> bool:
+        """Return whether the manifest names files of a part, such as "title"."""
         return bool(self.files(name))
 
-    def files(self, part):
-        """The files of a part by their names in it. → dict, name → checksum"""
+    def files(self, part: str) -> dict[str, str]:
+        """Return the files of a part: name within it → checksum."""
         within = f"{part}/"
-        known = self.manifest["sha256"].items()
-        return {name.removeprefix(within): checksum for name, checksum in known if name.startswith(within)}
+        known: Mapping[str, str] = self.manifest["sha256"]
+        return {name.removeprefix(within): known[name] for name in known if name.startswith(within)}
 
-    def part(self, name):
-        """The directory of one part, such as "image". Raises BundleError when the bundle lacks it."""
+    def part(self, name: str) -> Path:
+        """Return the directory of one part, such as "image". Raises BundleError when the bundle lacks it."""
         if not self.has(name):
             raise BundleError(f"bundle {self.path}: no {name!r} part in it; use a bundle trained with one")
         return self.file(f"{name}/")
 
-    def features_part(self):
-        """The directory of the image model whose features are compared: the part "features", or else "image"."""
+    def features_part(self) -> Path:
+        """Return the directory of the image model whose features are compared: "features" or, without it, "image"."""
         return self.part("features" if self.has("features") else "image")
 
-    def setting(self, name):
-        """An entry of the manifest. Raises BundleError when the bundle lacks it."""
+    def setting(self, name: str) -> Any:
+        """Return an entry of the manifest. Raises BundleError when the bundle lacks it."""
         if name not in self.manifest:
             raise BundleError(f"bundle {self.path}: no {name!r} in its {MANIFEST}; use a bundle made by productcat")
         return self.manifest[name]
 
-    def read_json(self, name):
-        """The content of one JSON file of the bundle."""
+    def read_json(self, name: str) -> Any:
+        """Return the content of one JSON file of the bundle."""
         return json.loads(self.file(name).read_text("utf-8"))
 
 
-def find(bundle):
-    """The directory that a bundle's name or path means. Raises BundleError when there is none."""
+def find(bundle: str | os.PathLike[str] | None) -> Path:
+    """Return the directory that a bundle's name or path means. Raises BundleError when there is none."""
     name = DEFAULT if bundle is None else os.fsdecode(bundle)
     # The default is never a directory that happens to lie where the program is run.
     if bundle is not None and os.path.isdir(name):
@@ -138,52 +157,55 @@ def find(bundle):
     )
 
 
-def read_manifest(path):
-    """The manifest of the bundle at `path`: its format checked, then its seal, then that it names only files inside."""
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest of the bundle at `path`. Check its format, then its seal, then that it names only files inside.
+
+    Raises BundleError when it cannot be used.
+    """
     try:
-        manifest = json.loads((path / MANIFEST).read_text("utf-8"))
+        manifest: Manifest = json.loads((path / MANIFEST).read_text("utf-8"))
         number = manifest["format"]
     except FileNotFoundError:
         raise BundleError(f"bundle {path}: no {MANIFEST} in it; give the path of a bundle") from None
     except OSError as error:
         raise BundleError(f"bundle {path}: {MANIFEST} cannot be read ({error.strerror}); check the path") from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise BundleError(f"bundle {path}: {MANIFEST} is damaged; get the bundle again or train it anew") from None
+        raise BundleError(f"bundle {path}: {MANIFEST} is damaged; get the bundle again or train it again") from None
     if number != FORMAT:
         raise BundleError(
             f"bundle {path}: its format is {number}, this productcat reads format {FORMAT}; "
-            + ("update productcat" if isinstance(number, int) and number > FORMAT else "train the bundle anew")
+            + ("update productcat" if isinstance(number, int) and number > FORMAT else "train the bundle again")
         )
     if manifest.get("seal") != seal(manifest):
         raise BundleError(
-            f"bundle {path}: {MANIFEST} was changed (its seal does not fit); get the bundle again or train it anew"
+            f"bundle {path}: {MANIFEST} was changed (its seal does not fit); get the bundle again or train it again"
         )
     if not isinstance(manifest.get("sha256"), dict):
-        raise BundleError(f"bundle {path}: {MANIFEST} names no files under 'sha256'; make the bundle anew")
+        raise BundleError(f"bundle {path}: {MANIFEST} names no files under 'sha256'; make the bundle again")
     for name in (*manifest["sha256"], *manifest.get("borrowed", {}).values()):
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise BundleError(f"bundle {path}: {MANIFEST} names a file outside it, {name}; do not trust this bundle")
     return manifest
 
 
-def seal(manifest):
-    """Hexadecimal sha256 of what a manifest says, apart from its seal; spaces and the order of keys do not matter."""
+def seal(manifest: Manifest) -> str:
+    """Return the hexadecimal sha256 of all entries but the seal. Spaces and the order of keys do not matter."""
     said = {key: value for key, value in manifest.items() if key != "seal"}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def write_bundle(path, manifest, fill):
+def write_bundle(path: str | os.PathLike[str], manifest: Manifest, fill: Callable[[Path], object]) -> None:
     """Write a new bundle, whole or not at all.
 
     Parameters
     ----------
     path : str | os.PathLike
         A directory that does not exist.
-    manifest : dict
-        "format", "created", "sha256" and "seal" are set here, whatever it holds there. "borrowed" names parts that
-        `fill` may leave out: part → a shipped bundle and its part, such as "general/image", whose files they are.
+    manifest : mapping
+        Its "format", "created", "sha256" and "seal" are ignored and set here. "borrowed" names parts that `fill` may
+        leave out: part → the shipped bundle and its part that lend the files, such as "general/image".
     fill : callable
-        Called with an empty directory, writes every part into it.
+        Is called with an empty directory and writes every part into it.
 
     Raises
     ------
@@ -211,17 +233,17 @@ def write_bundle(path, manifest, fill):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def refuse_existing(path):
-    """Raise BundleError where something is there already, for those who would know it before long work."""
+def refuse_existing(path: str | os.PathLike[str]) -> None:
+    """Raise BundleError when something is at `path` already. Call it before long work."""
     if os.path.lexists(path):
         raise BundleError(f"{path}: exists already; a bundle is written to a new directory")
 
 
-def _seal(folder, manifest):
-    """Write the model card, then the manifest with the checksums of all that is there, and sync."""
+def _seal(folder: Path, manifest: Manifest) -> None:
+    """Write the model card, then the manifest with the checksums of all files, and sync."""
     own = {"format": FORMAT, "created": datetime.now(UTC).isoformat(timespec="seconds")}
-    # As JSON knows it, so that the seal is the same when it is read: text keys, lists.
-    sealed = json.loads(json.dumps(own | manifest | own))
+    # What JSON makes of it, such as text keys and lists, so that the seal fits what is read.
+    sealed: dict[str, Any] = json.loads(json.dumps({**own, **manifest, **own}))
     borrowed = {part: each for part, each in sealed.pop("borrowed", {}).items() if not (folder / part).exists()}
     sealed |= {"borrowed": borrowed} if borrowed else {}
     (folder / CARD).write_text(model_card(sealed), "utf-8")
@@ -239,7 +261,7 @@ def _seal(folder, manifest):
         _sync(each)
 
 
-def _sync(path):
+def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -247,7 +269,7 @@ def _sync(path):
         os.close(descriptor)
 
 
-def sha256(file):
-    """Hexadecimal sha256 of a file."""
+def sha256(file: str | os.PathLike[str]) -> str:
+    """Return the hexadecimal sha256 of a file."""
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

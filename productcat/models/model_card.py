@@ -1,7 +1,13 @@
-"""The model card of a bundle, its README.md: written from the manifest alone, so that the two cannot disagree.
+"""Write the model card of a bundle, its README.md. It comes from the manifest alone, so the two cannot disagree.
 
 After Mitchell et al. 2019, "Model Cards for Model Reporting".
 """
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+Figures: TypeAlias = Mapping[str, Any]
+"""Numbers and texts by name, or more of such mappings."""
 
 SECTIONS = {
     "Categories": "categories",
@@ -12,73 +18,90 @@ SECTIONS = {
     "Calibration on listings of a marketplace": "calibration",
     "Duplicates": "duplicates",
 }
-"""Titles of sections, and what of the manifest they show."""
+"""Titles of the sections, and the entry of the manifest that each shows."""
 
 NOTES = {"categories": ["All figures are of the classes that were learnt, whatever the categories are now.", ""]}
-"""What is said of a section before its figures."""
+"""Lines that a section begins with."""
 
-TEXTS = "config", "learnt_with", "description"
-"""Whole configurations, which the card does not repeat, and what it puts before the figures."""
-
-COUNTED = "training_mix"
-"""A number for each class, too many to read."""
+LEFT_OUT = {"config", "learnt_with", "description", "training_mix"}
+"""Names that are not shown as figures: whole configurations, the description, which stands above the figures, and the
+number of listings of each class, which is too long to read."""
 
 
-def model_card(manifest):
-    """A bundle's README.md. → str, Markdown"""
-    name = manifest.get("name", "unnamed")
-    lines = [f"# {name}: a productcat bundle", ""]
-    lines += [manifest["description"].strip(), ""] if manifest.get("description") else []
+def model_card(manifest: Figures) -> str:
+    """Return a bundle's README.md, in Markdown."""
+    lines = [f"# {manifest.get('name', 'unnamed')}: a productcat bundle", "", *_description(manifest)]
     for title, key in SECTIONS.items():
-        if manifest.get(key):
-            lines += [f"## {title}", "", *NOTES.get(key, ())]
-            lines += [manifest[key]["description"].strip(), ""] if manifest[key].get("description") else []
-            lines += _shown(manifest[key], "###")
+        if section := manifest.get(key):
+            lines += [f"## {title}", "", *NOTES.get(key, ()), *_description(section), *_figures(section, "###")]
     return "\n".join([*lines, *_retraining(manifest), *USE])
 
 
-def _shown(values, heading):
-    """A nested dict: numbers as a list, rows of like numbers as a table, what is deeper under headings of its own."""
-    values = {key: value for key, value in values.items() if key not in TEXTS and key != COUNTED}
-    rows = {key: value for key, value in values.items() if _is_row(value)}
-    tables = {}
-    for key, row in rows.items():
-        tables.setdefault(tuple(row), {})[key] = row
-    tables = {columns: table for columns, table in tables.items() if len(table) > 1}
-    lines = [_line(key, value) for key, value in values.items() if not isinstance(value, dict)]
-    for columns, row in ((tuple(row), (key, row)) for key, row in rows.items()):
-        if columns not in tables:
-            lines += [_line(f"{row[0]}, {key}", value) for key, value in row[1].items()]
+def _description(section: Figures) -> list[str]:
+    return [section["description"].strip(), ""] if section.get("description") else []
+
+
+def _figures(section: Figures, heading: str) -> list[str]:
+    """Return the lines of a section: single figures as a list, then tables, then deeper figures under a heading each.
+
+    A row is a mapping that holds no other mapping. Rows with the same columns are a table. A row whose columns no other
+    row has joins the list.
+    """
+    shown = {name: value for name, value in section.items() if name not in LEFT_OUT}
+    single = [(name, value) for name, value in shown.items() if not isinstance(value, Mapping)]
+    rows = {name: value for name, value in shown.items() if _is_row(value)}
+    tables = []
+    for columns, table in _by_columns(rows).items():
+        if len(table) > 1:
+            tables.append(table)
+        else:
+            single += [(f"{name}, {column}", table[name][column]) for name in table for column in columns]
+    lines = [f"- {_words(name)}: {_number(value)}" for name, value in single]
     lines += [""] if lines else []
-    for columns, table in tables.items():
-        lines += [*_table(columns, table), ""]
-    for key, value in values.items():
-        if isinstance(value, dict) and key not in rows:
-            lines += [f"{heading} {key.replace('_', ' ').capitalize()}", "", *_shown(value, heading + "#")]
+    for table in tables:
+        lines += [*_table(table), ""]
+    for name in shown:
+        if isinstance(shown[name], Mapping) and name not in rows:
+            lines += [f"{heading} {_words(name).capitalize()}", "", *_figures(shown[name], heading + "#")]
     return lines
 
 
-def _is_row(value):
-    return isinstance(value, dict) and not any(isinstance(each, dict) for each in value.values())
+def _is_row(value: object) -> bool:
+    return isinstance(value, Mapping) and not any(isinstance(each, Mapping) for each in value.values())
 
 
-def _line(name, value):
-    return f"- {name.replace('_', ' ')}: {_number(value)}"
+def _by_columns(rows: Mapping[str, Figures]) -> dict[tuple[str, ...], dict[str, Figures]]:
+    """Return the rows in groups that have the same columns."""
+    groups: dict[tuple[str, ...], dict[str, Figures]] = {}
+    for name, row in rows.items():
+        groups.setdefault(tuple(row), {})[name] = row
+    return groups
 
 
-def _table(columns, rows):
-    """A Markdown table, a line for each row, numbers to the right."""
-    names = [each.replace("_", " ") for each in columns]
-    body = [[key.replace("_", " "), *map(_number, row.values())] for key, row in rows.items()]
-    return ["| " + " | ".join(cells) + " |" for cells in [["", *names], ["---", *["---:"] * len(names)], *body]]
+def _table(rows: Mapping[str, Figures]) -> list[str]:
+    """Return the lines of a Markdown table, numbers to the right. All rows have the same columns."""
+    columns = next(iter(rows.values()))
+    header = ["", *map(_words, columns)]
+    body = [[_words(name), *map(_number, row.values())] for name, row in rows.items()]
+    return [_cells(header), _cells(["---", *["---:" for _ in columns]]), *map(_cells, body)]
 
 
-def _number(value):
-    return "–" if value is None else f"{value:.4f}" if isinstance(value, float) else f"{value}"
+def _cells(texts: Iterable[str]) -> str:
+    return f"| {' | '.join(texts)} |"
 
 
-def _retraining(manifest):
-    """How to make such a bundle from other data."""
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _number(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _retraining(manifest: Figures) -> list[str]:
+    """Return the section that says how to make such a bundle from other data."""
     commands = []
     if "config" in manifest.get("trained_from", {}):
         commands.append("`python -m training CONFIG`, with the text under `trained_from`, `config`")
@@ -102,4 +125,4 @@ USE = [
     "The files are sealed: `productcat bundle verify` compares them with the checksums in `manifest.json`.",
     "",
 ]
-"""The last section."""
+"""Lines of the last section."""

@@ -1,39 +1,43 @@
-"""From titles to distributions over the classes, with NumPy alone.
+"""Turn titles into distributions over the classes, with NumPy alone.
 
-A title is a bag of features: its words, its pairs of neighbouring words, and its last word marked as such.
-Every feature has a vector. The title's vector is their sum divided by the square root of their number, and a
-linear layer with a softmax turns it into a distribution. A word that training never saw is built from its
-n-grams (pieces of three to five letters), so that spelling slips still speak.
+A title is a bag of features: its words, its pairs of neighbouring words, and its last word marked as such. Every
+feature has a vector. The title's vector is their sum divided by the square root of their number. A linear layer with a
+softmax turns it into a distribution. A word that training never saw is built from its n-grams (pieces of three to five
+letters), so that misspelt words still count.
 
-What is evidence: any known word, and any unknown word with enough known n-grams (of its shortest ones
-`known_share`, and at least two). A title with neither is no evidence, and its rows are NaN. Emoji and
-punctuation are no words.
+Evidence is any known word, and any unknown word with enough known n-grams: at least two, and at least the share
+`known_share` of its shortest ones. A title with neither is no evidence, and its rows are NaN. Emoji and punctuation are
+not words.
 """
 
 import json
+import os
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from productcat.arithmetic.distributions import information_of
 from productcat.arithmetic.vectors import products
 from productcat.errors import BundleError, ListingError
 
 MAX_WORDS = 64
-"""Words of a title that count: the first ones."""
+"""Number of words of a title that count: the first ones."""
 
 MAX_CHARACTERS = 4_000
-"""Characters of a title that count: the first ones."""
+"""Number of characters of a title that count: the first ones."""
 
 SAYS_LITTLE = 0.25
-"""Information in [0, 1], as `information_of` has it, below which a guess is hardly one."""
+"""Threshold for the information of a distribution, in [0, 1] as `information_of` gives it: less says almost nothing."""
 
-BATCH = 4_096
-"""Titles worked on at once, which bounds the memory."""
+TITLES_AT_ONCE = 4_096
+"""Number of titles worked on at once, which limits the memory."""
 
 ASCII_WORD = re.compile(r"[a-z0-9]+")
 # Python's \w has no combining marks, without which words of Indic, Thai, Arabic or Hebrew script fall to pieces.
@@ -42,8 +46,8 @@ WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u06
 SYMBOL = re.compile("[0-9#*]\ufe0f?\u20e3|[\u2100-\u214f\u3297\u3299\U0001f100-\U0001f2ff]")
 
 
-def split_words(title):
-    """The words of a title, normalised (NFKC, casefold), in order; the possessive "s" left out. → list[str]"""
+def split_words(title: str) -> list[str]:
+    """Return the words of a title, normalised (NFKC, casefold), in order and without the possessive "s"."""
     if not isinstance(title, str):
         raise ListingError(f"a title is a str, not {type(title).__name__} ({title!r:.60}); use '' for none")
     if title.isascii():
@@ -54,41 +58,43 @@ def split_words(title):
     return [word for word in found if word != "s"][:MAX_WORDS]
 
 
-def phrases(words):
-    """Features that are more than one word alone: neighbouring pairs, and the last word marked "$". → list[str]"""
+def phrases(words: Sequence[str]) -> list[str]:
+    """Return the features that are not single words: neighbouring pairs, and the last word marked "$"."""
     pairs = [f"{left} {right}" for left, right in pairwise(words)]
     return [*pairs, f"{words[-1]} $"] if words else pairs
 
 
-def ngrams(word, sizes):
-    """Pieces of "<word>" of `sizes` letters, marked "~", not the whole (Bojanowski et al., 2017). → list[str]"""
+def ngrams(word: str, sizes: Iterable[int]) -> list[str]:
+    """Return the pieces of "<word>" of `sizes` letters, marked "~", not the whole (Bojanowski et al., 2017)."""
     marked = f"<{word}>"
     return ["~" + marked[i : i + size] for size in sizes if size < len(marked) for i in range(len(marked) - size + 1)]
 
 
 class TitleModel:
-    """Titles → distributions and vectors.
+    """Turn titles into distributions and vectors. Threads may share a model.
 
     Parameters
     ----------
-    vocabulary : list[str]
+    vocabulary : list of str
         The features, in row order: words, then "left right" pairs and "last $", then "~" n-grams.
-    tensors : dict[str, ndarray]
+    tensors : dict, name → ndarray
         "vectors" of shape (n_features, n_dimensions), words complete with their n-grams; "kernel" of shape
-        (n_dimensions, n_classes); "bias" of shape (n_classes,). It may have "confusion" of shape (n_classes,
-        n_classes), rows summing to 1: what a class that is meant is seen as, and "rarity" of shape (n_features,), for
-        `productcat.models.title_words`.
+        (n_dimensions, n_classes); "bias" of shape (n_classes,). Optional are "confusion" of shape (n_classes,
+        n_classes), rows summing to 1, which says how a class that is meant is seen, and "rarity" of shape
+        (n_features,), for `productcat.models.title_words`.
     settings : dict
-        "ngram_sizes": letters per n-gram, ascending; "known_share": share of an unknown word's shortest n-grams
-        that must be known for it to be evidence. It may have "endings": what an unknown word may lose to be a known
-        one, such as ["s"], and "rarest": the rarity of what is not in the vocabulary.
+        "ngram_sizes": letters per n-gram, ascending; "known_share": share of an unknown word's shortest n-grams that
+        must be known for it to be evidence. Optional are "endings": endings that an unknown word may lose to become a
+        known one, such as ["s"], and "rarest": the rarity of a feature that is not in the vocabulary.
     """
 
-    def __init__(self, vocabulary, tensors, settings):
+    # Two threads may compute a cached property at the same time. Both get the same, so this does no harm.
+
+    def __init__(self, vocabulary: list[str], tensors: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> None:
         self.vocabulary, self.tensors, self.settings = vocabulary, tensors, settings
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
         """Read vocabulary.json, settings.json and weights.safetensors from a folder."""
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
@@ -108,20 +114,20 @@ class TitleModel:
             )
         return cls(vocabulary, tensors, settings)
 
-    def save(self, folder):
-        """Write vocabulary.json, settings.json and weights.safetensors into a folder, made if absent."""
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write vocabulary.json, settings.json and weights.safetensors into a folder, which is made if absent."""
         from safetensors.numpy import save_file
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        compact = {"ensure_ascii": False, "separators": (",", ":")}
-        (folder / "vocabulary.json").write_text(json.dumps(self.vocabulary, **compact), "utf-8")
+        vocabulary = json.dumps(self.vocabulary, ensure_ascii=False, separators=(",", ":"))
+        (folder / "vocabulary.json").write_text(vocabulary, "utf-8")
         (folder / "settings.json").write_text(json.dumps(self.settings, indent=1), "utf-8")
         tensors = {name: np.ascontiguousarray(tensor) for name, tensor in self.tensors.items()}
         save_file(tensors, folder / "weights.safetensors")
 
-    def distributions(self, titles):
-        """The titles seen through the classes.
+    def distributions(self, titles: Sequence[str]) -> NDArray[np.float64]:
+        """Return the titles seen through the classes.
 
         Parameters
         ----------
@@ -130,7 +136,7 @@ class TitleModel:
         Returns
         -------
         ndarray of shape (n_titles, n_classes), dtype float64
-            Rows sum to 1. A row of NaN: no evidence.
+            Rows sum to 1. A row of NaN means no evidence.
         """
         vectors = self.vectors(titles)
         logits = vectors @ self.tensors["kernel"].astype(np.float32) + self.tensors["bias"].astype(np.float32)
@@ -138,42 +144,44 @@ class TitleModel:
         meant = scores / scores.sum(axis=1, keepdims=True)
         return meant if self._confusion is None else products(meant, self._confusion.T)
 
-    def vectors(self, titles):
-        """The dense vectors of the titles.
+    def vectors(self, titles: Sequence[str]) -> NDArray[np.float32]:
+        """Return the dense vectors of the titles.
 
         Returns
         -------
         ndarray of shape (n_titles, n_dimensions), dtype float32
-            A row of NaN: no evidence.
+            A row of NaN means no evidence.
         """
         if isinstance(titles, str):
             raise ListingError(f"titles are a list of str, not one str ({titles!r:.60}); put it into a list")
         titles = list(titles)
-        parts = [self._batch_vectors(titles[i : i + BATCH]) for i in range(0, len(titles), BATCH)]
+        starts = range(0, len(titles), TITLES_AT_ONCE)
+        parts = [self._batch_vectors(titles[start : start + TITLES_AT_ONCE]) for start in starts]
         return np.concatenate(parts) if parts else np.empty((0, self._table.shape[1]), np.float32)
 
-    def guesses(self, title):
-        """Whether it knows no word of a title, with or without its ending, and what their pieces say is little."""
+    def guesses(self, title: str) -> bool:
+        """Return whether a title has no known word, even without an ending, and the pieces of its words say little."""
         if any(word in self._rows or self._without_ending(word) is not None for word in split_words(title)):
             return False
         return bool(information_of(self.distributions([title]))[0] < SAYS_LITTLE)
 
     @cached_property
-    def _rows(self):
+    def _rows(self) -> dict[str, int]:
         return {feature: row for row, feature in enumerate(self.vocabulary)}
 
     @cached_property
-    def _table(self):
+    def _table(self) -> NDArray[np.float32]:
         return self.tensors["vectors"].astype(np.float32)
 
     @cached_property
-    def _confusion(self):
+    def _confusion(self) -> NDArray[np.float64] | None:
         if "confusion" not in self.tensors:
             return None
         rows = self.tensors["confusion"].astype(np.float64)
-        return rows / rows.sum(axis=1, keepdims=True)  # as they are kept they sum to 1 but for rounding
+        rows /= rows.sum(axis=1, keepdims=True)  # the stored ones are rounded
+        return rows
 
-    def _batch_vectors(self, titles):
+    def _batch_vectors(self, titles: Sequence[str]) -> NDArray[np.float32]:
         rows, counts, unknown = self._batch_rows(titles)
         result = np.full((len(titles), self._table.shape[1]), np.nan, np.float32)
         evident = np.flatnonzero(counts)
@@ -183,12 +191,15 @@ class TitleModel:
             result[evident] = np.add.reduceat(gathered, starts) / np.sqrt(counts[evident, None])
         return result
 
-    def _batch_rows(self, titles):
-        """Rows of all features, how many each title has, and the n-gram rows of the unknown words.
+    def _batch_rows(self, titles: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64], list[list[int]]]:
+        """Return the rows of all features, how many each title has, and the n-gram rows of the unknown words.
 
         The j-th unknown word has row n_features + j.
         """
-        known, unknown, places, rows = self._rows, [], {}, []
+        known = self._rows
+        rows: list[int] = []
+        unknown: list[list[int]] = []
+        places: dict[str, int | None] = {}
         counts = np.zeros(len(titles), np.int64)
         for number, title in enumerate(titles):
             words, before = split_words(title), len(rows)
@@ -206,13 +217,13 @@ class TitleModel:
             counts[number] = len(rows) - before
         return np.array(rows, np.int64), counts, unknown
 
-    def _without_ending(self, word):
-        """The row of a word that is known without its ending, or None."""
+    def _without_ending(self, word: str) -> int | None:
+        """Return the row of a word that is known without its ending, or None."""
         stems = (word.removesuffix(ending) for ending in self.settings.get("endings", ()) if word.endswith(ending))
         return next((self._rows[stem] for stem in stems if stem in self._rows), None)
 
-    def _guess(self, word, unknown):
-        """Add the known n-grams of an unknown word to `unknown` and return its row, or None: no evidence."""
+    def _guess(self, word: str, unknown: list[list[int]]) -> int | None:
+        """Add the known n-grams of an unknown word to `unknown` and return its row; None when it is no evidence."""
         sizes = self.settings["ngram_sizes"]
         rows = [self._rows[piece] for piece in ngrams(word, sizes) if piece in self._rows]
         shortest = ngrams(word, sizes[:1])
@@ -222,7 +233,8 @@ class TitleModel:
         unknown.append(rows)
         return len(self.vocabulary) + len(unknown) - 1
 
-    def _gather(self, rows, unknown):
+    def _gather(self, rows: NDArray[np.int64], unknown: list[list[int]]) -> NDArray[np.float32]:
+        """Return the vectors of the rows that `_batch_rows` gives."""
         if not unknown:
             return self._table[rows]
         gathered = self._table[np.minimum(rows, len(self._table) - 1)]

@@ -20,7 +20,7 @@ from productcat.duplicates.metric import Level
 from productcat.duplicates.whitening import Background
 from productcat.index import listing_index as index
 from productcat.index import store as photo_store
-from productcat.index.search_space import OTHERS, ROW, SearchSpace
+from productcat.index.search_space import BYTES_BESIDE_ARRAYS, BYTES_PER_PHOTO, SearchSpace
 
 ROOT = Path(__file__).parents[2]
 
@@ -241,9 +241,19 @@ def test_a_search_for_a_listing_without_photos_finds_nothing(full):
         assert full.search([Listing("empty")]) == [[]]
 
 
+def test_the_caller_takes_the_problems_instead_of_warnings(full, listings):
+    found = []
+    assert full.add([Listing("", "red bag"), Listing("item-0", photos=(b"no photo",))], on_problem=found.append) == 0
+    full.search([Listing("some", photos=(b"damaged", *listings[0].photos))], on_problem=found.append)
+    assert [each.listing for each in found] == ["", "item-0", "item-0", "some"]
+    assert [word in each.reason for word, each in zip(("no id", "8 bytes", "stays", "7 bytes"), found, strict=True)]
+    assert "never a duplicate" in found[1].reason
+    assert "never a duplicate" not in found[3].reason
+
+
 def test_listings_are_read_as_they_are_needed_and_put_in_as_they_come(detector, empty, embeddings, monkeypatch):
-    monkeypatch.setattr(index, "BATCH", 2)
-    monkeypatch.setattr(index, "TRANSACTION", 4)
+    monkeypatch.setattr(index, "LISTINGS_AT_ONCE", 2)
+    monkeypatch.setattr(index, "LISTINGS_PER_TRANSACTION", 4)
     reader, seen = ListingIndex.open(empty.path, detector), []
 
     def coming():
@@ -366,9 +376,9 @@ def damage(kind, path):
 DAMAGES = {
     "a file": r"index .*: cannot be made \(Not a directory\); choose another folder",
     "something else": r"index .*: no search-space.safetensors in it; give the folder of an index, or a new one",
-    "the space": r"index .*: search-space.safetensors is damaged; make it anew",
-    "no table": r"index .*: cannot be read \(.*photos.*\); if that stays so, make it anew",
-    "the table": r"index .*: cannot be read \(.*\); if that stays so, make it anew",
+    "the space": r"index .*: search-space.safetensors is damaged; .* again",
+    "no table": r"index .*: cannot be read \(.*photos.*\); if it stays like that, make the index again",
+    "the table": r"index .*: cannot be read \(.*\); if it stays like that, make the index again",
 }
 
 
@@ -384,11 +394,13 @@ def test_a_folder_that_is_no_index_is_refused_in_one_line_and_left_as_it_is(dete
 def test_a_lost_file_of_photos_is_told_in_one_line(full, embeddings):
     for each in (full.path / "photos.lance" / "data").iterdir():
         each.unlink()
-    with pytest.raises(ProductcatError, match=r"^index .*: cannot be read \(.*\); if that stays so, make it anew$"):
+    with pytest.raises(
+        ProductcatError, match=r"^index .*: cannot be read \(.*\); if it stays like that, make the index again$"
+    ):
         full.search(embeddings[:1], adapt=False)
 
 
-def test_what_may_not_be_read_is_no_reason_to_make_an_index_anew(detector, full, monkeypatch):
+def test_what_may_not_be_read_is_no_reason_to_make_an_index_again(detector, full, monkeypatch):
     def refuse(*_, **__):
         raise OSError("lance error: " + 300 * "x" + ": Permission denied (os error 13)")
 
@@ -400,7 +412,7 @@ def test_what_may_not_be_read_is_no_reason_to_make_an_index_anew(detector, full,
 
 def test_an_index_of_a_later_layout_is_refused(detector, full, monkeypatch):
     monkeypatch.setattr("productcat.index.search_space.FORMAT", 3)
-    with pytest.raises(ProductcatError, match="its format is 2, this productcat reads format 3; make it anew"):
+    with pytest.raises(ProductcatError, match="its format is 2, this productcat reads format 3; .* again"):
         ListingIndex.open(full.path, detector)
 
 
@@ -419,7 +431,7 @@ def test_rows_of_a_listing_put_twice_count_once_and_go_when_settled(full, embedd
 
 
 def test_many_small_additions_are_put_together(empty, embeddings, monkeypatch):
-    monkeypatch.setattr(photo_store, "FILES", 4)
+    monkeypatch.setattr(photo_store, "SMALL_FILES_LEFT", 4)
     files = []
     for each in [*embeddings, replace(embeddings[0], id="item-2")]:
         empty.add([each])
@@ -430,9 +442,9 @@ def test_many_small_additions_are_put_together(empty, embeddings, monkeypatch):
 
 def test_a_large_index_is_searched_approximately_and_what_came_later_is_found(detector, empty, monkeypatch):
     monkeypatch.setattr(photo_store, "INDEX_FROM", 300)
-    monkeypatch.setattr(photo_store, "PARTITION", 100)
+    monkeypatch.setattr(photo_store, "PHOTOS_PER_PARTITION", 100)
     # one bit for each of eight dimensions orders photos badly; what is proven is that all are asked for and told truly
-    monkeypatch.setattr(photo_store, "REFINED", 32)
+    monkeypatch.setattr(photo_store, "REFINE_FACTOR", 32)
     first, later = made_up(detector, 600), made_up(detector, 40, seed=1)
     empty.add(first)
     empty.settle()
@@ -454,9 +466,9 @@ def assert_found(index, embeddings):
         assert cosines == sorted(cosines, reverse=True)
 
 
-def test_the_approximate_index_is_made_anew_when_the_catalogue_has_grown(detector, empty, monkeypatch):
+def test_the_approximate_index_is_made_again_when_the_catalogue_has_grown(detector, empty, monkeypatch):
     monkeypatch.setattr(photo_store, "INDEX_FROM", 300)
-    monkeypatch.setattr(photo_store, "PARTITION", 100)
+    monkeypatch.setattr(photo_store, "PHOTOS_PER_PARTITION", 100)
     empty.add(made_up(detector, 300))
     assert empty.store._approximate() == ["vector_300"]
     empty.add(made_up(detector, 900, seed=1))
@@ -468,7 +480,7 @@ def test_a_photo_of_the_general_bundle_takes_at_most_2_kilobytes(detector):
     wide = {name: Level(None, background(n), 32) for name, n in {"low": 1024, "high": 512}.items()}
     space = SearchSpace.of(DuplicateDetector(detector.image_model, replace(detector.metric, levels=wide), 0.5))
     assert space.n_dimensions == 64
-    assert 1024 + 512 + 256 + 2 * space.n_dimensions + OTHERS <= ROW
+    assert 1024 + 512 + 256 + 2 * space.n_dimensions + BYTES_BESIDE_ARRAYS <= BYTES_PER_PHOTO
 
 
 def background(n_features):

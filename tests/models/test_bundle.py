@@ -167,7 +167,7 @@ def test_other_line_ends_and_spaces_in_the_manifest_do_no_harm(sealed):
 
 @pytest.mark.parametrize(
     ("number", "way_out"),
-    [(FORMAT + 1, "update productcat"), (0, "train the bundle anew"), ("1", "train the bundle anew")],
+    [(FORMAT + 1, "update productcat"), (0, "train the bundle again"), ("1", "train the bundle again")],
 )
 def test_another_format_is_refused_with_the_way_out(sealed, number, way_out):
     forge(sealed, format=number)
@@ -241,6 +241,18 @@ def test_a_missing_part_is_named(sealed):
         Bundle.open(sealed).part("duplicates")
 
 
+def test_a_bundle_with_another_manifest_is_a_copy_with_the_same_files(sealed, tmp_path, monkeypatch):
+    monkeypatch.chdir(sealed.parent)
+    opened = Bundle.open(sealed.name)
+    before = dict(opened.manifest)
+    monkeypatch.chdir(tmp_path.parent)
+    changed = opened.with_manifest(name="other", calibration={"listings": 150})
+    assert opened.manifest == before
+    assert changed.manifest == {**before, "name": "other", "calibration": {"listings": 150}}
+    assert (changed.path, changed.problems()) == (opened.path, [])
+    assert changed.with_manifest(name="shop", calibration=None).manifest == before
+
+
 def test_a_stray_file_is_neither_a_problem_nor_copied(sealed, tmp_path):
     (sealed / ".DS_Store").write_text("stray")
     opened = Bundle.open(sealed)
@@ -256,7 +268,7 @@ def test_a_read_only_bundle_is_copied_into_writable_files(sealed, tmp_path):
     assert all(os.stat(file).st_mode & 0o200 for file in (tmp_path / "copy").rglob("*"))
 
 
-def test_a_file_that_changed_after_opening_is_not_sealed_anew(sealed, tmp_path):
+def test_a_file_that_changed_after_opening_is_not_sealed_again(sealed, tmp_path):
     opened = Bundle.open(sealed)
     (sealed / "image/model.onnx").write_bytes(b"other")
     with pytest.raises(BundleError, match=r"image/model.onnx was changed since it was opened"):
