@@ -19,7 +19,7 @@ from productcat.calibration.reliability import (
 )
 from productcat.calibration.temperatures import Views, favour, fit
 from productcat.categories.ensemble import KINDS, Sight
-from productcat.categories.labels import KnownLabels
+from productcat.categories.labels import KnownLabels, paired
 from productcat.errors import ListingError
 from productcat.listings.listing import Listing, only
 from productcat.wording import counted
@@ -143,7 +143,7 @@ def _look(categorizer, listings, labels):
     ids, numbers = [], []
 
     def usable():
-        for listing, number in known.pairs(only(Listing, listings), labels):
+        for listing, number in known.pairs(paired(only(Listing, listings), labels)):
             ids.append(listing.id)
             numbers.append(number)
             yield listing

@@ -1,14 +1,20 @@
 """The labels of listings → numbers of categories; labels that are no category are left out and counted."""
 
 from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import zip_longest
+from typing import NoReturn, TypeVar
 
 from productcat.errors import ListingError
 
 NAMED = 5
-"""So many labels are named in a message."""
+"""Number of labels that a message names."""
 
-_MISSING = object()
+T = TypeVar("T")
+
+
+class _Missing:
+    """Stands where there is no listing, or no label, any more."""
 
 
 class KnownLabels:
@@ -20,36 +26,39 @@ class KnownLabels:
 
     Attributes
     ----------
-    unknown : Counter, label → listings left out because it is no category
+    unknown : Counter, label → listings that are left out because it is not a category
     """
 
-    def __init__(self, categories):
+    def __init__(self, categories: Sequence[str]) -> None:
         self.categories = categories
         self.places = {name: number for number, name in enumerate(categories)}
-        self.unknown = Counter()
+        self.unknown: Counter[str] = Counter()
 
-    def pairs(self, listings, labels):
-        """Iterator of (listing, number of its category).
-
-        Raises ValueError where there are more labels than listings, or fewer.
-        """
-        for listing, label in zip_longest(listings, labels, fillvalue=_MISSING):
-            if listing is _MISSING or label is _MISSING:
-                raise ValueError("labels: expected as many as listings, one each")
+    def pairs(self, labelled: Iterable[tuple[T, str]]) -> Iterator[tuple[T, int]]:
+        """Yield each listing with the number of its category. labelled: (listing, label) each"""
+        for listing, label in labelled:
             if label in self.places:
                 yield listing, self.places[label]
             else:
                 self.unknown[label] += 1
 
-    def refuse(self):
-        """Raise ListingError, because there is no other label than unknown ones."""
+    def refuse(self) -> NoReturn:
+        """Raise ListingError, because all labels are unknown."""
         raise ListingError(
             f"no label is a category of the bundle: the labels are {_named(self.unknown)}, "
             f"the categories {_named(self.categories)}; label with these, or give the bundle your categories first"
         )
 
 
-def _named(names):
-    """Some names for a message."""
+def paired(listings: Iterable[T], labels: Iterable[str]) -> Iterator[tuple[T, str]]:
+    """Yield each listing with its label. Raises ValueError where there are more of the one than of the other."""
+    for listing, label in zip_longest(listings, labels, fillvalue=_Missing()):
+        if isinstance(listing, _Missing) or isinstance(label, _Missing):
+            raise ValueError("labels: expected as many as listings, one each")
+        yield listing, label
+
+
+def _named(names: Collection[str]) -> str:
+    """Return some names for a message."""
     shown = ", ".join(repr(each) for each in list(names)[:NAMED])
     return shown + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
