@@ -63,7 +63,10 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["productcat", "productcat.*", "training", "training.*"]),
-    package_data={"productcat": ["py.typed", "bundles/**/*"], "training": ["configs/*.toml", "*.json", "README.md"]},
+    package_data={
+        "productcat": ["py.typed", "*.css", "reports/*.css", "reports/*.js", "bundles/**/*"],
+        "training": ["configs/*.toml", "*.json", "README.md"],
+    },
     include_package_data=False,
     install_requires=[
         "numpy>=2.0,<3",

@@ -1,17 +1,23 @@
-"""How far a figure may lie from the truth: intervals by drawing the cases anew (Efron 1979)."""
+"""How far a figure may lie from the truth: bootstrap intervals (Efron 1979)."""
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-ROUNDS, LEVEL = 1000, 0.95
-"""Draws, and the share of them that an interval holds."""
+ROUNDS = 1000
+"""Number of draws."""
+
+LEVEL = 0.95
+"""Share of the draws that an interval holds."""
 
 
-def draws(n_cases, seed, rounds=ROUNDS):
-    """How often each case occurs when as many are drawn, with replacement, as there are.
+def draws(n_cases: int, seed: int, rounds: int = ROUNDS) -> Iterator[NDArray[np.float64]]:
+    """Draw as many cases as there are, with replacement, and yield how often each occurs.
 
     Yields
     ------
-    ndarray of shape (n_cases,), float
+    ndarray of shape (n_cases,)
         The weights of one round.
     """
     rng = np.random.default_rng(seed)
@@ -19,8 +25,13 @@ def draws(n_cases, seed, rounds=ROUNDS):
         yield np.bincount(rng.integers(0, n_cases, n_cases), minlength=n_cases).astype(float)
 
 
-def interval(drawn, figure, level=LEVEL, bounds=(0.0, 1.0)):
-    """(low, high) of drawn figures, moved to the figure itself and kept within bounds.
+def interval(
+    drawn: Sequence[float] | NDArray[np.float64],
+    figure: float,
+    level: float = LEVEL,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> tuple[float, float]:
+    """Return (low, high) of drawn figures, moved to the figure itself and kept within bounds.
 
     A figure like the calibration error is greater in a draw than in truth, since a draw is noisier than its cases.
     Therefore the draws are moved until their mean is the figure.
@@ -28,11 +39,12 @@ def interval(drawn, figure, level=LEVEL, bounds=(0.0, 1.0)):
     Parameters
     ----------
     drawn : ndarray of shape (n_rounds,)
-        NaN where a round has no such figure; without any other, the interval is NaN too.
+        NaN where a round has no such figure. Where all are NaN, the interval is NaN too.
+    figure : float
     """
-    drawn = np.asarray(drawn, float)
-    drawn = drawn[~np.isnan(drawn)]
-    if not len(drawn):
+    known = np.asarray(drawn, float)
+    known = known[~np.isnan(known)]
+    if not len(known):
         return float("nan"), float("nan")
-    low, high = np.quantile(drawn - drawn.mean(), [(1 - level) / 2, (1 + level) / 2]) + figure
+    low, high = np.quantile(known - known.mean(), [(1 - level) / 2, (1 + level) / 2]) + figure
     return float(np.clip(low, *bounds)), float(np.clip(high, *bounds))

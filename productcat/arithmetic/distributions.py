@@ -4,22 +4,27 @@ A distribution is a row of probabilities over the classes. A row of NaN means no
 NaN through every function here.
 """
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from productcat.arithmetic.vectors import products
 
 TINY = np.finfo(np.float64).tiny
 
 
-def softmax(scores):
-    """Rows of scores → rows of probabilities, shape (n, k), float64."""
+def softmax(scores: ArrayLike) -> NDArray[np.float64]:
+    """Turn rows of scores into rows of probabilities, shape (n, k)."""
     scores = np.asarray(scores, np.float64)
-    # An empty row of NaN must pass without numpy's "All-NaN" warning, so max and not nanmax.
+    # max, not nanmax: a row of NaN must pass without numpy's "All-NaN" warning.
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    rows: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return rows
 
 
-def sharpen(distributions, temperature):
+def sharpen(distributions: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
     """Raise to the power 1 / temperature and normalise: temperature scaling (Guo et al. 2017).
 
     Parameters
@@ -31,17 +36,21 @@ def sharpen(distributions, temperature):
     return softmax(np.log(np.maximum(distributions, TINY)) / temperature)
 
 
-def average(parts, weights=None, kind="log"):
+def average(
+    parts: Sequence[NDArray[np.floating]],
+    weights: ArrayLike | None = None,
+    kind: Literal["log", "plain"] = "log",
+) -> NDArray[np.float64]:
     """Combine distributions of the same rows from several sources.
 
     A source without evidence for a row (NaN) is left out of that row, and the weights of the others
-    count for the whole. Where no source has evidence the row is NaN.
+    count for the whole. Where no source has evidence, the row is NaN.
 
     Parameters
     ----------
     parts : sequence of ndarray of shape (n, n_classes)
     weights : sequence of float, >= 0, optional
-        One weight for each source, 1 by default. Only their proportions matter.
+        One weight for each source, 1 by default. Only their ratios matter.
     kind : "log" | "plain"
         "plain" is the weighted arithmetic mean (linear opinion pool); "log" the normalised
         weighted geometric mean (logarithmic opinion pool; Genest & Zidek 1986).
@@ -52,28 +61,30 @@ def average(parts, weights=None, kind="log"):
     """
     if kind not in ("log", "plain"):
         raise ValueError(f'kind={kind!r}: expected "log" or "plain"')
-    parts = np.stack([np.asarray(part, np.float64) for part in parts])
-    weights = np.ones(len(parts)) if weights is None else np.asarray(weights, np.float64)
-    known = ~np.isnan(parts).any(axis=2)
-    shares = weights[:, None] * known
+    stacked = np.stack([np.asarray(part, np.float64) for part in parts])
+    known = ~np.any(np.isnan(stacked), axis=2)
+    given = np.ones(len(parts)) if weights is None else np.asarray(weights, np.float64)
+    shares: NDArray[np.float64] = given[:, None] * known
     with np.errstate(invalid="ignore"):
         shares = shares / shares.sum(axis=0)  # 0 / 0, a row without any evidence, becomes the NaN that it should be
-    parts = np.where(known[:, :, None], parts, 1.0)
+    stacked = np.where(known[:, :, None], stacked, 1.0)
     if kind == "plain":
-        return (shares[:, :, None] * parts).sum(axis=0)
-    return softmax((shares[:, :, None] * np.log(np.maximum(parts, TINY))).sum(axis=0))
+        mean: NDArray[np.float64] = (shares[:, :, None] * stacked).sum(axis=0)
+        return mean
+    return softmax((shares[:, :, None] * np.log(np.maximum(stacked, TINY))).sum(axis=0))
 
 
-def floor(distributions, amount):
+def floor(distributions: NDArray[np.floating], amount: float) -> NDArray[np.float64]:
     """Mix with the uniform distribution, so that no probability is below amount / n_classes.
 
     amount : float in [0, 1]
     """
-    return (1.0 - amount) * distributions + amount / distributions.shape[1]
+    mixed: NDArray[np.float64] = (1.0 - amount) * distributions + amount / distributions.shape[1]
+    return mixed
 
 
-def kl_divergence(distributions, projections):
-    """Kullback-Leibler divergence of every distribution from every projection, in nats.
+def kl_divergence(distributions: NDArray[np.floating], projections: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the Kullback-Leibler divergence of every distribution from every projection, in nats.
 
     KL(p‖q) = Σ p log p − Σ p log q, so all pairs are one product (Kullback & Leibler 1951).
 
@@ -89,14 +100,18 @@ def kl_divergence(distributions, projections):
     """
     negative_entropy = (distributions * np.log(np.maximum(distributions, TINY))).sum(axis=1)
     divergences = negative_entropy[:, None] - products(distributions, np.log(projections))
-    return np.maximum(divergences, 0.0)  # rounding can leave -1e-17 for equal rows; NaN stays NaN
+    # Rounding can leave -1e-17 for equal rows. NaN stays NaN.
+    positive: NDArray[np.float64] = np.maximum(divergences, 0.0)
+    return positive
 
 
-def entropy(distributions):
-    """Shannon entropy of each row, in nats, shape (n,)."""
-    return -(distributions * np.log(np.maximum(distributions, TINY))).sum(axis=1)
+def entropy(distributions: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the Shannon entropy of each row, in nats, shape (n,)."""
+    entropies: NDArray[np.float64] = -(distributions * np.log(np.maximum(distributions, TINY))).sum(axis=1)
+    return entropies
 
 
-def information_of(distributions):
-    """What distributions hold: 0 where all classes are alike, 1 where one is certain. → ndarray of shape (n,)"""
-    return np.clip(1 - entropy(distributions) / np.log(max(distributions.shape[1], 2)), 0.0, 1.0)
+def information_of(distributions: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return what each row tells, shape (n,): 0 where all classes are equally likely, 1 where one is certain."""
+    highest: float = np.log(max(distributions.shape[1], 2))
+    return np.clip(1 - entropy(distributions) / highest, 0.0, 1.0)

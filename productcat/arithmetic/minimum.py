@@ -1,22 +1,42 @@
-"""Where a smooth function of a few numbers is least."""
+"""The minimum of a smooth function of a few numbers."""
+
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-DIFFERENCE, ENOUGH, STEPS, HALVINGS = 1e-7, 1e-8, 100, 30
-"""Of the minimisation: the step of a derivative, the gain in nats that is not worth a step, and the most of both."""
+DIFFERENCE = 1e-7
+"""Step from which a derivative is estimated."""
+
+ENOUGH = 1e-8
+"""Least gain, in nats, that is worth a step."""
+
+STEPS = 100
+"""Number of steps at most."""
+
+HALVINGS = 30
+"""Number of times that a step is halved at most."""
+
+Vector: TypeAlias = NDArray[np.float64]
+Loss: TypeAlias = Callable[[Vector], float]
 
 
-def minimum(loss, start):
-    """Where a smooth function of a few numbers is least: BFGS (Nocedal & Wright 2006, chapter 6) from `start`.
+def minimum(loss: Loss, start: Vector) -> Vector:
+    """Return where a smooth function is least: BFGS (Nocedal & Wright 2006, chapter 6) from `start`.
 
-    The slopes are differences, so it needs nothing but the function. Temperatures can stand in for each other, which
-    makes long valleys: a search along one number after the other creeps there, and Nelder-Mead takes several times as
+    The slopes are differences, so only the function itself is needed. Temperatures can compensate each other, which
+    makes long valleys: a search along one number after the other creeps there, and Nelder-Mead needs several times as
     many evaluations. The same start gives the same result.
 
     Parameters
     ----------
     loss : callable, ndarray of shape (n,) → float
     start : ndarray of shape (n,)
+
+    Returns
+    -------
+    ndarray of shape (n,)
     """
     place, value = start, loss(start)
     slope = _slope(loss, place, value)
@@ -34,12 +54,12 @@ def minimum(loss, start):
     return place
 
 
-def _slope(loss, place, value):
+def _slope(loss: Loss, place: Vector, value: float) -> Vector:
     return np.array([(loss(place + DIFFERENCE * axis) - value) / DIFFERENCE for axis in np.eye(len(place))])
 
 
-def downhill(loss, place, value, direction, slope):
-    """A step in a direction that gains enough, and the loss there; halved until it does. (None, value) without."""
+def downhill(loss: Loss, place: Vector, value: float, direction: Vector, slope: Vector) -> tuple[Vector | None, float]:
+    """Return a step in a direction, halved until it gains enough, and the loss there; (None, value) without."""
     step = direction / max(1.0, np.abs(direction).max())
     for _ in range(HALVINGS):
         reached = loss(place + step)
@@ -49,10 +69,10 @@ def downhill(loss, place, value, direction, slope):
     return None, value
 
 
-def _updated(inverse, step, change):
-    """The inverse of the curvature, after a step that changed the slope so."""
+def _updated(inverse: NDArray[np.float64], step: Vector, change: Vector) -> NDArray[np.float64]:
+    """Return the inverse of the curvature after a step that changed the slope by `change`."""
     along = step @ change
-    if along <= 0:  # no curvature that a minimum could have: keep what was known
+    if along <= 0:  # not the curvature of a minimum: keep what was known
         return inverse
     aside = np.eye(len(step)) - np.outer(step, change) / along
     return aside @ inverse @ aside.T + np.outer(step, step) / along

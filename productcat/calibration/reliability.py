@@ -55,7 +55,7 @@ def top_k(distributions: Rows, labels: Labels, k: int) -> NDArray[np.bool_]:
     """Tell for each listing whether its class is among the k most probable, shape (n,)."""
     known = np.nan_to_num(distributions, nan=-1.0)
     best = np.argsort(-known, axis=1, kind="stable")[:, :k]
-    return (best == labels[:, None]).any(axis=1) & (known.max(axis=1) >= 0)
+    return np.asarray((best == labels[:, None]).any(axis=1) & (known.max(axis=1) >= 0))
 
 
 def calibration_error(distributions: Rows, labels: Labels, bins: int = 15) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import filterfalse, islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -365,6 +365,9 @@ class Categorizer:
         return means.get(model.levels[-1], nothing)
 
 
-def _evident(rows: NDArray[Any]) -> NDArray[Any]:
+Evident = TypeVar("Evident", np.float32, np.float64)
+
+
+def _evident(rows: NDArray[Evident]) -> NDArray[Evident]:
     """Return the rows that are evidence."""
-    return rows[~np.isnan(rows).any(axis=1)]
+    return rows[np.logical_not(np.isnan(rows).any(axis=1))]

@@ -167,7 +167,7 @@ class CategoryProjections:
         """
         none = np.log(self.matrix.shape[1] / self.floor) - entropy(distributions)
         found = none[:, None] - (self.nearness(distributions) if nearness is None else nearness)
-        return np.maximum(found, 0.0)  # rounding can leave -1e-17 for equal rows; NaN stays NaN
+        return np.asarray(np.maximum(found, 0.0))  # rounding can leave -1e-17 for equal rows; NaN stays NaN
 
     def confidences(
         self,

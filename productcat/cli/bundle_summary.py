@@ -1,6 +1,6 @@
 """What a bundle is, on one screen: for people who are about to use it. Prints nothing."""
 
-from productcat.categories.ensemble import MODALITY_NAMES as KINDS
+from productcat.categories.ensemble import MODALITY_NAMES
 from productcat.cli.text import figure
 from productcat.wording import counted
 
@@ -56,17 +56,17 @@ def _rules(manifest):
     """From where each kind of evidence assigns. → dict, kind in words → text"""
     rules = {"both": manifest["decision_rule"]} | manifest.get("decision_rules_alone", {})
     said = "assigned from {assign_at:.1%}, shortlist from {shortlist_at:.1%}, of {shortlist_size} at most"
-    return {KINDS[kind]: said.format(**rule).replace("%", " %") for kind, rule in rules.items()}
+    return {MODALITY_NAMES[kind]: said.format(**rule).replace("%", " %") for kind, rule in rules.items()}
 
 
 def _figures(manifest):
     """A table of what was measured on test, each kind of evidence in a column; empty where nothing was."""
     measured = manifest.get("metrics", {}).get("test", {})
-    kinds = [kind for kind in KINDS if kind in measured]
+    kinds = [kind for kind in MODALITY_NAMES if kind in measured]
     if not kinds:
         return []
     of = "classes on test" if "categories" in manifest else "measured on test"
-    lines = ["", f"{of:30}" + "".join(f"{KINDS[kind]:>18}" for kind in kinds)]
+    lines = ["", f"{of:30}" + "".join(f"{MODALITY_NAMES[kind]:>18}" for kind in kinds)]
     shown = {key: each for key, each in FIGURES.items() if "calibration" not in manifest or key not in UNCALIBRATED}
     for key, (name, is_share) in shown.items():
         lines.append(f"{name:30}" + "".join(f"{figure(measured[kind][key], is_share):>18}" for kind in kinds))

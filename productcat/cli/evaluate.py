@@ -20,7 +20,7 @@ from productcat.cli.console import (
     complain,
 )
 from productcat.cli.duplicates import ThresholdOption, detector_of
-from productcat.cli.labelled import NAMED, LabelOption, apart, labelled_columns, labelled_listings, name_unknown
+from productcat.cli.labelled import NAMED, LabelOption, labelled_columns, labelled_listings, name_unknown
 from productcat.errors import ListingError
 from productcat.wording import counted
 
@@ -83,7 +83,7 @@ def _looked_at(bundle, pairs, source, format):
 
     categorizer = Categorizer.load(bundle)
     with Progress("looking", count_rows(source, format), "listings") as progress:
-        found = evaluation.evaluate(categorizer, *apart(progress.each(pairs)))
+        found = evaluation.evaluate(categorizer, progress.each(pairs))
     return categorizer, found
 
 

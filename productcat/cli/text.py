@@ -1,6 +1,6 @@
 """What the command line shows, as lines of text. Prints nothing."""
 
-from productcat.categories.ensemble import MODALITY_NAMES as KINDS
+from productcat.categories.ensemble import MODALITY_NAMES
 from productcat.duplicates.matches import level_names
 from productcat.wording import counted
 
@@ -97,7 +97,7 @@ def calibration_lines(calibration, rules):
         figures = [getattr(each, key) for each in (calibration.before, calibration.after)]
         lines.append(f"{name:30}" + "".join(f"{figure(each, key in shares):>9}" for each in figures))
     lines += ["", "After: each listing is judged by what was fitted on others.", ""]
-    for kind, name in KINDS.items():
+    for kind, name in MODALITY_NAMES.items():
         if calibration.kinds[kind]:
             threshold = figure(rules[kind].assign_at, True)
             lines.append(f"{name:17} assigned from {threshold:>7} on, {calibration.kinds[kind]} listings")
@@ -120,7 +120,7 @@ def evaluation_lines(figures):
         "expected_calibration_error": "expected calibration error",
     }
     overall = figures["overall"]
-    lines = [f"{'':28}" + "".join(f"{KINDS[use]:>18}" for use in overall)]
+    lines = [f"{'':28}" + "".join(f"{MODALITY_NAMES[use]:>18}" for use in overall)]
     if min(figures["evidence"].values()) < 1:  # what lacks it counts as wrong below
         shares = (figure(figures["evidence"][use], True) for use in overall)
         lines.append(f"{'listings with an answer':28}" + "".join(f"{each:>18}" for each in shares))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from productcat.duplicates.pairs import DuplicatePair
 from productcat.listings.photos import name_of, thumbnail_or_reason
 from productcat.notebook import SIDE, bars, card, figure, note
 
@@ -79,8 +80,8 @@ def level_names(levels):
 
 
 @dataclass(frozen=True)
-class Judged:
+class ReportedPair:
     """A pair of the report. matches: list of PhotoMatch, the best first."""
 
-    pair: object
-    matches: list
+    pair: DuplicatePair
+    matches: list[PhotoMatch]

@@ -1,16 +1,20 @@
 """The listings of an evaluation that a person should see: the few most telling of each kind, however many there are."""
 
 import heapq
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from productcat.categories.decision import Candidate
+from productcat.categories.ensemble import Modality
+from productcat.evaluation.answers import Answers
 from productcat.listings.listing import Listing
 
 BEST = 3
-"""Candidates kept of a case."""
+"""Number of candidates that are kept of a case."""
 
 
 @dataclass(frozen=True)
@@ -19,55 +23,60 @@ class Case:
 
     listing : Listing
     label : str, its category
-    candidates : dict, kind of evidence → tuple of Candidate, the best first; empty without such evidence
+    candidates : dict, modality → tuple of Candidate, the best first; empty without evidence
     """
 
     listing: Listing
     label: str
-    candidates: dict[str, tuple[Candidate, ...]]
+    candidates: dict[Modality, tuple[Candidate, ...]]
 
     @classmethod
-    def of(cls, listing, label, categories, rows):
-        """rows: dict, kind of evidence → confidences, ndarray of shape (n_categories,)"""
+    def of(
+        cls, listing: Listing, label: str, categories: Sequence[str], rows: Mapping[Modality, NDArray[np.float64]]
+    ) -> Self:
+        """Make a case. rows: dict, modality → confidences, ndarray of shape (n_categories,)"""
         return cls(listing, label, {use: _best(categories, row) for use, row in rows.items()})
 
 
-def _best(categories, row):
+def _best(categories: Sequence[str], row: NDArray[np.floating]) -> tuple[Candidate, ...]:
     if np.isnan(row).any():
         return ()
     return tuple(Candidate(categories[i], float(row[i])) for i in np.argsort(-row, kind="stable")[:BEST])
 
 
 class Top:
-    """The cases of the highest scores, of any number of them.
+    """The cases of the highest scores.
 
     Parameters
     ----------
     size : int
-        So many are kept.
+        Number of cases that are kept.
+
+    Attributes
+    ----------
+    count : int
+        Number of cases that were offered.
     """
 
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
         self.size, self.count = size, 0
-        self._heap, self._order = [], count(0, -1)
+        self._heap: list[tuple[float, int, Case]] = []
 
-    def offer(self, score, make):
-        """Count a case, and keep what `make` gives if its score is among the highest; of equal ones the first."""
+    def offer(self, score: float, case: Case) -> None:
+        """Count a case, and keep it if its score is among the highest; of equal scores the first ones stay."""
         self.count += 1
-        entry = score, next(self._order)
-        if len(self._heap) < self.size:
-            heapq.heappush(self._heap, (*entry, make()))
-        elif self.size and entry > self._heap[0][:2]:
-            heapq.heapreplace(self._heap, (*entry, make()))
+        heapq.heappush(self._heap, (score, -self.count, case))
+        if len(self._heap) > self.size:
+            heapq.heappop(self._heap)
 
     @property
-    def best(self):
-        """The cases kept, the highest score first."""
-        return [case for *_, case in sorted(self._heap, key=lambda each: each[:2], reverse=True)]
+    def best(self) -> list[Case]:
+        """The cases that are kept, the highest score first."""
+        return [case for *_, case in sorted(self._heap, reverse=True)]
 
 
 class Cases:
-    """Collects what an evaluation shows, batch by batch.
+    """Collects the cases that a report shows, batch by batch.
 
     Attributes
     ----------
@@ -76,36 +85,43 @@ class Cases:
     spoilt : Top
         Photos alone are right, photos and title are wrong.
     mistakes : Top
-        Wrong by all the evidence there is. Of each the most confident.
+        Wrong by all the evidence that there is.
+
+    Each keeps the most confident ones.
     """
 
-    def __init__(self, shown):
+    def __init__(self, shown: int) -> None:
         self.rescued, self.spoilt, self.mistakes = Top(shown), Top(shown), Top(shown)
 
-    def add(self, listings, labels, answers, confidences, categories):
+    def add(
+        self,
+        listings: Sequence[Listing],
+        labels: NDArray[np.intp],
+        answers: Mapping[Modality, Answers],
+        confidences: Mapping[Modality, NDArray[np.float64]],
+        categories: Sequence[str],
+    ) -> None:
         """Look at one batch.
 
         listings, labels : of the batch, labels as numbers
-        answers : dict, kind of evidence → Answers, the one with most evidence last
-        confidences : dict, kind of evidence → ndarray of shape (n_listings, n_categories)
+        answers : dict, modality → Answers, the one with most evidence last
+        confidences : dict, modality → ndarray of shape (n_listings, n_categories)
         """
         *_, whole = answers
         for number, listing in enumerate(listings):
-            place = self._place(answers, whole, number)
-            for top in place:
+            for top in self._tops(answers, whole, number):
                 rows = {use: each[number] for use, each in confidences.items()}
-                label = categories[labels[number]]
-                score = float(answers[whole].confidence[number])
-                top.offer(score, lambda rows=rows, of=(listing, label): Case.of(*of, categories, rows))
+                case = Case.of(listing, categories[labels[number]], categories, rows)
+                top.offer(float(answers[whole].confidence[number]), case)
 
-    def _place(self, answers, whole, number):
-        """Where a listing belongs."""
+    def _tops(self, answers: Mapping[Modality, Answers], whole: Modality, number: int) -> Iterator[Top]:
+        """Yield where a listing belongs."""
         if not answers[whole].known[number]:
-            return []
+            return
         right = answers[whole].right[number]
-        places = [] if right else [self.mistakes]
+        if not right:
+            yield self.mistakes
         if whole == "both" and answers["photos"].known[number] and answers["title"].known[number]:
             before = answers["photos"].right[number]
             if before != right:
-                places.append(self.rescued if right else self.spoilt)
-        return places
+                yield self.rescued if right else self.spoilt

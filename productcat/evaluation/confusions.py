@@ -1,19 +1,22 @@
 """Which categories are confused with each other most."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from productcat.evaluation.answers import NONE
+from productcat.evaluation.evaluate import Evaluation
+from productcat.evaluation.metrics import Confusion
 
 MOST = 14
-"""So many categories can still be read in a matrix."""
+"""Number of categories that can still be read in a matrix."""
 
 
-def most_confused(evaluation):
-    """The MOST categories with most confusions, ordered so that those confused with each other stand together.
+def most_confused(evaluation: Evaluation) -> tuple[list[str], NDArray[np.int_]]:
+    """Return the MOST categories with most confusions, those confused with each other side by side.
 
     Parameters
     ----------
-    evaluation : productcat.evaluation.evaluate.Evaluation
+    evaluation : Evaluation
         At least one listing is taken for another category.
 
     Returns
@@ -38,8 +41,8 @@ def most_confused(evaluation):
     return [evaluation.categories[chosen[i]] for i in order], matrix[np.ix_(order, order)]
 
 
-def chain(matrix):
-    """An order in which each follows the one that it is confused with most, as far as it goes. → list of int
+def chain(matrix: NDArray[np.int_]) -> list[int]:
+    """Return an order in which each follows the one that it is confused with most, as far as possible.
 
     matrix : ndarray of shape (n, n), counts
     """
@@ -52,8 +55,8 @@ def chain(matrix):
     return order
 
 
-def confusions(evaluation):
-    """Pairs (label, answer) that differ, the most frequent first. → list of dict"""
+def confusions(evaluation: Evaluation) -> list[Confusion]:
+    """Count the pairs (label, answer) that differ, the most frequent first."""
     best, labels, names = evaluation.answers[evaluation.whole].best, evaluation.labels, evaluation.categories
     wrong = (best != labels) & (best != NONE)
     pairs, counts = np.unique(np.stack([labels[wrong], best[wrong]], axis=1), axis=0, return_counts=True)

@@ -1,14 +1,24 @@
-"""How far listings are from those that a bundle was trained on, as far as the bundle says what these were."""
+"""How far listings are from those that a bundle was trained on, as far as the bundle knows these."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from productcat.arithmetic.distributions import entropy
+from productcat.categories.ensemble import Modality
+from productcat.evaluation.evaluate import Evaluation
+from productcat.evaluation.metrics import ComparedFigure, Drift, MixDrift, Mixes
 
 SHOWN = 10
-"""So many classes are named whose shares differ most."""
+"""Number of classes that are named, those whose shares differ most."""
 
-ROUNDS, USUAL = 500, 0.95
-"""Samples of the training mix that tell how far one of this size usually is from it."""
+ROUNDS = 500
+"""Number of samples of the training mix that tell how far one of this size usually is from it."""
+
+USUAL = 0.95
+"""Share of these samples that count as usual."""
 
 COMPARED = ("top1", "top5", "expected_calibration_error")
 """Figures of the manifest's test listings that are compared with those here."""
@@ -17,37 +27,32 @@ ORDERS = ("top1", "top5")
 """Those of them that do not depend on calibration."""
 
 
-def jensen_shannon(left, right):
-    """Jensen-Shannon divergence of rows of probabilities, in bits: 0 for the same, 1 for nothing in common.
+def jensen_shannon(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the Jensen-Shannon divergence of rows of probabilities, in bits: 0 the same, 1 nothing in common.
 
-    Lin (1991). It is symmetric and finite where classes are missing on one side, unlike the divergence of Kullback and
-    Leibler that it is made of.
+    Lin (1991). Unlike the divergence of Kullback and Leibler, of which it is made, it is symmetric, and finite where
+    classes are missing on one side.
 
     left, right : ndarray of shape (n, n_classes)
     """
     middle = entropy((left + right) / 2) - (entropy(left) + entropy(right)) / 2
-    return np.maximum(middle, 0.0) / np.log(2)
+    divergences: NDArray[np.float64] = np.maximum(middle, 0.0) / np.log(2)
+    return divergences
 
 
-def usual_divergence(mix, n_listings):
-    """The divergence from a mix that 95 % of the samples of so many listings from it stay below."""
+def usual_divergence(mix: NDArray[np.float64], n_listings: int) -> float:
+    """Return the divergence from a mix that 95 % of the samples of so many listings from it stay below."""
     samples = np.random.default_rng(0).multinomial(n_listings, mix, ROUNDS) / n_listings
     return float(np.quantile(jensen_shannon(samples, mix[None]), USUAL))
 
 
-def mix_drift(training, here, classes):
-    """Two mixes of classes compared.
+def mix_drift(training: NDArray[np.float64], here: NDArray[np.float64], classes: Sequence[str]) -> MixDrift:
+    """Compare two mixes of classes.
 
     Parameters
     ----------
     training, here : ndarray of shape (n_classes,), sums to 1
     classes : list of str
-
-    Returns
-    -------
-    dict
-        jensen_shannon; moved: the share of the listings that would have to be of another class; differences: list of
-        dict, the classes whose shares differ most.
     """
     order = np.argsort(-np.abs(training - here), kind="stable")[:SHOWN]
     return {
@@ -61,8 +66,8 @@ def mix_drift(training, here, classes):
     }
 
 
-def training_mix(manifest, classes):
-    """Shares of the classes in the training listings, shape (n_classes,), or None where the manifest lacks them."""
+def training_mix(manifest: Mapping[str, Any], classes: Sequence[str]) -> NDArray[np.float64] | None:
+    """Return the shares of the classes in the training listings, shape (n_classes,), None where they are not known."""
     counts = manifest.get("training_mix")
     if not isinstance(counts, dict) or not counts or not set(counts) <= set(classes):
         return None
@@ -70,24 +75,19 @@ def training_mix(manifest, classes):
     return found / found.sum() if found.sum() > 0 else None
 
 
-def drift(evaluation, figures):
-    """What can be said honestly; None stands for what the bundle does not know.
+def drift(evaluation: Evaluation, figures: Mapping[Modality, Mapping[str, float]]) -> Drift:
+    """Return what can be said honestly; None stands for what the bundle does not know.
+
+    Figures are compared for the listings that have evidence: titles that are missing are no sign that titles are of
+    another kind.
 
     Parameters
     ----------
-    evaluation : productcat.evaluation.evaluate.Evaluation
-    figures : dict, kind of evidence → dict, figure → float
-
-    Returns
-    -------
-    dict
-        mix: of the classes that the models see and, where the categories are the classes, of the labels.
-        figures: rows of a table, those of the bundle's own test listings beside those here, of listings with such
-        evidence: titles that are missing are no sign that titles are of another kind.
-        confidence: mean of the highest confidence, of the bundle's test listings and here.
+    evaluation : Evaluation
+    figures : dict, modality → dict, figure → float
     """
     tests = evaluation.manifest.get("metrics", {}).get("test", {}) if evaluation.categories_are_classes else {}
-    if evaluation.manifest.get("calibration"):  # its confidences are no more those that were measured
+    if evaluation.manifest.get("calibration"):  # its confidences are no longer those that were measured
         tests = {use: {name: tests[use][name] for name in ORDERS} for use in figures if use in tests}
     return {
         "mix": _mixes(evaluation),
@@ -101,11 +101,11 @@ def drift(evaluation, figures):
     }
 
 
-def _mixes(evaluation):
+def _mixes(evaluation: Evaluation) -> Mixes | None:
     training = training_mix(evaluation.manifest, evaluation.classes)
     if training is None:
         return None
-    found = {"seen": mix_drift(training, evaluation.mix, evaluation.classes)}
+    found: Mixes = {"seen": mix_drift(training, evaluation.mix, evaluation.classes)}
     if evaluation.categories_are_classes:
         counts = np.bincount(evaluation.labels, minlength=len(evaluation.classes))
         usual = usual_divergence(training, len(evaluation.labels))
@@ -113,13 +113,18 @@ def _mixes(evaluation):
     return found
 
 
-def _compared(tests, figures, known):
-    """known : dict, kind of evidence → share of the listings that have it"""
-    rows = []
+def _compared(
+    tests: Mapping[str, Mapping[str, float]],
+    figures: Mapping[Modality, Mapping[str, float]],
+    known: Mapping[Modality, float],
+) -> list[ComparedFigure]:
+    """Compare figures. known: dict, modality → share of the listings that have it"""
+    rows: list[ComparedFigure] = []
     for use, measured in figures.items():
         before = tests.get(use, {})
-        # Listings without evidence count as wrong in what was measured.
-        here = measured | {name: measured[name] / known[use] for name in ORDERS if name in measured and known[use]}
+        # What was measured counts listings without evidence as wrong.
+        of_known = {name: measured[name] / known[use] for name in ORDERS if name in measured and known[use]}
+        here = {**measured, **of_known}
         rows += [
             {"evidence": use, "figure": name, "test": before[name], "here": here[name]}
             for name in COMPARED

@@ -1,26 +1,31 @@
 """How good a categorizer is on labelled listings: what it answers from photos, from the title and from both.
 
-Listings are looked at in batches, and of each no more is kept than what was answered, so they may be longer than
-memory. `productcat.evaluation.figures` makes figures of it, `productcat.reports.evaluation` a report.
+Listings are looked at in batches. Of each no more is kept than what was answered, so they may be longer than memory.
+`productcat.evaluation.figures` makes figures of it, `productcat.reports.evaluation` a report.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from productcat.categories.ensemble import MODALITIES as USES
-from productcat.categories.ensemble import combined
+from productcat.categories.categorizer import Categorizer
+from productcat.categories.decision import DecisionRule
+from productcat.categories.ensemble import MODALITIES, Modality, ModelOutputs, combined
 from productcat.categories.labels import KnownLabels
 from productcat.errors import ListingError
 from productcat.evaluation.answers import Answers
 from productcat.evaluation.cases import Cases
+from productcat.listings.listing import Listing
 
-BATCH = 64
-"""Listings looked at together."""
+LISTINGS_AT_ONCE = 64
+"""Number of listings that are looked at together."""
 
 SHOWN = 12
-"""Cases of each kind that are kept to be shown."""
+"""Number of cases of each kind that are kept for the report."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,13 @@ class Evaluation:
     ----------
     categories, classes : list of str
     manifest : dict, the bundle's
-    rules : dict, kind of evidence → DecisionRule
+    rules : dict, modality → DecisionRule
     labels : ndarray of shape (n_listings,), int, numbers of categories
     kinds : ndarray of shape (n_listings,), str
-        The kind of evidence that there is of each listing; of those without any, "photos".
+        The modality of each listing; "photos" for those without evidence.
     answers : dict, "photos" | "title" | "both" → Answers
-        The one by all the evidence comes last. Kinds that the bundle or the listings lack are left out, and then
-        "both", too.
+        The one by all the evidence comes last. Where the bundle or the listings lack photos or titles, only the other
+        one is there.
     cases : Cases
     mix : ndarray of shape (n_classes,)
         Mean of the distributions, over the listings with evidence.
@@ -45,81 +50,70 @@ class Evaluation:
         Listings with a title, and with one in which no word is known.
     n_photos_lost : int
         Listings with photos of which none can be read.
-    unknown_labels : dict, label → listings that were left out because it is no category
+    unknown_labels : dict, label → listings that were left out because it is not a category
     categories_are_classes : bool
-        Whether each category is a class under its own name, as a bundle is trained.
+        Whether each category is a class under its own name, as in a bundle that was only trained.
     """
 
-    categories: list
-    classes: list
-    manifest: dict
-    rules: dict
-    labels: np.ndarray
-    kinds: np.ndarray
-    answers: dict
+    categories: Sequence[str]
+    classes: Sequence[str]
+    manifest: Mapping[str, Any]
+    rules: Mapping[Modality, DecisionRule]
+    labels: NDArray[np.intp]
+    kinds: NDArray[np.str_]
+    answers: Mapping[Modality, Answers]
     cases: Cases
-    mix: np.ndarray
+    mix: NDArray[np.float64]
     n_titles: int
     n_unknown_titles: int
     n_photos_lost: int
-    unknown_labels: dict
+    unknown_labels: Mapping[str, int]
     categories_are_classes: bool
 
     @property
-    def whole(self):
-        """The kind of evidence that is all there is."""
+    def whole(self) -> Modality:
+        """The modality with all the evidence that there is."""
         return list(self.answers)[-1]
 
     @property
-    def titles_without_known_word(self):
-        """Share of the titles; None without any."""
+    def titles_without_known_word(self) -> float | None:
+        """Share of the titles in which no word is known; None without titles."""
         return self.n_unknown_titles / self.n_titles if self.n_titles else None
 
-    def thresholds(self, use):
-        """From which confidence on each listing is assigned, shape (n_listings,)."""
+    def thresholds(self, use: Modality) -> NDArray[np.float64]:
+        """Return the confidence from which on each listing is assigned, shape (n_listings,)."""
         if use != "both":
             return np.full(len(self.labels), self.rules[use].assign_at)
-        return np.array([self.rules[kind].assign_at for kind in USES])[_places(self.kinds)]
+        return np.array([self.rules[kind].assign_at for kind in self.kinds])
 
-    def assigned(self, use):
-        """Which listings the decision rules assign, shape (n_listings,), bool."""
-        return np.nan_to_num(self.answers[use].confidence, nan=-1.0) >= self.thresholds(use)
-
-
-def _places(kinds):
-    return np.array([USES.index(kind) for kind in kinds], int)
+    def assigned(self, use: Modality) -> NDArray[np.bool_]:
+        """Return which listings the decision rules assign, shape (n_listings,)."""
+        chosen: NDArray[np.bool_] = np.nan_to_num(self.answers[use].confidence, nan=-1.0) >= self.thresholds(use)
+        return chosen
 
 
-def evaluate(categorizer, listings, labels, shown=SHOWN):
+def evaluate(categorizer: Categorizer, labelled: Iterable[tuple[Listing, str]], shown: int = SHOWN) -> Evaluation:
     """Look at labelled listings.
 
     Parameters
     ----------
     categorizer : Categorizer
-    listings : iterable of Listing
-        It may be longer than memory. A photo that cannot be read is left out with a warning. None should be one that
-        the models learnt from.
-    labels : iterable of str
-        The category of each listing. Listings whose label is no category are left out and counted.
+    labelled : iterable of (Listing, str)
+        Each listing with its category. It may be longer than memory. Listings whose label is not a category are left
+        out and counted; photos that cannot be read are left out with a warning. The models should not have learnt from
+        any of these listings.
     shown : int
-        Cases of each kind that are kept.
-
-    Returns
-    -------
-    Evaluation
+        Number of cases of each kind that are kept.
 
     Raises
     ------
     ListingError
         No listing has a label that is a category, or none has any evidence.
-    ValueError
-        There are more labels than listings, or fewer.
     """
     known = KnownLabels(categorizer.categories)
-    pairs, tally = known.pairs(zip(listings, labels, strict=True)), _Tally(categorizer, shown)
-    while batch := list(islice(pairs, BATCH)):
-        some, numbers = zip(*batch, strict=True)
-        tally.add(some, np.array(numbers))
+    pairs, tally = known.pairs(labelled), _Tally(categorizer, shown)
+    while batch := list(islice(pairs, LISTINGS_AT_ONCE)):
+        tally.add([listing for listing, _ in batch], np.array([number for _, number in batch]))
     if not tally.n_listings:
         if known.unknown:
             known.refuse()
@@ -130,15 +124,18 @@ def evaluate(categorizer, listings, labels, shown=SHOWN):
 class _Tally:
     """Adds up batches."""
 
-    def __init__(self, categorizer, shown):
+    def __init__(self, categorizer: Categorizer, shown: int) -> None:
         self.categorizer = categorizer
-        models = {"photos": categorizer.image_model, "title": categorizer.title_model}
-        self.uses = [use for use in USES if all(models[each] for each in models if use in (each, "both"))]
-        self.labels, self.kinds, self.answers = [], [], {use: [] for use in self.uses}
+        photos, title = bool(categorizer.image_model), bool(categorizer.title_model)
+        there = {"photos": photos, "title": title, "both": photos and title}
+        self.uses = [use for use in MODALITIES if there[use]]
+        self.labels: list[NDArray[np.intp]] = []
+        self.kinds: list[Modality] = []
+        self.answers: dict[Modality, list[Answers]] = {use: [] for use in self.uses}
         self.cases, self.mix = Cases(shown), np.zeros(len(categorizer.classes))
         self.n_listings = self.n_titles = self.n_unknown_titles = self.n_photos_lost = 0
 
-    def add(self, listings, labels):
+    def add(self, listings: Sequence[Listing], labels: NDArray[np.intp]) -> None:
         """Look at one batch."""
         categorizer = self.categorizer
         sight = categorizer.look(listings, vectors=categorizer.projections.reads_vectors)
@@ -152,9 +149,10 @@ class _Tally:
         self.mix += np.nansum(combined(sight, categorizer.ensemble), axis=0)
         self._count(listings, sight)
 
-    def _count(self, listings, sight):
-        seen, read = (~np.isnan(each[:, 0]) for each in (sight.photos, sight.title))
-        titled, pictured = (np.array([bool(each) for each in some]) for some in _given(listings))
+    def _count(self, listings: Sequence[Listing], sight: ModelOutputs) -> None:
+        seen, read = ~np.isnan(sight.photos[:, 0]), ~np.isnan(sight.title[:, 0])
+        titled = np.array([bool(each.title.strip()) for each in listings])
+        pictured = np.array([bool(each.photos) for each in listings])
         self.n_listings += len(listings)
         if self.categorizer.title_model:
             self.n_titles += int(titled.sum())
@@ -162,35 +160,30 @@ class _Tally:
         if self.categorizer.image_model:
             self.n_photos_lost += int((pictured & ~seen).sum())
 
-    def evaluation(self, unknown):
-        """→ Evaluation"""
+    def evaluation(self, unknown: Mapping[str, int]) -> Evaluation:
+        """Return all of it. unknown: dict, label → listings that were left out"""
         answers = {use: Answers.joined(parts) for use, parts in self.answers.items()}
         alone = [use for use in ("photos", "title") if use in answers and answers[use].known.any()]
         if not alone:
             raise ListingError(
                 f"none of {self.n_listings} labelled listings has a photo that can be read or a known word in its title"
             )
-        answers = {use: answers[use] for use in (alone if len(alone) == 1 else USES)}
-        categorizer, projections = self.categorizer, self.categorizer.projections
+        answers = {use: answers[use] for use in (alone if len(alone) == 1 else MODALITIES)}
+        categorizer = self.categorizer
         same = categorizer.categories == categorizer.classes
         return Evaluation(
-            categorizer.categories,
-            categorizer.classes,
-            categorizer.bundle.manifest,
-            categorizer.rules,
-            np.concatenate(self.labels),
-            np.array(self.kinds),
-            answers,
-            self.cases,
-            self.mix / max(self.mix.sum(), np.finfo(float).tiny),
-            self.n_titles,
-            self.n_unknown_titles,
-            self.n_photos_lost,
-            unknown,
-            same and np.array_equal(projections.matrix, np.eye(len(categorizer.classes))),
+            categories=categorizer.categories,
+            classes=categorizer.classes,
+            manifest=categorizer.bundle.manifest,
+            rules=categorizer.rules,
+            labels=np.concatenate(self.labels),
+            kinds=np.array(self.kinds),
+            answers=answers,
+            cases=self.cases,
+            mix=self.mix / max(self.mix.sum(), np.finfo(float).tiny),
+            n_titles=self.n_titles,
+            n_unknown_titles=self.n_unknown_titles,
+            n_photos_lost=self.n_photos_lost,
+            unknown_labels=unknown,
+            categories_are_classes=same and np.array_equal(categorizer.projections.matrix, np.eye(len(self.mix))),
         )
-
-
-def _given(listings):
-    """Titles, and photos, as they were given."""
-    return [each.title.strip() for each in listings], [each.photos for each in listings]

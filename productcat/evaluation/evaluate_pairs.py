@@ -1,25 +1,31 @@
 """How well a detector tells duplicates, on labelled pairs: scores, figures with intervals, and the worst pairs."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
 
-from productcat.arithmetic.bootstrap import LEVEL, ROUNDS, draws, interval
+from productcat.arithmetic.bootstrap import LEVEL, ROUNDS, draws
 from productcat.duplicates.detector import DuplicateDetector
-from productcat.duplicates.matches import Judged
+from productcat.duplicates.embedding import Embedding
+from productcat.duplicates.matches import ReportedPair
 from productcat.duplicates.pairs import DuplicatePair
 from productcat.errors import ListingError
+from productcat.evaluation.labelled_pairs import LabelledPair
+from productcat.evaluation.metrics import PairMetrics, PairPoint, PairThreshold, kept_points, with_interval
 from productcat.evaluation.pair_figures import PrecisionRecall
+from productcat.listings.listing import Listing
 
 WORST = 8
-"""So many pairs of each kind are shown."""
+"""Number of pairs of each kind that are shown."""
 
-AT_ONCE = 1024
-"""Pairs scored together."""
+PAIRS_AT_ONCE = 1024
+"""Number of pairs that are scored together."""
 
 PRECISIONS = (0.9, 0.95, 0.99)
-CURVE_POINTS = 400
+"""Precisions for each of which a threshold is reported."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class PairEvaluation:
     Attributes
     ----------
     detector : DuplicateDetector
-        The one that scored, adapted if it was to be.
+        The one that scored, adapted if that was asked for.
     pairs : list of LabelledPair
     scores : ndarray of shape (n_pairs,)
     labels : ndarray of shape (n_pairs,), bool
@@ -37,27 +43,27 @@ class PairEvaluation:
     missing : tuple of str
         Ids that no listing has; their pairs are left out.
     n_left_out : int
-        Pairs that are left out.
+        Number of pairs that are left out.
     n_listings : int
-        Listings that were looked at.
+        Number of listings that were looked at.
     """
 
     detector: DuplicateDetector
-    pairs: list
-    scores: np.ndarray
-    labels: np.ndarray
-    embeddings: dict
+    pairs: list[LabelledPair]
+    scores: NDArray[np.float64]
+    labels: NDArray[np.bool_]
+    embeddings: dict[str, Embedding]
     missing: tuple[str, ...]
     n_left_out: int
     n_listings: int
 
     @property
-    def without_photo(self):
+    def without_photo(self) -> list[str]:
         """Ids of the listings without a photo that can be read; their pairs score 0."""
         return [id for id, each in self.embeddings.items() if not len(each)]
 
-    def worst(self, same):
-        """The pairs of one label that are farthest on the wrong side of the threshold. → list of Judged
+    def worst(self, same: bool) -> list[ReportedPair]:
+        """Return the pairs of one label that are farthest on the wrong side of the threshold.
 
         same : bool
             Pairs of one item that are missed, lowest score first; or pairs of different items that are reported,
@@ -66,35 +72,33 @@ class PairEvaluation:
         threshold = self.detector.threshold
         wrong = self.labels & (self.scores < threshold) if same else ~self.labels & (self.scores >= threshold)
         order = sorted(np.flatnonzero(wrong), key=lambda i: self.scores[i] if same else -self.scores[i])
-        return [self._judged(number) for number in order[:WORST]]
+        return [self._reported(int(number)) for number in order[:WORST]]
 
-    def _judged(self, number):
+    def _reported(self, number: int) -> ReportedPair:
         pair = self.pairs[number]
         matches = self.detector.explain(self.embeddings[pair.left], self.embeddings[pair.right])
-        return Judged(DuplicatePair(pair.left, pair.right, float(self.scores[number])), matches)
+        return ReportedPair(DuplicatePair(pair.left, pair.right, float(self.scores[number])), matches)
 
 
-def evaluate_pairs(detector, listings, pairs, adapt=True):
+def evaluate_pairs(
+    detector: DuplicateDetector, listings: Iterable[Listing], pairs: Iterable[LabelledPair], adapt: bool = True
+) -> PairEvaluation:
     """Score labelled pairs.
 
     Parameters
     ----------
     detector : DuplicateDetector
-        Its threshold counts.
+        Its threshold decides which pairs are wrong.
     listings : iterable of Listing
         A catalogue, as `find` would search it.
     pairs : iterable of LabelledPair
     adapt : bool
         First adapt to all the listings, as `find` does. Otherwise only those of the pairs are looked at.
 
-    Returns
-    -------
-    PairEvaluation
-
     Raises
     ------
     ListingError
-        Not a pair of one item, or not one of different items, can be used.
+        No pair of one item, or none of different items, can be used.
     """
     pairs = list(pairs)
     wanted = set(chain.from_iterable((each.left, each.right) for each in pairs))
@@ -114,26 +118,29 @@ def evaluate_pairs(detector, listings, pairs, adapt=True):
     return PairEvaluation(detector, usable, scores, labels, known, missing, len(pairs) - len(usable), len(embeddings))
 
 
-def _scores(detector, pairs, known):
+def _scores(
+    detector: DuplicateDetector, pairs: Sequence[LabelledPair], known: Mapping[str, Embedding]
+) -> NDArray[np.float64]:
     parts = []
-    for start in range(0, len(pairs), AT_ONCE):
-        some = pairs[start : start + AT_ONCE]
+    for start in range(0, len(pairs), PAIRS_AT_ONCE):
+        some = pairs[start : start + PAIRS_AT_ONCE]
         parts.append(detector.score([known[each.left] for each in some], [known[each.right] for each in some]))
     return np.concatenate(parts)
 
 
-def measure_pairs(evaluation, seed=0, rounds=ROUNDS):
-    """All figures of labelled pairs, as metrics.json holds them: None where there is no figure.
+def measure_pairs(evaluation: PairEvaluation, seed: int = 0, rounds: int = ROUNDS) -> PairMetrics:
+    """Return all figures of labelled pairs, as metrics.json holds them.
 
     Intervals come from drawing pairs, as if each were independent of the others.
     """
     scores, labels, threshold = evaluation.scores, evaluation.labels, evaluation.detector.threshold
-    value, drawn = _figures(scores, labels, threshold), []
-    for weights in draws(len(labels), seed, rounds):
-        if weights[labels].any():
-            drawn.append(_figures(scores, labels, threshold, weights))
+    values = _figures(scores, labels, threshold)
+    drawn = [
+        _figures(scores, labels, threshold, weights)
+        for weights in draws(len(labels), seed, rounds)
+        if weights[labels].any()
+    ]
     curve = PrecisionRecall.of(scores, labels)
-    kept = np.unique(np.linspace(0, len(curve.threshold) - 1, CURVE_POINTS).round().astype(int))
     return {
         "pairs": len(labels),
         "same_item": int(labels.sum()),
@@ -143,20 +150,22 @@ def measure_pairs(evaluation, seed=0, rounds=ROUNDS):
         "listings_without_photo": evaluation.without_photo,
         "threshold": threshold,
         "interval": {"level": LEVEL, "rounds": rounds, "seed": seed},
-        "figures": {name: _with_interval(each, [figures[name] for figures in drawn]) for name, each in value.items()},
+        "figures": {name: with_interval(value, [each[name] for each in drawn]) for name, value in values.items()},
         "wrong": {
             "missed": int((labels & (scores < threshold)).sum()),
             "reported": int((~labels & (scores >= threshold)).sum()),
         },
         "thresholds": [_at(curve, precision) for precision in PRECISIONS],
-        "curve": [
-            {"threshold": float(t), "precision": float(p), "recall": float(r)}
-            for t, p, r in zip(curve.threshold[kept], curve.precision[kept], curve.recall[kept], strict=True)
-        ],
+        "curve": [_point(curve, place) for place in kept_points(len(curve.threshold))],
     }
 
 
-def _figures(scores, labels, threshold, weights=None):
+def _figures(
+    scores: NDArray[np.float64],
+    labels: NDArray[np.bool_],
+    threshold: float,
+    weights: NDArray[np.float64] | None = None,
+) -> dict[str, float]:
     curve = PrecisionRecall.of(scores, labels, weights)
     found = np.flatnonzero(curve.threshold >= threshold)
     some = len(found) and curve.found_right[found[-1]] + curve.found_wrong[found[-1]] > 0
@@ -168,19 +177,23 @@ def _figures(scores, labels, threshold, weights=None):
     }
 
 
-def _with_interval(value, drawn):
-    values = (value, *interval(drawn, value))
-    return {name: None if np.isnan(each) else each for name, each in zip(("value", "low", "high"), values, strict=True)}
+def _point(curve: PrecisionRecall, place: int) -> PairPoint:
+    return {
+        "threshold": float(curve.threshold[place]),
+        "precision": float(curve.precision[place]),
+        "recall": float(curve.recall[place]),
+    }
 
 
-def _at(curve, precision):
-    """The threshold that finds most at a precision."""
-    cut = curve.at_precision(precision)
-    if cut is None:
+def _at(curve: PrecisionRecall, precision: float) -> PairThreshold:
+    """Return the threshold that finds most at a precision."""
+    place = curve.at_precision(precision)
+    if place is None:
         return {"asked_precision": precision, "threshold": None, "recall": 0.0, "precision": None}
+    point = _point(curve, place)
     return {
         "asked_precision": precision,
-        "threshold": float(curve.threshold[cut]),
-        "recall": float(curve.recall[cut]),
-        "precision": float(curve.precision[cut]),
+        "threshold": point["threshold"],
+        "recall": point["recall"],
+        "precision": point["precision"],
     }

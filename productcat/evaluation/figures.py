@@ -1,46 +1,62 @@
 """The figures of an evaluation, as metrics.json holds them; None where there is no figure."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from productcat.arithmetic.bootstrap import LEVEL, ROUNDS, draws, interval
-from productcat.evaluation.answers import figures, per_label
+from productcat.arithmetic.bootstrap import LEVEL, ROUNDS, draws
+from productcat.categories.ensemble import Modality
+from productcat.evaluation.answers import Answers, figures, per_label
 from productcat.evaluation.confusions import confusions
 from productcat.evaluation.drift import drift
+from productcat.evaluation.evaluate import Evaluation
+from productcat.evaluation.metrics import (
+    Bin,
+    CoveragePoint,
+    Decisions,
+    Figure,
+    Metrics,
+    Mistakes,
+    Threshold,
+    TitleEffect,
+    kept_points,
+    with_interval,
+)
 
 A_DAY = 100_000
-PRECISIONS = (0.9, 0.95, 0.98, 0.99, 0.995)
-"""A threshold is told for each."""
+"""Number of listings a day for which thresholds are explained."""
 
-CURVE_POINTS = 400
-"""So many thresholds of a curve are kept."""
+PRECISIONS = (0.9, 0.95, 0.98, 0.99, 0.995)
+"""Precisions for each of which a threshold is reported."""
 
 CONFUSIONS = 30
-"""So many pairs of categories are told, those confused most often."""
+"""Number of pairs of categories that are reported, those confused most often."""
 
 UNBOUNDED = {"negative_log_likelihood": (0.0, math.inf)}
 DECIMALS = 8
 
+Values: TypeAlias = dict[Modality, dict[str, float]]
+"""Figures of each modality: modality → figure → value."""
 
-def measure(evaluation, seed=0, rounds=ROUNDS):
-    """All figures of an evaluation.
+
+def measure(evaluation: Evaluation, seed: int = 0, rounds: int = ROUNDS) -> Metrics:
+    """Return all figures of an evaluation.
 
     Parameters
     ----------
-    evaluation : productcat.evaluation.evaluate.Evaluation
+    evaluation : Evaluation
     seed : int
-        Of the draws that intervals are made of.
+        Seed of the draws from which intervals are made.
     rounds : int
-
-    Returns
-    -------
-    dict
-        It can be written as JSON.
+        Number of draws.
     """
-    overall, gains = _overall(evaluation, seed, rounds)
-    values = {use: {name: each["value"] for name, each in table.items()} for use, table in overall.items()}
-    return _plain(
+    assigned = {use: evaluation.assigned(use) for use in evaluation.answers}
+    values = _values(evaluation, assigned)
+    drawn = [_values(evaluation, assigned, weights) for weights in draws(len(evaluation.labels), seed, rounds)]
+    metrics: Metrics = _plain(
         {
             "bundle": evaluation.manifest.get("name"),
             "bundle_created": evaluation.manifest.get("created"),
@@ -52,8 +68,8 @@ def measure(evaluation, seed=0, rounds=ROUNDS):
             "evidence": {use: each.known.mean() for use, each in evaluation.answers.items()},
             "photos_lost": evaluation.n_photos_lost,
             "interval": {"level": LEVEL, "rounds": rounds, "seed": seed},
-            "overall": overall,
-            "gains_of_both": gains,
+            "overall": _overall(values, drawn),
+            "gains_of_both": _gains(values, drawn),
             "decisions": decisions(evaluation),
             "thresholds": thresholds(evaluation),
             "reliability": {use: _bins(each) for use, each in evaluation.answers.items()},
@@ -65,45 +81,49 @@ def measure(evaluation, seed=0, rounds=ROUNDS):
             "per_category": per_label(evaluation.categories, evaluation.labels, evaluation.answers, "category"),
         }
     )
+    return metrics
 
 
-def _overall(evaluation, seed, rounds):
-    """Figures with intervals, and what photos and title together gain over each alone, in top-1."""
+def _values(
+    evaluation: Evaluation, assigned: Mapping[Modality, NDArray[np.bool_]], weights: NDArray[np.float64] | None = None
+) -> Values:
     labels, n_labels = evaluation.labels, len(evaluation.categories)
-    answers = evaluation.answers
-    assigned = {use: evaluation.assigned(use) for use in answers}
+    return {use: figures(each, labels, assigned[use], n_labels, weights) for use, each in evaluation.answers.items()}
 
-    def measured(weights=None):
-        return {use: figures(each, labels, assigned[use], n_labels, weights) for use, each in answers.items()}
 
-    value, drawn = measured(), [measured(weights) for weights in draws(len(labels), seed, rounds)]
-    overall = {
+def _overall(values: Values, drawn: Sequence[Values]) -> dict[Modality, dict[str, Figure]]:
+    """Return all figures with their intervals."""
+    return {
         use: {
-            name: _with_interval(figure, [each[use][name] for each in drawn], UNBOUNDED.get(name, (0.0, 1.0)))
-            for name, figure in table.items()
+            name: with_interval(value, [each[use][name] for each in drawn], UNBOUNDED.get(name, (0.0, 1.0)))
+            for name, value in table.items()
         }
-        for use, table in value.items()
+        for use, table in values.items()
     }
-    gains = {}
-    for use in answers if "both" in answers else ():
-        if use != "both":
-            gain, *of_draws = (each["both"]["top1"] - each[use]["top1"] for each in (value, *drawn))
-            gains[use] = _with_interval(gain, of_draws, (-1.0, 1.0))
-    return overall, gains
 
 
-def _with_interval(value, drawn, bounds):
-    low, high = interval(drawn, value, bounds=bounds)
-    return {"value": value, "low": low, "high": high}
+def _gains(values: Values, drawn: Sequence[Values]) -> dict[Modality, Figure]:
+    """Return what photos and title together gain over each alone, in top-1."""
+    if "both" not in values:
+        return {}
+    return {
+        use: with_interval(_gain(values, use), [_gain(each, use) for each in drawn], (-1.0, 1.0))
+        for use in values
+        if use != "both"
+    }
 
 
-def decisions(evaluation):
-    """What the bundle's rules do with the listings, by all the evidence that there is."""
+def _gain(values: Values, use: Modality) -> float:
+    return values["both"]["top1"] - values[use]["top1"]
+
+
+def decisions(evaluation: Evaluation) -> Decisions:
+    """Return what the bundle's rules do with the listings, by all the evidence that there is."""
     answers, assigned = evaluation.answers[evaluation.whole], evaluation.assigned(evaluation.whole)
     rules = [evaluation.rules[kind if evaluation.whole == "both" else evaluation.whole] for kind in evaluation.kinds]
-    least, size = (np.array([getattr(rule, name) for rule in rules]) for name in ("shortlist_at", "shortlist_size"))
-    known = answers.known
-    shortlist = known & ~assigned & (np.nan_to_num(answers.confidence) >= least)
+    least = np.array([rule.shortlist_at for rule in rules])
+    size = np.array([rule.shortlist_size for rule in rules])
+    shortlist = answers.known & ~assigned & (np.nan_to_num(answers.confidence) >= least)
     on_it = shortlist & (answers.rank <= size) & (np.nan_to_num(answers.truth) >= least)
     return {
         "assign": assigned.mean(),
@@ -115,12 +135,12 @@ def decisions(evaluation):
     }
 
 
-def _share(some, of):
+def _share(some: NDArray[np.bool_], of: NDArray[np.bool_]) -> float | None:
     return some.sum() / of.sum() if of.any() else None
 
 
-def thresholds(evaluation):
-    """What thresholds mean, of 100,000 listings a day: the bundle's own, then the lowest for each precision.
+def thresholds(evaluation: Evaluation) -> list[Threshold]:
+    """Return what thresholds mean, of 100,000 listings a day: the bundle's own, then the lowest for each precision.
 
     Where a precision cannot be reached, its threshold is None.
     """
@@ -138,7 +158,7 @@ def thresholds(evaluation):
     return rows
 
 
-def _a_day(asked, threshold, coverage, precision):
+def _a_day(asked: float | None, threshold: float | None, coverage: float, precision: float | None) -> Threshold:
     assigned = round(A_DAY * coverage)
     return {
         "asked_precision": asked,
@@ -150,21 +170,24 @@ def _a_day(asked, threshold, coverage, precision):
     }
 
 
-def _bins(answers):
+def _bins(answers: Answers) -> list[Bin]:
     bins = answers.bins()
-    rows = zip(bins.confidence, bins.right, bins.count, strict=True)
-    return [{"confidence": each, "right": right, "listings": int(count)} for each, right, count in rows]
+    return [
+        {"confidence": confidence, "right": right, "listings": int(count)}
+        for confidence, right, count in zip(bins.confidence, bins.right, bins.count, strict=True)
+    ]
 
 
-def _curve(answers):
+def _curve(answers: Answers) -> list[CoveragePoint]:
     curve = answers.coverage()
-    kept = np.unique(np.linspace(0, len(curve.threshold) - 1, CURVE_POINTS).round().astype(int))
-    rows = zip(*(each[kept] for each in (curve.threshold, curve.coverage, curve.precision)), strict=True)
-    return [{"threshold": t, "coverage": c, "precision": p} for t, c, p in rows]
+    return [
+        {"threshold": curve.threshold[i], "coverage": curve.coverage[i], "precision": curve.precision[i]}
+        for i in kept_points(len(curve.threshold))
+    ]
 
 
-def _title(evaluation):
-    """How often the title helps and harms, of the listings with both kinds of evidence; None without them."""
+def _title(evaluation: Evaluation) -> TitleEffect | None:
+    """Return how often the title helps and harms, of the listings with photos and title; None without them."""
     if evaluation.whole != "both":
         return None
     return {
@@ -174,12 +197,12 @@ def _title(evaluation):
     }
 
 
-def mistakes(evaluation):
-    """How many listings are wrong, and of how many the label is suspect.
+def mistakes(evaluation: Evaluation) -> Mistakes:
+    """Return how many listings are wrong, and of how many the label is suspect.
 
     Confident learning (Northcutt et al. 2021, "Confident learning: estimating uncertainty in dataset labels"): a label
-    is suspect where another category is at least as likely as it is, on average, for the listings labelled with it;
-    and here, where neither the photos alone nor the title alone speak for the label.
+    is suspect where another category is at least as likely as it is, on average, for the listings labelled with it.
+    Here, moreover, neither the photos alone nor the title alone may speak for the label.
     """
     answers = evaluation.answers[evaluation.whole]
     wrong = answers.known & ~answers.right
@@ -193,8 +216,8 @@ def mistakes(evaluation):
     }
 
 
-def self_confidence(evaluation):
-    """Mean confidence of each category for the listings labelled with it, shape (n_categories,); infinite without."""
+def self_confidence(evaluation: Evaluation) -> NDArray[np.float64]:
+    """Return each category's mean confidence for the listings that bear it, shape (n_categories,); infinite without."""
     answers, n = evaluation.answers[evaluation.whole], len(evaluation.categories)
     known, labels = answers.known, evaluation.labels
     support = np.bincount(labels[known], minlength=n)
@@ -202,8 +225,8 @@ def self_confidence(evaluation):
     return np.where(support > 0, sums / np.maximum(support, 1), np.inf)
 
 
-def _plain(value):
-    """As JSON knows it: NaN and infinity become None, floats are rounded."""
+def _plain(value: Any) -> Any:
+    """Return a value as JSON knows it: NaN and infinity become None, floats are rounded."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

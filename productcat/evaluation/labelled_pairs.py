@@ -1,21 +1,26 @@
 """Files of labelled pairs → LabelledPair, one at a time: CSV with the columns left, right and label.
 
-The pairs that `productcat duplicates find` writes are such a file once a column `label` is added; other columns may
-stand beside.
+The file of pairs that `productcat duplicates find` writes is such a file once it has a column `label`. Other columns
+are ignored.
 """
 
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from productcat.errors import ListingError
-from productcat.listings.columns import BadRow
-from productcat.listings.readers import text_of
-from productcat.listings.tables import detect, rows
+from productcat.listings.columns import BadRow, OnRemark
+from productcat.listings.readers import OnBad, text_of
+from productcat.listings.tables import Source, detect, rows
+from productcat.problems import warn
 
 SAME = {"1", "true", "yes", "y", "same", "duplicate"}
+"""Labels of pairs that show the same item, in small letters."""
+
 DIFFERENT = {"0", "false", "no", "n", "different", "none"}
-"""Labels in small letters."""
+"""Labels of pairs that show different items, in small letters."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,12 @@ class LabelledPair:
 
 
 class _PairColumns:
-    """Finds the columns of a CSV of pairs, as `Columns` does those of listings."""
+    """Finds the columns of a CSV of pairs, as `Columns` finds those of listings."""
 
     EXAMPLE: ClassVar[str] = "left,right,label"
 
-    def find(self, header, name):
-        """→ dict role → name in `header`. Raises ListingError, naming the column that is missing."""
+    def find(self, header: Sequence[str], name: object, _on_remark: OnRemark) -> dict[str, str]:
+        """Return role → name in `header`. Raises ListingError, naming the column that is missing."""
         plain = {each.strip().lower(): each for each in reversed(header)}
         for role in self.EXAMPLE.split(","):
             if role not in plain:
@@ -41,34 +46,30 @@ class _PairColumns:
         return {role: plain[role] for role in self.EXAMPLE.split(",")}
 
 
-def read_labelled_pairs(path, on_bad):
-    """The pairs of a file, in order.
+def read_labelled_pairs(path: str | os.PathLike[str], on_bad: OnBad) -> Iterator[LabelledPair]:
+    """Read the pairs of a file, in order.
 
     Parameters
     ----------
     path : str | os.PathLike
         "-" is standard input.
     on_bad : callable
-        Called with the BadRow of each row that is no labelled pair.
-
-    Returns
-    -------
-    iterator of LabelledPair
+        Called with the BadRow of each row that is not a labelled pair.
 
     Raises
     ------
     ListingError
         The file is missing, empty, or lacks a column.
     """
-    if path != "-":
-        path = Path(path)
-        detect(path, "csv")  # raises for a file that is missing
-    return _pairs(path, on_bad)
+    source: Source = "-" if path == "-" else Path(path)
+    if source != "-":
+        detect(source, "csv")  # raises for a file that is missing
+    return _pairs(source, on_bad)
 
 
-def _pairs(path, on_bad):
-    first_rows = {}
-    for row in rows(path, _PairColumns(), "csv"):
+def _pairs(path: Source, on_bad: OnBad) -> Iterator[LabelledPair]:
+    first_rows: dict[frozenset[str], int] = {}
+    for row in rows(path, _PairColumns(), "csv", warn):
         try:
             if isinstance(row, BadRow):
                 raise ListingError(row.reason)
@@ -82,8 +83,8 @@ def _pairs(path, on_bad):
             yield pair
 
 
-def _pair(values):
-    left, right, label = (values[role] for role in ("left", "right", "label"))
+def _pair(values: Mapping[str, str]) -> LabelledPair:
+    left, right, label = values["left"], values["right"], values["label"]
     if not left or not right:
         raise ListingError("an id is missing; give the ids of both listings")
     if left == right:

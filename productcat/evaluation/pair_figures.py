@@ -1,8 +1,10 @@
-"""Figures of merit of labelled pairs: precision and recall at every threshold, and what they come to."""
+"""Figures of merit of labelled pairs: precision and recall at every threshold, and figures made of them."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True)
@@ -10,20 +12,20 @@ class PrecisionRecall:
     """What every threshold finds, the highest first.
 
     threshold, precision, recall : ndarray of shape (n_thresholds,)
-        From which score on a pair counts as found; share of the found that is right; share of the right that is found.
+        Score from which on a pair counts as found; share of the found that is right; share of the right that is found.
     found_right, found_wrong : ndarray of shape (n_thresholds,)
-        How many, or the sums of their weights.
+        Numbers of pairs, or the sums of their weights.
     """
 
-    threshold: np.ndarray
-    precision: np.ndarray
-    recall: np.ndarray
-    found_right: np.ndarray
-    found_wrong: np.ndarray
+    threshold: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    found_right: NDArray[np.float64]
+    found_wrong: NDArray[np.float64]
 
     @classmethod
-    def of(cls, scores, labels, weights=None):
-        """Of scored pairs.
+    def of(cls, scores: ArrayLike, labels: ArrayLike, weights: NDArray[np.float64] | None = None) -> Self:
+        """Measure scored pairs.
 
         Parameters
         ----------
@@ -31,12 +33,12 @@ class PrecisionRecall:
         labels : ndarray of shape (n_pairs,), bool
             Whether the two listings of a pair are one item.
         weights : ndarray of shape (n_pairs,), optional
-            How often each pair counts; at least one pair of one item more than not at all.
+            How often each pair counts; at least one pair of one item must count.
 
         Raises
         ------
         ValueError
-            A score is not finite, there is not one a label, or no pair is of one item.
+            A score is not finite, there is not one score for each label, or no pair is of one item.
         """
         scores, labels = np.asarray(scores, float), np.asarray(labels, bool)
         if scores.ndim != 1 or scores.shape != labels.shape or not np.isfinite(scores).all() or not labels.any():
@@ -51,12 +53,12 @@ class PrecisionRecall:
         return cls(scores[order][last], right / total, right / right[-1], right, wrong)
 
     @property
-    def average_precision(self):
+    def average_precision(self) -> float:
         """The precision at the score of each pair of one item, averaged; pairs of equal score are found together."""
         return float((np.diff(self.recall, prepend=0.0) * self.precision).sum())
 
     @property
-    def auc(self):
+    def auc(self) -> float:
         """The probability that a pair of one item scores higher than a pair of different items, NaN without the latter.
 
         Ties count half.
@@ -67,14 +69,14 @@ class PrecisionRecall:
         at_least, more = self.recall, np.concatenate([[0.0], self.recall[:-1]])
         return float((wrong * (at_least + more)).sum() / 2 / self.found_wrong[-1])
 
-    def at_precision(self, precision):
-        """The place of the highest threshold that finds most while this share of what it finds is right, or None."""
+    def at_precision(self, precision: float) -> int | None:
+        """Return the place of the highest threshold that finds most while this share of it is right, or None."""
         good = np.flatnonzero(self.precision >= precision)
-        return good[self.recall[good].argmax()] if len(good) else None
+        return int(good[self.recall[good].argmax()]) if len(good) else None
 
 
-def recall_at_precision(scores, labels, precision):
-    """The most positives that one threshold can find while this share of what it finds is right.
+def recall_at_precision(scores: ArrayLike, labels: ArrayLike, precision: float) -> tuple[float, float]:
+    """Return the most positives that one threshold can find while this share of what it finds is right.
 
     Parameters
     ----------

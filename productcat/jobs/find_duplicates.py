@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from productcat.duplicates.matches import Judged
+from productcat.duplicates.matches import ReportedPair
 from productcat.duplicates.pairs import pair_lines
 from productcat.jobs.outputs import refuse_existing, refuse_unwritable, write_whole
 from productcat.jobs.progress import Progress
@@ -134,15 +134,15 @@ def _write_pairs(target, pairs):
 def _write_report(detector, table, embeddings, pairs, outputs):
     chosen = doubts(pairs, detector.threshold, outputs.most)
     known = {each.id: each for each in embeddings}
-    judged = [Judged(pair, detector.explain(known[pair.left], known[pair.right])) for pair in chosen.pairs]
+    reported = [ReportedPair(pair, detector.explain(known[pair.left], known[pair.right])) for pair in chosen.pairs]
     shown, n_wanted = {}, len({id for pair in chosen.pairs for id in (pair.left, pair.right)})
     with Progress("drawing photos", n_wanted, "listings") as progress:
-        for id, drawn in draw(judged, table.again()):
+        for id, drawn in draw(reported, table.again()):
             shown[id] = drawn
             progress.advance(1)
     n_found = sum(pair.score >= detector.threshold for pair in pairs)
     findings = Findings(table.name, detector.threshold, len(embeddings), n_found, chosen.reported, chosen.below)
-    write_whole(outputs.report, report(judged, shown, findings))
+    write_whole(outputs.report, report(reported, shown, findings))
 
 
 @dataclass(frozen=True)

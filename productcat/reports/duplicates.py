@@ -3,19 +3,22 @@
 The file holds everything itself, loads nothing and runs nothing. Photos are small JPEGs in it.
 """
 
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from html import escape
 
-from productcat.duplicates.matches import level_names
+from productcat.duplicates.matches import PhotoMatch, ReportedPair, level_names
+from productcat.listings.listing import Listing
 from productcat.listings.photos import name_of, thumbnail_or_reason
-from productcat.notebook import bars, image, percent
-from productcat.reports.page import SIDE, head
-from productcat.reports.style import STYLE
+from productcat.notebook import bars, image, percent, plain
+from productcat.reports.page import SIDE, page
 from productcat.wording import counted
 
-MATCHES, OTHERS = 3, 4
-"""Pairs of photos shown large for a pair of listings, and further photos of each listing."""
+MATCHES = 3
+"""Number of pairs of photos shown large for a pair of listings."""
+
+OTHERS = 4
+"""Number of further photos shown of each listing."""
 
 EXPLANATION = """\
 <details><summary>How to read this</summary>
@@ -29,14 +32,14 @@ percentage of a pair, the probability that both show the same item, weighs all p
 
 @dataclass(frozen=True)
 class Findings:
-    """What the report's head says.
+    """What the top of the report says.
 
     source : str
     threshold : float
     n_listings, n_pairs : int
-        Listings looked at, pairs that reach the threshold.
+        Listings that were searched, and pairs that reach the threshold.
     left_out, left_out_below : int
-        Pairs not shown, that reach the threshold and that do not.
+        Pairs that are not shown: those that reach the threshold, and those that do not.
     """
 
     source: str
@@ -57,46 +60,47 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A listing of the report.
+class ListingCard:
+    """What the report shows of a listing.
 
+    title : str
     photos : dict, number among the readable photos → Photo
         Those that matter, and a few others.
-    count : int, photos that can be read
+    count : int
+        Photos that can be read.
     """
 
     title: str
-    photos: dict
+    photos: Mapping[int, Photo]
     count: int
 
 
-def draw(judged, listings):
-    """Make the thumbnails that a report needs, listing by listing.
+GONE = ListingCard("", {}, 0)
+"""The card of a listing that cannot be found any more."""
+
+
+def draw(pairs: Iterable[ReportedPair], listings: Iterable[Listing]) -> Iterator[tuple[str, ListingCard]]:
+    """Yield the id and the card of each listing of the pairs.
 
     Parameters
     ----------
-    judged : list of Judged
+    pairs : iterable of ReportedPair
     listings : iterable of Listing
         May be longer than memory; those of no pair are passed over.
-
-    Yields
-    ------
-    id : str
-    shown : Shown
     """
-    wanted = {}
-    for each in judged:
-        left, right = each.pair.left, each.pair.right
-        wanted.setdefault(left, set()).update(match.left for match in each.matches[:MATCHES])
-        wanted.setdefault(right, set()).update(match.right for match in each.matches[:MATCHES])
+    wanted: dict[str, set[int]] = {}
+    for each in pairs:
+        wanted.setdefault(each.pair.left, set()).update(match.left for match in each.matches[:MATCHES])
+        wanted.setdefault(each.pair.right, set()).update(match.right for match in each.matches[:MATCHES])
     with ThreadPoolExecutor() as pool:
         for listing in listings:
             if listing.id in wanted:
-                yield listing.id, _show(listing, wanted[listing.id], pool)
+                yield listing.id, _card(listing, wanted[listing.id], pool)
 
 
-def _show(listing, wanted, pool):
-    photos, count = {}, 0
+def _card(listing: Listing, wanted: Container[int], pool: ThreadPoolExecutor) -> ListingCard:
+    photos: dict[int, Photo] = {}
+    count = 0
     drawn = pool.map(lambda photo: thumbnail_or_reason(photo, SIDE)[0], listing.photos)
     for number, (photo, jpeg) in enumerate(zip(listing.photos, drawn, strict=True), 1):
         if jpeg is None:
@@ -104,35 +108,31 @@ def _show(listing, wanted, pool):
         if count in wanted or sum(other not in wanted for other in photos) < OTHERS + MATCHES:
             photos[count] = Photo(number, name_of(photo), jpeg)
         count += 1
-    return Shown(listing.title, photos, count)
+    return ListingCard(listing.title, photos, count)
 
 
-def report(judged, shown, findings):
-    """The report.
+def report(pairs: Sequence[ReportedPair], cards: Mapping[str, ListingCard], findings: Findings) -> Iterator[bytes]:
+    """Yield the report, an HTML file, piece by piece.
 
     Parameters
     ----------
-    judged : list of Judged
+    pairs : sequence of ReportedPair
         In the order in which they are to be read.
-    shown : dict, id → Shown
+    cards : dict, id → ListingCard
     findings : Findings
-
-    Yields
-    ------
-    bytes
-        A piece of the HTML file.
     """
-    yield _head(findings, len(judged)).encode("utf-8", "replace")
-    for number, each in enumerate(judged, 1):
-        yield pair_article(number, each, shown, findings.threshold).encode("utf-8", "replace")
-    yield b"</main>\n</body>\n</html>\n"
+    threshold = findings.threshold
+    articles = (
+        pair_article(number, each, cards, threshold, "reported" if each.pair.score >= threshold else "not reported")
+        for number, each in enumerate(pairs, 1)
+    )
+    yield from page(f"Duplicates in {findings.source}", _top(findings, len(pairs)), articles)
 
 
-def _head(findings, n_shown):
-    source, threshold = escape(findings.source), percent(findings.threshold)
+def _top(findings: Findings, n_shown: int) -> str:
     said = [
         f"{counted(findings.n_pairs, 'pair')} of {counted(findings.n_listings, 'listing')} reach the threshold of "
-        f"<b>{threshold}</b>, and are reported as the same item."
+        f"<b>{percent(findings.threshold)}</b>, and are reported as the same item."
     ]
     if n_shown:
         said.append("The pairs nearest to the threshold, on either side of it, come first: they are the doubts.")
@@ -142,34 +142,21 @@ def _head(findings, n_shown):
     ]
     if any(left_out):
         said.append(f"Left out here: {' and '.join(filter(None, left_out))}.")
-    return f"""{head(f"Duplicates in {findings.source}", STYLE)}<header class="page">
-<h1>Duplicates in {source}</h1>
-<p>{" ".join(said)}</p>
-{EXPLANATION}</header>
-<main>
-"""
+    return f"<p>{' '.join(said)}</p>\n{EXPLANATION}"
 
 
-def pair_article(number, judged, shown, threshold, badges=("reported", "not reported")):
-    """A pair as a piece of HTML.
-
-    Parameters
-    ----------
-    number : int
-    judged : Judged
-    shown : dict, id → Shown
-    threshold : float
-    badges : (str, str)
-        What is said of a pair that reaches the threshold, and of one that does not.
-    """
-    pair, matches = judged.pair, judged.matches[:MATCHES]
-    left, right = (shown.get(id, Shown("", {}, 0)) for id in (pair.left, pair.right))
-    kind, badge = ("reported", badges[0]) if pair.score >= threshold else ("below", badges[1])
+def pair_article(
+    number: int, reported: ReportedPair, cards: Mapping[str, ListingCard], threshold: float, badge: str
+) -> str:
+    """Return a pair as a piece of HTML. badge: what is said of it."""
+    pair, matches = reported.pair, reported.matches[:MATCHES]
+    left, right = cards.get(pair.left, GONE), cards.get(pair.right, GONE)
+    kind = "reported" if pair.score >= threshold else "below"
     others = _others(left, {match.left for match in matches}), _others(right, {match.right for match in matches})
     return f"""<article class="{kind}" id="pair-{number}">
 <header>
 <h2>{number}</h2>
-<p class="score"><b>{percent(pair.score)}</b> <span class="badge">{escape(badge)}</span></p>
+<p class="score"><b>{percent(pair.score)}</b> <span class="badge">{plain(badge)}</span></p>
 <div class="ruler" aria-hidden="true"><i style="width:{100 * pair.score:.1f}%"></i>\
 <s style="left:{100 * threshold:.1f}%"></s></div>
 </header>
@@ -179,17 +166,17 @@ def pair_article(number, judged, shown, threshold, badges=("reported", "not repo
 """
 
 
-def _sides(left, right):
-    """What belongs to each listing, side by side; nothing where there is nothing."""
+def _sides(left: str, right: str) -> str:
+    """Return what belongs to each listing, side by side; nothing where there is nothing."""
     return f'<div class="sides">\n<div>{left}</div>\n<div>{right}</div>\n</div>\n' if left or right else ""
 
 
-def _listing(id, shown):
-    title = f'<p class="title">{escape(shown.title)}</p>' if shown.title else '<p class="title none">no title</p>'
-    return f'<p class="id">{escape(id)}</p>{title}'
+def _listing(id: str, card: ListingCard) -> str:
+    title = f'<p class="title">{plain(card.title)}</p>' if card.title else '<p class="title none">no title</p>'
+    return f'<p class="id">{plain(id)}</p>{title}'
 
 
-def _match(match, left, right):
+def _match(match: PhotoMatch, left: ListingCard, right: ListingCard) -> str:
     rows = [*zip(level_names(match.levels), match.levels.values(), strict=True), ("copy", match.copy)]
     return f"""<div class="match">
 {_figure(left.photos.get(match.left))}
@@ -199,20 +186,20 @@ def _match(match, left, right):
 """
 
 
-def _figure(photo):
+def _figure(photo: Photo | None) -> str:
     if photo is None:
         return '<figure class="gone">the photo cannot be read any more</figure>'
-    caption = escape(photo.name or f"photo {photo.number}")
+    caption = plain(photo.name or f"photo {photo.number}")
     return f'<figure>{_image(photo)}<figcaption title="{caption}">{caption}</figcaption></figure>'
 
 
-def _others(shown, used):
-    """The listing's photos that are in no row above, small."""
-    others = [photo for number, photo in shown.photos.items() if number not in used][:OTHERS]
-    more = shown.count - len(used & shown.photos.keys()) - len(others)
+def _others(card: ListingCard, used: Set[int]) -> str:
+    """Return the photos of a listing that are in no row above, small."""
+    others = [photo for number, photo in card.photos.items() if number not in used][:OTHERS]
+    more = card.count - len(used & card.photos.keys()) - len(others)
     note = f"<span>+ {more} more</span>" if more > 0 else ""
     return f'<div class="others">{"".join(map(_image, others))}{note}</div>' if others or note else ""
 
 
-def _image(photo):
+def _image(photo: Photo) -> str:
     return image(photo.jpeg, f"photo {photo.number} {photo.name}".rstrip())

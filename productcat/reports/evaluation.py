@@ -3,16 +3,28 @@
 The file holds everything itself, loads nothing, and runs nothing but its own script. Plots are drawn by matplotlib.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from productcat.categories.ensemble import MODALITY_NAMES as KINDS
+from productcat.categories.ensemble import MODALITY_NAMES, Modality
 from productcat.evaluation.confusions import most_confused
+from productcat.evaluation.evaluate import Evaluation
+from productcat.evaluation.metrics import CoveragePoint, Figure, Metrics
 from productcat.notebook import plain
-from productcat.reports import cases as evaluation_cases
-from productcat.reports import plots as evaluation_plots
-from productcat.reports import style as report_style
-from productcat.reports.evaluation_style import SCRIPT, STYLE
-from productcat.reports.page import head, remarks, scripted, share, table, tiles
+from productcat.reports import plots
+from productcat.reports.cases import mistakes_section, title_section
+from productcat.reports.page import (
+    Cell,
+    figure_text,
+    interval_text,
+    page,
+    points,
+    remarks,
+    section,
+    share,
+    table,
+    tiles,
+)
 from productcat.reports.sections import drift_section, threshold_section
 from productcat.wording import counted
 
@@ -27,18 +39,22 @@ FIGURES = {
     "expected_calibration_error": "expected calibration error, where there is evidence",
     "negative_log_likelihood": "negative log-likelihood, nats, where there is evidence",
 }
-NOT_SHARES = ("expected_calibration_error", "negative_log_likelihood")
 
-SECTIONS = {
-    "evidence": "Photos, title and both",
-    "confidence": "Can the confidence be relied on?",
-    "threshold": "What a threshold means",
-    "confused": "What is taken for what",
-    "title": "What the title does",
-    "mistakes": "The most confident mistakes",
-    "categories": "Every category",
-    "drift": "Are these the listings that the bundle was made for?",
+LEADING = {
+    "top1": "right category first",
+    "top5": "among the first five",
+    "assigned": "assigned",
+    "precision": "right among the assigned",
 }
+"""Names of the figures at the top of the report."""
+
+COMPARED = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "mean_category_top1": "top-1, mean of\ncategories",
+    "assigned": "assigned",
+}
+"""Names of the figures in the plot of photos, title and both."""
 
 METHOD = """<details><summary>How to read these figures</summary>
 <p>The smaller numbers are bootstrap intervals: of {rounds:,} draws of as many listings as there are, {percent} lie
@@ -52,160 +68,127 @@ confidence and share of right answers, in 15 bins (Naeini et al. 2015).</p></det
 
 @dataclass(frozen=True)
 class Origin:
-    """What a report tells of its making.
+    """What a report says of how it was made.
 
     source, bundle : str
-    notes : list of str
+    notes : sequence of str
         What was left out, a line each.
     """
 
     source: str
     bundle: str
-    notes: list = field(default_factory=list)
+    notes: Sequence[str] = ()
 
 
-def report(evaluation, figures, origin):
-    """The report.
+def report(evaluation: Evaluation, figures: Metrics, origin: Origin) -> Iterator[bytes]:
+    """Yield the report, an HTML file, piece by piece.
 
     Parameters
     ----------
-    evaluation : productcat.evaluation.evaluate.Evaluation
-    figures : dict
-        As `productcat.evaluation.figures.measure` gives them.
+    evaluation : Evaluation
+    figures : Metrics
+        The figures of this evaluation.
     origin : Origin
-
-    Yields
-    ------
-    bytes
-        A piece of the HTML file.
     """
-    words = {use: KINDS[use] for use in figures["overall"]}
-    wanted = {name: title for name, title in SECTIONS.items() if name != "title" or figures["title"]}
-    made = {
-        "evidence": lambda: _evidence(figures, words),
-        "confidence": lambda: _confidence(figures, words),
-        "threshold": lambda: threshold_section(figures),
-        "confused": lambda: _confused(evaluation, figures),
-        "title": lambda: evaluation_cases.title_section(evaluation, figures),
-        "mistakes": lambda: evaluation_cases.mistakes_section(evaluation, figures),
-        "categories": lambda: _categories(figures),
-        "drift": lambda: drift_section(figures["drift"]),
-    }
-    title = f"How good is {origin.bundle} on {origin.source}?"
-    yield _bytes(head(title, report_style.STYLE + STYLE, SCRIPT))
-    yield _bytes(_top(title, figures, origin, wanted))
-    for name, words_of_it in wanted.items():
-        yield _bytes(f'<section id="{name}">\n<h2>{plain(words_of_it)}</h2>\n{made[name]()}</section>\n')
-    yield _bytes(f"</main>\n{scripted(SCRIPT)}</body>\n</html>\n")
-
-
-def _bytes(text):
-    return text.encode("utf-8", "replace")
-
-
-def _top(title, figures, origin, wanted):
-    n, whole = figures["listings"], list(figures["overall"])[-1]
-    main, decided = figures["overall"][whole], figures["decisions"]
-    lead = (
-        f"The right category comes first for <b>{share(main['top1']['value'])}</b> of {counted(n, 'labelled listing')}."
+    words = {use: MODALITY_NAMES[use] for use in figures["overall"]}
+    sections = [
+        ("evidence", "Photos, title and both", _evidence(figures, words)),
+        ("confidence", "Can the confidence be relied on?", _confidence(figures, words)),
+        ("threshold", "What a threshold means", threshold_section(figures)),
+        ("confused", "What is taken for what", _confused(evaluation, figures)),
+        ("title", "What the title does", title_section(evaluation, figures)),
+        ("mistakes", "The most confident mistakes", mistakes_section(evaluation, figures)),
+        ("categories", "Every category", _categories(figures)),
+        ("drift", "Are these the listings that the bundle was made for?", drift_section(figures["drift"])),
+    ]
+    sections = [each for each in sections if each[2]]
+    links = "".join(f'<a href="#{id}">{plain(name)}</a>' for id, name, _ in sections)
+    yield from page(
+        f"How good is {origin.bundle} on {origin.source}?",
+        f'{_top(figures, origin)}\n<nav aria-label="Sections">{links}</nav>\n',
+        (section(*each) for each in sections),
+        ("style.css", "evaluation.css"),
+        "evaluation.js",
     )
-    if decided["assigned_rightly"] is not None:
-        wrong = 1 - decided["assigned_rightly"]
+
+
+def _top(figures: Metrics, origin: Origin) -> str:
+    *_, main = figures["overall"].values()
+    decided, right = figures["decisions"], figures["decisions"]["assigned_rightly"]
+    lead = (
+        f"The right category comes first for <b>{share(main['top1']['value'])}</b> of "
+        f"{counted(figures['listings'], 'labelled listing')}."
+    )
+    if right is not None:
         lead += (
-            f" The bundle assigns <b>{share(decided['assign'])}</b> by itself, <b>{share(wrong)}</b> of them wrongly."
+            f" The bundle assigns <b>{share(decided['assign'])}</b> by itself, "
+            f"<b>{share(1 - right)}</b> of them wrongly."
         )
-    names = {"top1": "right category first", "top5": "among the first five", "assigned": "assigned"}
-    names["precision"] = "right among the assigned"
-    told = [(share(main[key]["value"]), name, _range(main[key])) for key, name in names.items()]
-    links = "".join(f'<a href="#{name}">{plain(words)}</a>' for name, words in wanted.items())
     n_categories = counted(figures["categories"], "category", "categories")
-    return f"""<header class="page">
-<h1>{plain(title)}</h1>
-<p class="lead">{lead}</p>
+    return f"""<p class="lead">{lead}</p>
 <p class="soft">{figures["categories_present"]:,} of its {n_categories} occur among the labels. Figures are by all the
 evidence that a listing has, unless it is said otherwise.</p>
-{remarks(origin.notes)}{tiles(told)}
-<nav aria-label="Sections">{links}</nav>
-</header>
-<main>
-"""
+{remarks(origin.notes)}{tiles(LEADING, main)}"""
 
 
-def _range(figure):
-    return "" if figure["low"] is None else f"{_number(figure['low'])}–{_number(figure['high'])} %"
-
-
-def _number(value):
-    return f"{100 * value:.1f}".replace("-", "−")
-
-
-def _evidence(figures, words):
+def _evidence(figures: Metrics, words: Mapping[Modality, str]) -> str:
     overall, interval = figures["overall"], figures["interval"]
-    shown = {
-        "top1": "top-1",
-        "top5": "top-5",
-        "mean_category_top1": "top-1, mean of\ncategories",
-        "assigned": "assigned",
-    }
-    points = {
-        name: {use: tuple(each[key][part] for part in ("value", "low", "high")) for use, each in overall.items()}
-        for key, name in shown.items()
-    }
-    rows = [[name, *(_figure(each[key], key) for each in overall.values())] for key, name in FIGURES.items()]
+    plot = plots.comparison({name: {use: each[key] for use, each in overall.items()} for key, name in COMPARED.items()})
+    rows: list[list[Cell]] = [
+        [name, *(_figure(key, each[key]) for each in overall.values())] for key, name in FIGURES.items()
+    ]
     if min(figures["evidence"].values()) < 1:
         rows.insert(0, ["listings with an answer", *((share(each), each) for each in figures["evidence"].values())])
     return f"""{_gains(figures, words)}<div class="pair">
-<div class="panel">{evaluation_plots.comparison(points)}</div>
+<div class="panel">{plot}</div>
 {table(["", *words.values()], rows)}</div>
 {METHOD.format(rounds=interval["rounds"], percent=f"{100 * interval['level']:g} %")}"""
 
 
-def _figure(figure, key):
-    value, low, high = (figure[part] for part in ("value", "low", "high"))
-    if value is None:
-        return "–", None
-    if key in NOT_SHARES:
-        return f"{value:.3f}", value, f"{low:.3f}–{high:.3f}"
-    return share(value), value, f"{_number(low)}–{_number(high)}"
+def _figure(name: str, figure: Figure) -> Cell:
+    value = figure["value"]
+    return ("–", None) if value is None else (figure_text(name, value), value, interval_text(name, figure))
 
 
-def _gains(figures, words):
-    """In words, what photos and title together gain over each alone."""
+def _gains(figures: Metrics, words: Mapping[Modality, str]) -> str:
+    """Return in words what photos and title together gain over each alone."""
     said = []
     for use, gain in figures["gains_of_both"].items():
-        amount = f"{100 * abs(gain['value']):.1f} points"
+        value, low, high = gain["value"] or 0.0, gain["low"] or 0.0, gain["high"] or 0.0
+        amount = f"{100 * abs(value):.1f} points"
         if float(amount.split()[0]) == 0:
             said.append(f"are as good as {words[use]}")
             continue
-        sure = "" if gain["low"] > 0 or gain["high"] < 0 else ", so it may be chance"
-        verb = "gain" if gain["value"] >= 0 else "lose"
-        said.append(f"{verb} {amount} against {words[use]} ({_number(gain['low'])} to {_number(gain['high'])}{sure})")
+        sure = "" if low > 0 or high < 0 else ", so it may be chance"
+        verb = "gain" if value >= 0 else "lose"
+        said.append(f"{verb} {amount} against {words[use]} ({points(low)} to {points(high)}{sure})")
     return f"<p>In top-1, photos and title together {' and '.join(said)}.</p>\n" if said else ""
 
 
-def _confidence(figures, words):
-    rules, overall = figures["decisions"]["rules"], figures["overall"]
-    points = {}
-    for use, each in overall.items():
-        if each["precision"]["value"] is not None:
-            points[use] = (rules[use]["assign_at"], each["assigned"]["value"], each["precision"]["value"])
-    diagram = evaluation_plots.reliability_diagram(figures["reliability"], words)
-    coverage = evaluation_plots.coverage_plot(figures["coverage"], points, words)
+def _confidence(figures: Metrics, words: Mapping[Modality, str]) -> str:
+    own: dict[Modality, CoveragePoint] = {}
+    for use, each in figures["overall"].items():
+        coverage, precision = each["assigned"]["value"], each["precision"]["value"]
+        if coverage is not None and precision is not None:
+            threshold = figures["decisions"]["rules"][use]["assign_at"]
+            own[use] = {"threshold": threshold, "coverage": coverage, "precision": precision}
+    diagram = plots.reliability_diagram(figures["reliability"], words)
+    curves = plots.coverage_plot(figures["coverage"], own, words)
     return f"""<p>Where the points lie on the line, a confidence of 90 % is right nine times in ten; below it, the
 bundle believes too much of itself. <code>productcat calibrate</code> mends that.</p>
 <div class="pair">
 <div class="panel"><h3>Reliability</h3>{diagram}</div>
-<div class="panel"><h3>Coverage against precision</h3>{coverage}
+<div class="panel"><h3>Coverage against precision</h3>{curves}
 <p class="soft">Every threshold is a point of the line; the marks are the bundle's own.</p></div>
 </div>
 """
 
 
-def _confused(evaluation, figures):
+def _confused(evaluation: Evaluation, figures: Metrics) -> str:
     if not figures["confusions"]:
         return "<p>Not one listing is taken for another category.</p>\n"
     names, counts = most_confused(evaluation)
-    rows = [
+    rows: list[list[Cell]] = [
         [
             each["label"],
             each["answer"],
@@ -215,7 +198,7 @@ def _confused(evaluation, figures):
         for each in figures["confusions"]
     ]
     columns = ["labelled", "answered", "listings", "of the label"]
-    plot = evaluation_plots.confusion_matrix(names, counts)
+    plot = plots.confusion_matrix(names, counts)
     return f"""<div class="pair">
 <div class="panel">{plot}<p class="soft">{counted(len(names), "category", "categories")} with most confusions, those
 confused with each other side by side. Answers outside of these are not shown.</p></div>
@@ -223,11 +206,11 @@ confused with each other side by side. Answers outside of these are not shown.</
 """
 
 
-def _categories(figures):
+def _categories(figures: Metrics) -> str:
     rows = figures["per_category"]
     columns = [name for name in rows[0] if name not in ("category", "support")]
     names = [_column(name) for name in columns]
-    cells = [
+    cells: list[list[Cell]] = [
         [row["category"], (f"{row['support']:,}", row["support"]), *((share(row[name]), row[name]) for name in columns)]
         for row in rows
     ]
@@ -235,6 +218,6 @@ def _categories(figures):
 {table(["category", "listings", *names], cells, sortable=True)}"""
 
 
-def _column(name):
+def _column(name: str) -> str:
     use, k = name.split("_top")
     return f"{use}, top-{k}"

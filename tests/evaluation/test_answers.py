@@ -146,7 +146,7 @@ def test_an_interval_is_moved_to_its_figure_and_kept_within_bounds():
 def test_the_cases_kept_are_those_of_the_highest_scores(scores, size):
     top = Top(size)
     for number, score in enumerate(scores):
-        top.offer(score, lambda number=number: number)
+        top.offer(score, number)
     expected = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:size]
     assert (top.best, top.count) == (expected, len(scores))
 

@@ -24,7 +24,7 @@ def categorizer(tiny_bundle):
 
 
 @pytest.fixture(scope="module")
-def labelled():
+def listings_and_names():
     """(listings, labels): 30 that the models can tell; of three the title lies, of two the label does, one is empty."""
     rng = np.random.default_rng(12)
     names = [shop.CLASSES[number % 3] for number in range(30)]
@@ -38,8 +38,14 @@ def labelled():
 
 
 @pytest.fixture(scope="module")
+def labelled(listings_and_names):
+    """(listing, label) each."""
+    return list(zip(*listings_and_names, strict=True))
+
+
+@pytest.fixture(scope="module")
 def found(categorizer, labelled):
-    return evaluate(categorizer, *labelled)
+    return evaluate(categorizer, labelled)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +53,8 @@ def measured(found):
     return measure(found, rounds=50)
 
 
-def test_an_evaluation_answers_as_the_categorizer_does(categorizer, labelled, found):
-    listings, names = labelled
+def test_an_evaluation_answers_as_the_categorizer_does(categorizer, listings_and_names, found):
+    listings, names = listings_and_names
     predictions = categorizer.predict(listings)
     best = [each.candidates[0].category if each.candidates else None for each in predictions]
     right = [answer == name for answer, name in zip(best, names, strict=True)]
@@ -62,8 +68,8 @@ def test_an_evaluation_answers_as_the_categorizer_does(categorizer, labelled, fo
         assert told[kind] == pytest.approx(kinds.count(kind) / len(kinds))
 
 
-def test_each_kind_of_evidence_is_that_kind_alone(categorizer, labelled, found):
-    listings, _ = labelled
+def test_each_kind_of_evidence_is_that_kind_alone(categorizer, listings_and_names, found):
+    listings, _ = listings_and_names
     for use in ("photos", "title"):
         bare = [Listing(each.id, **{use: getattr(each, use)}) for each in listings]
         expected = categorizer.predict_proba(bare).argmax(axis=1)
@@ -72,8 +78,7 @@ def test_each_kind_of_evidence_is_that_kind_alone(categorizer, labelled, found):
 
 
 def test_it_does_not_depend_on_how_listings_fall_into_batches(categorizer, labelled, found):
-    listings, names = labelled
-    thrice = evaluate(categorizer, (each for each in listings * 3), iter(names * 3))
+    thrice = evaluate(categorizer, iter(labelled * 3))
     assert thrice.answers["both"].best.tolist() == found.answers["both"].best.tolist() * 3
     assert thrice.mix == pytest.approx(found.mix)
 
@@ -123,7 +128,7 @@ def test_confusions_are_counted_by_label_and_answer(found, measured):
 
 
 def test_the_mix_of_a_bundle_that_knows_its_training_listings_is_compared(categorizer, labelled):
-    found = evaluate(categorizer, *labelled)
+    found = evaluate(categorizer, labelled)
     test = {"mean_confidence": {"both": 0.9}, "both": {"top1": 0.99, "expected_calibration_error": 0.01}}
     found.manifest.update(training_mix={"Belts": 80, "Handbags": 10, "Tshirts": 10}, metrics={"test": test})
     try:
@@ -141,20 +146,21 @@ def test_the_mix_of_a_bundle_that_knows_its_training_listings_is_compared(catego
     assert "more than chance explains" in Page(page).text
 
 
-def test_categories_of_ones_own_are_not_compared_with_the_tests_of_the_training(tiny_bundle, labelled):
-    listings, names = labelled
+def test_categories_of_ones_own_are_not_compared_with_the_tests_of_the_training(
+    tiny_bundle, labelled, listings_and_names
+):
+    listings, names = listings_and_names
     own = Categorizer.load(tiny_bundle)
     own.bundle.manifest["metrics"] = {"test": {"both": {"top1": 0.9}}}
     own.replace_categories({name: [listings[i] for i in (3, 6) if names[i] == name] for name in ("Belts", "Tshirts")})
-    found = evaluate(own, listings, names)
+    found = evaluate(own, labelled)
     assert found.unknown_labels == {"Handbags": names.count("Handbags")}
     assert not found.categories_are_classes
     assert drift(found, {"both": {"top1": 1.0}})["figures"] == []
 
 
 def test_one_kind_of_evidence_alone_makes_a_report_too(categorizer, labelled):
-    titles = [Listing(each.id, each.title) for each in labelled[0]]
-    found = evaluate(categorizer, titles, labelled[1])
+    found = evaluate(categorizer, ((Listing(each.id, each.title), name) for each, name in labelled))
     assert list(found.answers) == ["title"]
     told = measure(found, rounds=5)
     assert told["gains_of_both"] == {}
@@ -166,22 +172,19 @@ def test_one_kind_of_evidence_alone_makes_a_report_too(categorizer, labelled):
 def test_when_all_is_right_the_report_says_so(categorizer):
     rng = np.random.default_rng(3)
     listings = [Listing(f"{i}", shop.title(name, rng)) for i, name in enumerate(shop.CLASSES)]
-    found = evaluate(categorizer, listings, shop.CLASSES)
+    found = evaluate(categorizer, zip(listings, shop.CLASSES, strict=True))
     page = Page(b"".join(report(found, measure(found, rounds=5), Origin("a.csv", "shop"))).decode())
     assert "Not one listing is taken for another category." in page.text
     assert "There is no mistake" in page.text
 
 
 def test_labels_and_listings_that_cannot_be_used_are_named(categorizer, labelled):
-    listings, names = labelled
     with pytest.raises(ListingError, match="no label is a category of the bundle: the labels are 'Kettles'"):
-        evaluate(categorizer, listings, ["Kettles"] * len(listings))
+        evaluate(categorizer, [(each, "Kettles") for each, _ in labelled])
     with pytest.raises(ListingError, match="no labelled listing"):
-        evaluate(categorizer, [], [])
+        evaluate(categorizer, [])
     with pytest.raises(ListingError, match="none of 3 labelled listings has a photo that can be read or a known word"):
-        evaluate(categorizer, [Listing(str(i)) for i in range(3)], names[:3])
-    with pytest.raises(ValueError, match="expected as many as listings"):
-        evaluate(categorizer, listings, names[:-1])
+        evaluate(categorizer, [(Listing(name), name) for name in shop.CLASSES])
 
 
 @pytest.fixture(scope="module")

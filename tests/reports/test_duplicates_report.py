@@ -12,10 +12,10 @@ from html_page import Page
 from PIL import Image
 
 from productcat import DuplicateDetector, DuplicatePair, Listing
-from productcat.duplicates.matches import Judged
+from productcat.duplicates.matches import ReportedPair
 from productcat.duplicates.pairs import pair_lines
 from productcat.jobs.find_duplicates import doubts
-from productcat.reports.duplicates import MATCHES, OTHERS, SIDE, Findings, Shown, draw, report
+from productcat.reports.duplicates import MATCHES, OTHERS, SIDE, Findings, ListingCard, draw, report
 
 NASTY = "<script>alert('x')</script> & \"quotes\" \ud800 👜"
 
@@ -47,7 +47,7 @@ def judged(detector, listings):
         embeddings = detector.embed(listings)
     pairs = detector.find(embeddings, threshold=0.0)
     known = {each.id: each for each in embeddings}
-    return [Judged(pair, detector.explain(known[pair.left], known[pair.right])) for pair in pairs]
+    return [ReportedPair(pair, detector.explain(known[pair.left], known[pair.right])) for pair in pairs]
 
 
 @pytest.fixture(scope="module")
@@ -140,10 +140,10 @@ def test_text_from_photos_is_not_carried_into_the_report():
     file = io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(file, "JPEG", comment=b"the seller's secret", dpi=(72, 72))
     pair = DuplicatePair("a", "b", 0.5)
-    drawn = dict(draw([Judged(pair, [])], [Listing("a", photos=(file.getvalue(),))]))
-    assert isinstance(drawn["a"], Shown)
+    drawn = dict(draw([ReportedPair(pair, [])], [Listing("a", photos=(file.getvalue(),))]))
+    assert isinstance(drawn["a"], ListingCard)
     assert b"secret" not in drawn["a"].photos[0].jpeg
-    html = b"".join(report([Judged(pair, [])], drawn, Findings("x", 0.5, 2, 1)))
+    html = b"".join(report([ReportedPair(pair, [])], drawn, Findings("x", 0.5, 2, 1)))
     assert base64.b64encode(drawn["a"].photos[0].jpeg) in html
 
 

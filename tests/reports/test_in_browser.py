@@ -32,7 +32,7 @@ def pages(duplicates_bundle, tmp_path_factory):
     listings[0] = Listing(LONG, f"{LONG} leather belt", listings[0].photos)
     names[0], names[1] = "Tshirts", "Belts"
     folder = tmp_path_factory.mktemp("reports")
-    found = evaluate(Categorizer.load(duplicates_bundle), listings, names)
+    found = evaluate(Categorizer.load(duplicates_bundle), zip(listings, names, strict=True))
     chunks = report(found, measure(found, rounds=20), Origin("labelled.csv", "shop", [LONG]))
     (folder / "report.html").write_bytes(b"".join(chunks))
     pairs = [LabelledPair(LONG, f"l{i}", bool(i % 2)) for i in range(1, 9)]

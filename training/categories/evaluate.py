@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from productcat.categories.ensemble import USES, combined, kinds_of
+from productcat.categories.ensemble import MODALITIES, combined, kinds_of
 from productcat.evaluation.answers import Answers, per_label
 from training import metrics
 
@@ -48,7 +48,7 @@ def evaluate(categorizer, listings, labels, training_labels):
 
 def seen_by(categorizer, sight):
     """Distributions of listings from "photos", "title" and "both", or of the one kind of evidence that there is."""
-    seen = {use: combined(sight.alone(use), categorizer.ensemble) for use in USES}
+    seen = {use: combined(sight.alone(use), categorizer.ensemble) for use in MODALITIES}
     known = [use for use in ("photos", "title") if not np.isnan(seen[use]).all()]
     if not known:
         raise ValueError(f"none of {len(sight.title)} listings has a photo or a title that the bundle knows")
