@@ -35,7 +35,7 @@ def features_part(tmp_path_factory):
 
 def test_a_bundle_without_features_is_refused_before_any_training(tiny_bundle, image_part, title_part, tmp_path):
     from training.assemble import assemble
-    from training.config import load_config
+    from training.config import Config, load_config
     from training.pipeline import Pipeline
 
     opened, bare = Bundle.open(tiny_bundle), tmp_path / "image"
@@ -46,7 +46,7 @@ def test_a_bundle_without_features_is_refused_before_any_training(tiny_bundle, i
     assemble(tmp_path / "bare", opened.manifest, opened.read_json("classes.json"), parts)
     text = f'name = "x"\nfeatures = "{tmp_path / "bare"}"\n[data]\nsource = "x.csv"\n'
     (tmp_path / "x.toml").write_text(text, "utf-8")
-    config = load_config(tmp_path / "x.toml")
+    config = load_config(tmp_path / "x.toml", Config)
     with pytest.raises(ValueError, match="its image model gives no features; name another bundle"):
         Pipeline(config, text, tmp_path, tmp_path / "work")
 
