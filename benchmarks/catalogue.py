@@ -1,4 +1,4 @@
-"""`find` on all fashion listings: time, memory, and for scores the pairs from there on and what is missed."""
+"""`find` on all fashion listings: time, memory, and for several scores the pairs that reach it and what is missed."""
 
 import argparse
 import hashlib
@@ -7,15 +7,20 @@ import resource
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from timing import write_figures
 
+if TYPE_CHECKING:
+    from productcat import DuplicatePair
+
 SCORES = (0.99, 0.999, 0.9999, 0.99999)
-"""Pairs are counted from these up, and from the thresholds of any catalogue and of so many listings."""
+"""Scores from which pairs are counted, besides the two thresholds: of any catalogue, and of one of this size."""
 
 
-def main():
+def main() -> None:
     """Measure, print, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the folder with fashion-product-images-small.tar.xz")
@@ -29,8 +34,8 @@ def main():
     write_figures(figures, options.to)
 
 
-def measure(options, work):
-    """Embed, find, compare with the groups of identical files. → dict"""
+def measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
+    """Embed, find, and compare with the groups of identical files."""
     from productcat import DuplicateDetector
     from training.listings.datasets import DataConfig, load_dataset
 
@@ -59,29 +64,35 @@ def measure(options, work):
     }
 
 
-def identical(digests):
-    """Ids of listings whose photo files are the same, byte for byte. digests: dict, id → str → list of lists"""
-    groups = defaultdict(list)
+def identical(digests: Mapping[str, str]) -> list[list[str]]:
+    """Return the groups of ids whose photo files are the same, byte for byte. digests : id → digest of the file"""
+    groups: dict[str, list[str]] = defaultdict(list)
     for id, digest in digests.items():
         groups[digest].append(id)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def reaching(score, pairs, groups, digests, titles):
-    """How many pairs reach a score, their shares of one photo file and of one title, the groups not joined. → dict"""
+def reaching(
+    score: float,
+    pairs: "Sequence[DuplicatePair]",
+    groups: Sequence[Sequence[str]],
+    digests: Mapping[str, str],
+    titles: Mapping[str, str],
+) -> dict[str, float]:
+    """Count the pairs that reach a score, their shares with one photo file and one title, and the groups missed."""
     some = [pair for pair in pairs if pair.score >= score]
     together = {frozenset((pair.left, pair.right)) for pair in some}
     missed = sum(not connected(group, together) for group in groups)
 
-    def share(known):
+    def share(known: Mapping[str, str]) -> float:
         return sum(known[pair.left] == known[pair.right] for pair in some) / max(1, len(some))
 
     shares = {"same_file": share(digests), "same_title": share(titles)}
     return {"score": score, "pairs": len(some), **shares, "identical_groups_missed": missed}
 
 
-def connected(group, together):
-    """Whether pairs that were found join all of a group."""
+def connected(group: Sequence[str], together: set[frozenset[str]]) -> bool:
+    """Tell whether pairs that were found join all of a group."""
     reached, left = {group[0]}, set(group[1:])
     while True:
         more = {each for each in left if any(frozenset((each, other)) in together for other in reached)}

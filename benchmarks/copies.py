@@ -1,29 +1,39 @@
 """Copies as sellers make them: `DuplicateDetector` against pHash and dHash, on photos that nothing was learnt from.
 
-Every photo of a test split is copied in one way at a time; each original is compared with each copy, and only its own
+Every photo of a test split is copied in one way at a time. Each original is compared with each copy, and only its own
 copy is a duplicate. The figure is the largest share of the copies that one threshold finds while 99.9 % of what it
-finds is right; and, for a known catalogue, the share that the bundle's own threshold finds, and how much of what that
-one finds is right; and what it finds in catalogues of ten listings.
+finds is right. For a known catalogue there is also the share that the bundle's own threshold finds, and how much of
+that is right. The last figure is what this threshold finds in catalogues of ten listings.
 """
 
 import argparse
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from timing import write_figures
+
+if TYPE_CHECKING:
+    from productcat import DuplicateDetector
+    from productcat.duplicates.embedding import Embedding
 
 PRECISION = 0.999
 WAYS = ("crop", "mirror", "recompress", "border", "watermark", "rotate", "colour")
 KNOWN, OWN = "productcat, known catalogue", "known catalogue, the bundle's threshold"
 SMALL = "catalogues of ten listings, the bundle's threshold"
-FEW, CATALOGUES = 5, 10
-"""Photos in a small catalogue, beside their copies; so many of them are looked through."""
+FEW = 5
+"""Number of photos in a small catalogue, which also holds their copies."""
+
+CATALOGUES = 10
+"""Number of small catalogues."""
 
 SEED = 20
-"""Of the splits, where the data bring none: that of the configurations of both shipped bundles."""
+"""Seed of the splits, where the data have none: that of the configurations of both shipped bundles."""
 
 SETS = {
     "fashion": {"source": "fashion-product-images-small.tar.xz"},
@@ -31,7 +41,7 @@ SETS = {
 }
 
 
-def main():
+def main() -> None:
     """Measure, print a table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder with the two data sets")
@@ -48,17 +58,21 @@ def main():
     write_figures({"photos": options.photos, **results}, options.to)
 
 
-def measure(options, work):
-    """What is found. → dict
+def measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
+    """Measure what is found.
 
-    "recall": set → dict, way to copy → dict, rival → recall. "precision": set → dict, way to copy → that of the
-    bundle's own threshold in a known catalogue. "threshold": the bundle's own.
+    Returns
+    -------
+    dict
+        "recall": set → dict, way to copy → dict, rival → recall. "precision": set → dict, way to copy → that of the
+        bundle's own threshold in a known catalogue. "threshold": the bundle's own.
     """
     from productcat import DuplicateDetector
     from training.duplicates.copies import COPIES
 
     detector = DuplicateDetector.load(options.bundle)
-    found, precisions = {}, {}
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    precisions: dict[str, dict[str, float]] = {}
     for number, (name, settings) in enumerate(SETS.items()):
         photos = test_photos(options, work, settings, number)
         left = prepared(detector, photos)
@@ -81,8 +95,10 @@ def measure(options, work):
     return {"recall": found, "precision": precisions, "threshold": detector.threshold}
 
 
-def in_small_catalogues(detector, left, right):
-    """The share of copies that `find` finds in catalogues of ten listings."""
+def in_small_catalogues(
+    detector: "DuplicateDetector", left: "Sequence[Embedding]", right: "Sequence[Embedding]"
+) -> float:
+    """Return the share of copies that `find` finds in catalogues of ten listings."""
     found = 0
     for start in range(0, FEW * CATALOGUES, FEW):
         some = slice(start, start + FEW)
@@ -92,8 +108,10 @@ def in_small_catalogues(detector, left, right):
     return found / (FEW * CATALOGUES)
 
 
-def test_photos(options, work, settings, seed):
-    """Photos of a test split. → list of ndarray of shape (h, w, 3)"""
+def test_photos(
+    options: argparse.Namespace, work: Path, settings: dict[str, Any], seed: int
+) -> list[NDArray[np.uint8]]:
+    """Read photos of a test split. → list of ndarray of shape (h, w, 3)"""
     from PIL import Image
 
     from training.listings.datasets import DataConfig, load_dataset
@@ -107,8 +125,8 @@ def test_photos(options, work, settings, seed):
     return photos
 
 
-def prepared(detector, photos):
-    """What each rival keeps of photos."""
+def prepared(detector: "DuplicateDetector", photos: Sequence[NDArray[np.uint8]]) -> dict[str, Any]:
+    """Return what each rival keeps of photos."""
     import imagehash
     from PIL import Image
 
@@ -121,8 +139,8 @@ def prepared(detector, photos):
     return kept
 
 
-def recall(scores):
-    """The most of the copies that one threshold finds at the precision."""
+def recall(scores: NDArray[np.number]) -> float:
+    """Return the largest share of the copies that one threshold finds at `PRECISION`."""
     from productcat.evaluation.pair_figures import recall_at_precision
 
     return recall_at_precision(scores.ravel().astype(float), np.eye(len(scores), dtype=bool).ravel(), PRECISION)[0]

@@ -2,9 +2,9 @@
 
     python benchmarks/index.py [--bundle BUNDLE] [--photos FOLDER] [--vectors N] [--folder FOLDER] [--to JSON]
 
-The photos are made up of the features of real ones: one photo, and a share of the difference of two others. They are
-put in as embeddings, so no photo is opened but the real ones. usearch holds the vectors in memory and writes its file
-whole; it knows neither features nor transactions, which a catalogue on disk needs besides.
+The photos are made up from the features of real ones: one photo, and a share of the difference of two others. They
+are added as embeddings, so only the real photos are opened. usearch holds the vectors in memory and writes its file
+whole. It has neither features nor transactions, which a catalogue on disk also needs.
 """
 
 import argparse
@@ -13,10 +13,13 @@ import tempfile
 import time
 import warnings
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from timing import cores, write_figures
 from usearch.index import Index
 
@@ -30,18 +33,29 @@ from productcat.listings.listing import Listing
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples" / "images"
 PHOTOS = 4
-"""Photos of a listing."""
+"""Number of photos of a listing."""
 
-QUERIES, ADDED, REAL = 300, 20, 3_000
-"""Searches measured, additions measured, and real photos taken at most."""
+QUERIES = 300
+"""Number of searches that are measured."""
+
+ADDED = 20
+"""Number of additions that are measured."""
+
+REAL = 3_000
+"""Number of real photos that are read, at most."""
+
+LISTINGS_AT_ONCE = 256
+"""Number of listings that are made up in one batch."""
 
 RECALL_AT = 10
+
+Argument, Result = TypeVar("Argument"), TypeVar("Result")
 
 
 class Maker:
     """Makes up listings around real photos."""
 
-    def __init__(self, detector, folder):
+    def __init__(self, detector: DuplicateDetector, folder: Path) -> None:
         files = sorted(each for each in folder.rglob("*") if each.suffix.lower() in (".jpg", ".jpeg", ".png"))
         chosen = files[:: max(len(files) // REAL, 1)][:REAL]
         with warnings.catch_warnings():
@@ -53,12 +67,12 @@ class Maker:
         self.thumbnails = np.concatenate([each.thumbnails for each in found])
         self.seconds = 0.0
 
-    def listings(self, n_listings, n_photos, name, seed):
-        """Yield Embeddings; `seconds` says how long that took."""
+    def listings(self, n_listings: int, n_photos: int, name: str, seed: int) -> Iterator[Embedding]:
+        """Yield made-up listings; `seconds` says how long making them took."""
         rng = np.random.default_rng(seed)
-        for start in range(0, n_listings, 256):
+        for start in range(0, n_listings, LISTINGS_AT_ONCE):
             started = time.perf_counter()
-            n = min(256, n_listings - start)
+            n = min(LISTINGS_AT_ONCE, n_listings - start)
             one, two, three = rng.integers(0, len(self.thumbnails), (3, n * n_photos))
             share = rng.uniform(0.1, 0.8, (n * n_photos, 1)).astype(np.float32)
             made = {
@@ -71,18 +85,18 @@ class Maker:
                 yield Embedding(f"{name}{start + i}", {level: each[rows] for level, each in made.items()}, little[rows])
 
 
-def _compact(features):
+def _compact(features: NDArray[np.float32]) -> NDArray[np.int8]:
     return np.round(features * (127 / np.abs(features).max(axis=1, keepdims=True))).astype(np.int8)
 
 
-def percentiles(seconds):
-    """Milliseconds."""
+def percentiles(seconds: Sequence[float]) -> dict[str, float]:
+    """Return the median and the 99th percentile in milliseconds."""
     p50, p99 = np.percentile(np.array(seconds) * 1e3, [50, 99])
     return {"p50_ms": round(float(p50), 2), "p99_ms": round(float(p99), 2)}
 
 
-def clocked(call, arguments):
-    """→ results and seconds of a call with each argument"""
+def clocked(call: Callable[[Argument], Result], arguments: Iterable[Argument]) -> tuple[list[Result], list[float]]:
+    """Call with each argument. → results, seconds of each call"""
     results, seconds = [], []
     for each in arguments:
         started = time.perf_counter()
@@ -91,14 +105,14 @@ def clocked(call, arguments):
     return results, seconds
 
 
-def build(index, maker, n_vectors):
+def build(index: ListingIndex, maker: Maker, n_vectors: int) -> dict[str, Any]:
     """Fill the index. → figures"""
     started = time.perf_counter()
     index.add(maker.listings(n_vectors // PHOTOS, PHOTOS, "made-up-", seed=0))
     index.settle()
     seconds = time.perf_counter() - started - maker.seconds
     photo_store.KEPT = timedelta(seconds=1)
-    for _ in range(3):  # now that nobody reads, nothing of the building needs to stay
+    for _ in range(3):  # nobody reads now, so what building left behind can go
         time.sleep(2)
         index.settle()
     stats = index.stats()
@@ -111,8 +125,8 @@ def build(index, maker, n_vectors):
     }
 
 
-def exact(vectors, owners, queries):
-    """The listings of the photos that are nearest. → list of list of str"""
+def exact(vectors: NDArray[np.float32], owners: Sequence[str], queries: NDArray[np.float32]) -> list[list[str]]:
+    """Return the listings of the photos that are nearest to each query."""
     found = []
     for start in range(0, len(queries), 50):
         cosines = queries[start : start + 50] @ vectors.T
@@ -121,8 +135,8 @@ def exact(vectors, owners, queries):
     return found
 
 
-def recall(found, expected):
-    """Share of the photos that are nearest which were found; photos of one listing count together."""
+def recall(found: Sequence[Sequence[str]], expected: Sequence[Sequence[str]]) -> float:
+    """Return the share of the nearest photos that were found; photos of one listing count together."""
     shares = [
         (Counter(one[:RECALL_AT]) & Counter(other)).total() / RECALL_AT
         for one, other in zip(found, expected, strict=True)
@@ -130,8 +144,8 @@ def recall(found, expected):
     return round(float(np.mean(shares)), 4)
 
 
-def search(index, maker, vectors, owners):
-    """→ figures"""
+def search(index: ListingIndex, maker: Maker, vectors: NDArray[np.float32], owners: Sequence[str]) -> dict[str, Any]:
+    """Search with made-up listings. → figures"""
     wanted = list(maker.listings(QUERIES, 1, "query-", seed=1))
     queries = np.concatenate([index.space.project(each.features) for each in wanted])
     index.search(wanted[:20])
@@ -147,8 +161,8 @@ def search(index, maker, vectors, owners):
     }
 
 
-def search_vectors(index, maker):
-    """What the short vectors cost: how many of the real photos nearest by whole vectors they propose. → figures"""
+def search_vectors(index: ListingIndex, maker: Maker) -> dict[str, Any]:
+    """Measure what the short vectors cost: the share of the nearest photos, by whole vectors, that they propose."""
     spaces = index.detector.spaces
     whole = np.concatenate([spaces[name].project(each) for name, each in maker.features.items()], axis=1)
     nearest = [
@@ -163,19 +177,19 @@ def search_vectors(index, maker):
     }
 
 
-def _others(vectors, n):
-    """The n nearest other vectors of each. → ndarray of shape (n_vectors, n)"""
+def _others(vectors: NDArray[np.float32], n: int) -> NDArray[np.intp]:
+    """Return the n nearest other vectors of each, shape (n_vectors, n)."""
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, -np.inf)
     n = min(n, len(vectors) - 1)
     return np.argpartition(-cosines, n - 1, axis=1)[:, :n]
 
 
-def add_and_find(index, maker):
-    """→ figures"""
+def add_and_find(index: ListingIndex, maker: Maker) -> dict[str, Any]:
+    """Add listings one by one, and search for each. → figures"""
     new = list(maker.listings(ADDED, PHOTOS, "new-", seed=3))
 
-    def once(each):
+    def once(each: Embedding) -> None:
         index.add([each])
         found = index.search([Embedding("another", each.features, each.thumbnails)])[0]
         if found[0].right != each.id:
@@ -185,8 +199,10 @@ def add_and_find(index, maker):
     return {"add_and_find_s": {"median": round(float(np.median(seconds)), 3), "most": round(max(seconds), 3)}}
 
 
-def rival(vectors, owners, queries, folder):
-    """usearch with the same vectors. → figures"""
+def rival(
+    vectors: NDArray[np.float32], owners: Sequence[str], queries: NDArray[np.float32], folder: Path
+) -> dict[str, Any]:
+    """Run usearch with the same vectors. → figures"""
     file, threads = folder / "usearch", cores()
     index = Index(ndim=vectors.shape[1], metric="cos", dtype="f16", expansion_search=2 * NEAREST)
     started = time.perf_counter()
@@ -195,7 +211,7 @@ def rival(vectors, owners, queries, folder):
     built = time.perf_counter() - started
     found, seconds = clocked(lambda query: [owners[key] for key in index.search(query, NEAREST).keys], queries)
 
-    def once(number):
+    def once(number: int) -> None:
         index.add(len(vectors) + number, queries[number])
         index.save(file)
         index.search(queries[number], NEAREST)
@@ -210,8 +226,8 @@ def rival(vectors, owners, queries, folder):
     }
 
 
-def measure(options, folder):
-    """→ dict of figures"""
+def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Measure both. → figures"""
     detector = DuplicateDetector.load(options.bundle)
     maker = Maker(detector, options.photos)
     index = ListingIndex.open(folder / "index", detector)
@@ -228,7 +244,8 @@ def measure(options, folder):
     return {"search_vectors": search_vectors(index, maker), "productcat": ours, "usearch": theirs}
 
 
-def main():
+def main() -> None:
+    """Measure, print, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", default="general", help="a bundle with a duplicates part (default: %(default)s)")
     parser.add_argument("--photos", type=Path, default=SAMPLES, help="the real photos (default: the samples)")

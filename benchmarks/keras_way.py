@@ -1,4 +1,4 @@
-"""The plain way to do what productcat does: Keras for the photo, gensim for the title, nothing prepared.
+"""The plain way to do what productcat does: Keras for the photo, gensim for the title.
 
     python benchmarks/keras_way.py make FOLDER HEIGHT WIDTH CLASSES      untrained models of the real size
     python benchmarks/keras_way.py predict FOLDER PHOTO TITLE            one listing, from start to answer
@@ -8,15 +8,19 @@ Speed does not depend on what a network has learnt, so the models are untrained.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-WORDS, FEATURES = 12_000, 100
-"""About the vocabulary of the fashion titles, and gensim's default vector size."""
+WORDS = 12_000
+"""Number of words; about the vocabulary of the fashion titles."""
+
+FEATURES = 100
+"""Number of features of a word; gensim's default."""
 
 
-def build(height, width, n_classes):
-    """ResNet50 with its preprocessing and a classifier, as `training/images/image_model.py` makes it."""
+def build(height: int, width: int, n_classes: int) -> Any:
+    """Make a ResNet50 with its preprocessing and a classifier, like `training/images/image_model.py`. → keras.Model"""
     import keras
 
     photos = keras.Input((height, width, 3))
@@ -25,7 +29,7 @@ def build(height, width, n_classes):
     return keras.Model(photos, keras.layers.Dense(n_classes, activation="softmax")(features))
 
 
-def make(folder, height, width, n_classes):
+def make(folder: Path, height: int, width: int, n_classes: int) -> None:
     """Save the models that `predict` loads."""
     from gensim.models import KeyedVectors
 
@@ -38,8 +42,8 @@ def make(folder, height, width, n_classes):
     np.save(folder / "title.npy", rng.normal(size=(FEATURES, n_classes)).astype(np.float32))
 
 
-def predict(folder, photo, title):
-    """Load, decode, predict, average, print: everything that one prediction needs."""
+def predict(folder: Path, photo: str, title: str) -> None:
+    """Do all that one prediction needs: load, decode, predict, average, print."""
     import keras
     from gensim.models import KeyedVectors
     from PIL import Image

@@ -1,37 +1,44 @@
 """Held-out fashion listings through productcat and through plain rivals: which class?
 
-The rivals learn from the training listings. All that is chosen of them is chosen on the validation listings, as it was
-for productcat: the strength of the regularization, the temperatures, the weights of the average and its kind.
+The rivals learn from the training listings. As for productcat, everything else is chosen on the validation listings:
+the strength of the regularization, the temperatures, the weights of the average and its kind.
 """
 
 import pickle
 import time
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rival_models import Known, Network, tuned
 from timing import take_turns
 
-from productcat import Categorizer
+from productcat import Categorizer, Listing
 from productcat.calibration.reliability import top_k
+from productcat.models.bundle import Bundle
 from training.categories.fitting import calibrated, fit_ensemble
 from training.images.weights import WEIGHTS
-from training.listings.datasets import DataConfig, checksum, load_dataset
+from training.listings.datasets import DataConfig, Dataset, checksum, load_dataset
 from training.metrics import summary
 
 DATA = DataConfig("fashion-product-images-small.tar.xz")
 TIMED = 200
-"""Test listings whose predictions are timed, in one batch."""
+"""Number of test listings whose predictions are timed, in one batch."""
 
 NAMES = {
     "title": "TF-IDF + logistic regression",
     "photos": "ResNet50 + logistic regression",
     "both": "average of the two",
 }
-"""The rivals, by what they look at."""
+"""The rivals, by their modality."""
 
 
-def measure(options):
-    """Fit the rivals, put the test listings through all. → dict, as it is stored"""
+def measure(options: Namespace) -> dict[str, Any]:
+    """Fit the rivals and run the test listings through all. → figures, as they are stored"""
     ours, mark = Categorizer.load(options.bundle), checksum(DATA, options.data)
     made = ours.bundle.manifest.get("trained_from", {})
     if made.get("data_sha256") != mark:
@@ -41,7 +48,7 @@ def measure(options):
     labels, listings = dataset.labels[dataset.rows("test")], [dataset.listings[row] for row in dataset.rows("test")]
     seen = {f"productcat, {use}": ours.class_distributions(listings, use) for use in NAMES}
     seen |= {NAMES[use]: each for use, each in rivals.distributions("test").items()}
-    times, size = seconds_each(rivals, ours, listings[:TIMED], options.rounds), sizes(rivals, ours)
+    times, size = milliseconds_each(rivals, ours, listings[:TIMED], options.rounds), sizes(rivals, ours)
     fits = rivals.fit_seconds(times[NAMES["photos"]])
     rows = {
         name: {**rounded(summary(seen[name], labels)), "fit_s": fit, "ms": times[name], "mb": size[name]}
@@ -58,9 +65,9 @@ def measure(options):
 
 
 class Rivals:
-    """The rivals, fitted. work : pathlib.Path, where features and figures of trials are kept."""
+    """The rivals, fitted. work : where features and figures of trials are kept"""
 
-    def __init__(self, dataset, network, work):
+    def __init__(self, dataset: Dataset, network: Network, work: Path) -> None:
         self.dataset, self.network = dataset, network
         features = network.kept_features(dataset.listings, work / f"features-{network.mark}")
         titles = np.array([listing.title for listing in dataset.listings], object)
@@ -71,17 +78,18 @@ class Rivals:
         labels = dataset.labels[dataset.rows("val")]
         self.settings, self.losses = fit_ensemble(*self.raw("val"), labels)
 
-    def raw(self, split):
-        """Distributions before any temperature, from photos and from titles; each (n_listings, n_classes)."""
+    def raw(self, split: str) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """Return distributions before any temperature, from photos and from titles; each (n_listings, n_classes)."""
         rows = self.dataset.rows(split)
-        return [self.fits[kind].model.predict_proba(self.inputs[kind][rows]) for kind in ("photos", "title")]
+        photos, title = (self.fits[each].model.predict_proba(self.inputs[each][rows]) for each in ("photos", "title"))
+        return photos, title
 
-    def distributions(self, split):
-        """Calibrated. → dict, "photos", "title" or "both" → (n_listings, n_classes)"""
+    def distributions(self, split: str) -> dict[str, NDArray[np.floating]]:
+        """Return calibrated distributions. → dict, "photos", "title" or "both" → (n_listings, n_classes)"""
         return calibrated(*self.raw(split), self.settings)
 
-    def predict(self, listings, use):
-        """Distributions of listings as a user of the rivals would get them."""
+    def predict(self, listings: Sequence[Listing], use: str) -> NDArray[np.floating]:
+        """Return distributions of listings as a user of the rivals would get them."""
         photos, title = (self.fits[kind].model for kind in ("photos", "title"))
         seen = {"photos": None, "title": None}
         if use != "title":
@@ -90,14 +98,14 @@ class Rivals:
             seen["title"] = title.predict_proba([listing.title for listing in listings])
         return calibrated(seen["photos"], seen["title"], self.settings)[use]
 
-    def fit_seconds(self, milliseconds):
-        """From photos and titles to fitted models. milliseconds : for the features of a photo → dict, use → int"""
+    def fit_seconds(self, milliseconds: float) -> dict[str, int]:
+        """Return the time from photos and titles to fitted models. milliseconds : for the features of a photo"""
         looking = len(self.dataset.rows("train")) * milliseconds / 1000
         found = {"photos": self.fits["photos"].seconds + looking, "title": self.fits["title"].seconds}
         return {use: round(seconds) for use, seconds in {**found, "both": sum(found.values())}.items()}
 
-    def described(self, labels):
-        """What was tried and chosen, and the figures of the test listings without the temperatures."""
+    def described(self, labels: NDArray[np.intp]) -> dict[str, Any]:
+        """Return what was tried and chosen, and the figures of the test listings without the temperatures."""
         plain = dict(zip(("photos", "title"), self.raw("test"), strict=True))
         chosen = {
             kind: {"C": fit.strength, "tried": fit.tried, "without_temperature": rounded(summary(plain[kind], labels))}
@@ -106,23 +114,23 @@ class Rivals:
         return {**chosen, "average": self.settings, "average_log_losses": self.losses}
 
 
-def seconds_each(rivals, ours, listings, rounds):
-    """Milliseconds a listing, in one batch, everything loaded. → dict, name → float"""
+def milliseconds_each(rivals: Rivals, ours: Categorizer, listings: Sequence[Listing], rounds: int) -> dict[str, float]:
+    """Measure the milliseconds that a listing takes, in one batch, everything loaded. → dict, name → float"""
 
-    def measured(predict, use):
+    def measured(predict: Callable[[Sequence[Listing], str], object], use: str) -> float:
         started = time.process_time()
         predict(listings, use)
         return (time.process_time() - started) / len(listings) * 1000
 
     calls = {}
     for use, rival in NAMES.items():
-        calls[f"productcat, {use}"] = lambda use=use: measured(ours.class_distributions, use)
-        calls[rival] = lambda use=use: measured(rivals.predict, use)
+        calls[f"productcat, {use}"] = partial(measured, ours.class_distributions, use)
+        calls[rival] = partial(measured, rivals.predict, use)
     return {name: round(float(np.median(each)), 2) for name, each in take_turns(calls, rounds).items()}
 
 
-def sizes(rivals, ours):
-    """Megabytes of what is opened: of the bundle; pickled scikit-learn models and a network. → dict, name → float"""
+def sizes(rivals: Rivals, ours: Categorizer) -> dict[str, float]:
+    """Measure the megabytes of the files that are opened: the bundle; pickled scikit-learn models and a network."""
     found = {kind: len(pickle.dumps(fit.model)) for kind, fit in rivals.fits.items()}
     found["photos"] += rivals.network.graph.stat().st_size
     result = {NAMES[use]: size for use, size in {**found, "both": sum(found.values())}.items()}
@@ -133,18 +141,18 @@ def sizes(rivals, ours):
     return {name: round(size / 1e6, 1) for name, size in result.items()}
 
 
-def _unopened(file, bundle):
-    """Whether a file is for training, or for categories that are made of examples."""
+def _unopened(file: Path, bundle: Bundle) -> bool:
+    """Tell whether a file is only for training, or for categories that are made of examples."""
     return "features" in file.relative_to(bundle.path).parts or file == bundle.part("image") / WEIGHTS
 
 
-def gain(ours, theirs, labels):
-    """How much more top-1 productcat has, with its 95 % interval, from the same listings by the paired differences."""
+def gain(ours: NDArray[np.floating], theirs: NDArray[np.floating], labels: NDArray[np.intp]) -> dict[str, Any]:
+    """Return how much more top-1 productcat has, with its 95 % interval, from paired differences of the listings."""
     differences = top_k(ours, labels, 1).astype(float) - top_k(theirs, labels, 1)
     mean, error = differences.mean(), differences.std(ddof=1) / np.sqrt(len(differences))
     return {"mean": round(mean, 4), "interval": [round(mean - 1.96 * error, 4), round(mean + 1.96 * error, 4)]}
 
 
-def rounded(figures):
-    """Figures as they are stored."""
+def rounded(figures: Mapping[str, float]) -> dict[str, float]:
+    """Round figures as they are stored."""
     return {name: round(value, 4) for name, value in figures.items()}

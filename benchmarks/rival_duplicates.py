@@ -2,35 +2,39 @@
 
 The protocol is that of `training/duplicates/protocol.py`. The shipped detector has learnt from all of these items, so
 it is not scored on them: `training/results/duplicates.json` has the figures of detectors that had not seen the items
-which they judge. That both are of the same items, halves and network is checked, by the rivals that both have.
+which they judge. Rivals that occur in both files prove that both are of the same items, halves and network.
 """
 
 import json
 import time
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from productcat import DuplicateDetector, Listing
 from productcat.models.bundle import Bundle, sha256
 from productcat.models.image_model import ImageModel
 from training.config import load_config
-from training.duplicates.item_photos import describe_items, read_items
+from training.duplicates.item_photos import Item, describe_items, read_items
 from training.duplicates.photo_table import PhotoTable, look_at
-from training.duplicates.protocol import Protocol, best_of_sets, report, untrained
+from training.duplicates.protocol import Protocol, Rows, best_of_sets, report, untrained
 from training.general import GeneralConfig
 
 ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "training/configs/general.toml"
 MEASURED = ROOT / "training/results/duplicates.json"
 LIKE = 0.005
-"""So far may a mean figure of the same method be from that in MEASURED."""
+"""Largest difference of a mean figure from that of the same method in MEASURED."""
 
 RIVALS = {
     "mean embedding, cosine": "embedding_conv5_block3_out, means",
     "best pair of photos, conv4, cosine": "embedding_conv4_block6_out, best photos",
 }
-"""Rivals that are in MEASURED too, with their names there."""
+"""Rivals that are also in MEASURED, with their names there."""
 
 OURS = {
     f"productcat, {way}, unseen {what}": (f"unseen {what}", f"Siamese network, {way}")
@@ -38,11 +42,16 @@ OURS = {
     for what in ("items", "domains")
 }
 TIMED = 200
-"""Photos of which the time of the detector is taken."""
+"""Number of photos on which the detector is timed."""
+
+Score = Callable[[Sequence[Rows], Sequence[Rows]], NDArray[np.floating]]
+"""Scores pairs of sets of rows. → (n_left, n_right)"""
+
+Known, Photos = TypeVar("Known"), TypeVar("Photos", bound=Sequence[Any])
 
 
-def measure(options):
-    """Score all pairs. → dict, as it is stored"""
+def measure(options: Namespace) -> dict[str, Any]:
+    """Score all pairs. → figures, as they are stored"""
     config, stored = load_config(CONFIG, GeneralConfig), json.loads(MEASURED.read_text("utf-8"))
     bundle = Bundle.open(options.bundle or "general")
     items, left_out = read_items(options.data / config.photos.items, options.work)
@@ -61,8 +70,10 @@ def measure(options):
     return {**sources(config, options, bundle), "items": list(describe_items(items, left_out)), "rows": rows}
 
 
-def hashed(protocol, photos):
-    """Scores of all pairs by hashes, and their milliseconds a photo. → (dict, dict)"""
+def hashed(
+    protocol: Protocol, photos: Sequence[Path]
+) -> tuple[dict[str, dict[str, NDArray[np.floating]]], dict[str, float]]:
+    """Score all pairs by hashes. → scores, milliseconds that each takes for a photo"""
     scores, times = {}, {}
     for name, encode in hashes().items():
         bits, times[name] = timed(lambda some, encode=encode: np.stack([encode(photo) for photo in some]), photos)
@@ -71,8 +82,8 @@ def hashed(protocol, photos):
     return scores, times
 
 
-def photo_table(items, bundle, work):
-    """Photos of items as the network of the bundle sees them, kept for the next run. → PhotoTable"""
+def photo_table(items: Sequence[Item], bundle: Bundle, work: Path) -> PhotoTable:
+    """Return photos of items as the network of the bundle sees them; they are kept for the next run."""
     model = ImageModel.load(bundle.part("image"))
     path = work / f"item-photos-{sha256(model.graph)[:10]}.npz"
     if not path.exists():
@@ -84,13 +95,13 @@ def photo_table(items, bundle, work):
     return table
 
 
-def hashes():
-    """Functions from the path of a photo to 64 bits. → dict, name → callable"""
+def hashes() -> dict[str, Callable[[Path], NDArray[np.bool_]]]:
+    """Return functions from the path of a photo to 64 bits, by name."""
     import imagehash
     from PIL import Image
 
-    def by(function):
-        def encode(photo):
+    def by(function: Callable[[Image.Image], Any]) -> Callable[[Path], NDArray[np.bool_]]:
+        def encode(photo: Path) -> NDArray[np.bool_]:
             with Image.open(photo) as image:
                 return function(image).hash.ravel()
 
@@ -99,28 +110,28 @@ def hashes():
     return {"pHash, best match": by(imagehash.phash), "dHash, best match": by(imagehash.dhash)}
 
 
-def timed(encode, photos):
-    """What is known of photos, and the milliseconds that it took for each of them, of all cores together."""
+def timed(encode: Callable[[Photos], Known], photos: Photos) -> tuple[Known, float]:
+    """Encode photos. → the result, milliseconds that each photo took, all cores together"""
     started = time.process_time()
     known = encode(photos)
     return known, round((time.process_time() - started) / len(photos) * 1000, 2)
 
 
-def milliseconds(detector, photos):
-    """That the detector takes for a photo."""
+def milliseconds(detector: DuplicateDetector, photos: Sequence[Path]) -> float:
+    """Measure the milliseconds that the detector takes for a photo."""
     listings = [Listing(str(photo), photos=(photo,)) for photo in photos]
     detector.embed(listings[:1])  # loads the network
     return timed(detector.embed, listings)[1]
 
 
-def likeness(bits):
-    """Equal bits of every pair of photos. bits : (n_photos, n_bits), bool → (n_photos, n_photos)"""
+def likeness(bits: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Count the equal bits of every pair of photos. bits : (n_photos, n_bits) → (n_photos, n_photos)"""
     signs = np.where(bits, 1.0, -1.0)
     return (signs @ signs.T + bits.shape[1]) / 2
 
 
-def by_domain(protocol, score):
-    """Scores of all pairs of halves in each domain. → dict, domain → (n_items, n_items)"""
+def by_domain(protocol: Protocol, score: Score) -> dict[str, NDArray[np.floating]]:
+    """Score all pairs of halves in each domain. → dict, domain → (n_items, n_items)"""
     found = {}
     for domain in np.unique(protocol.domains):
         members = np.flatnonzero(protocol.domains == domain)
@@ -129,7 +140,7 @@ def by_domain(protocol, score):
     return found
 
 
-def check(here, there, name):
+def check(here: dict[str, Any], there: dict[str, Any], name: str) -> None:
     """Raise ValueError unless the figures of one method are those that were stored."""
     pairs = [(here["figures"]["mean"][figure], value) for figure, value in there["figures"]["mean"].items()]
     if any(abs(one - other) > LIKE for one, other in pairs):
@@ -139,15 +150,15 @@ def check(here, there, name):
         )
 
 
-def row(figures):
-    """The means over the domains, with intervals, as they are stored."""
+def row(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the means over the domains, with intervals, as they are stored."""
     mean, intervals = figures["figures"]["mean"], figures["intervals"]["mean"]
     rounded = {name: round(value, 4) for name, value in mean.items()}
     return {**rounded, "intervals": {name: [round(end, 4) for end in each] for name, each in intervals.items()}}
 
 
-def sources(config, options, bundle):
-    """What the figures come from."""
+def sources(config: GeneralConfig, options: Namespace, bundle: Bundle) -> dict[str, Any]:
+    """Return what the figures come from."""
     source = options.data / config.photos.items
     return {
         "data": {"source": source.name, "sha256": sha256(source) if source.is_file() else None, "seed": config.seed},

@@ -1,13 +1,15 @@
 """productcat against plain rivals on the same held-out listings and pairs of listings: one table of each.
 
-What an interrupted run has finished is kept in the folder `--work`; the same command goes on from there.
+The folder `--work` keeps what an interrupted run has finished; the same command goes on from there.
 """
 
 import argparse
+import importlib
 import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from timing import machine
 
@@ -32,7 +34,7 @@ COLUMNS = {
 }
 
 
-def main():
+def main() -> None:
     """Measure, print the tables, write JSON."""
     options = arguments()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -50,8 +52,8 @@ def main():
             store(part, figures, options.to)
 
 
-def arguments():
-    """The options of the command."""
+def arguments() -> argparse.Namespace:
+    """Read the options of the command."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder with the data sets")
     parser.add_argument("--weights", type=Path, help="ImageNet weights of Keras's ResNet50, for categories")
@@ -68,17 +70,13 @@ def arguments():
     return options
 
 
-def measured(part, options):
-    """The figures of one part. → dict"""
-    if part == "categories":
-        import rival_categories as rivals
-    else:
-        import rival_duplicates as rivals
-    return rivals.measure(options)
+def measured(part: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure one part. → figures"""
+    return importlib.import_module(f"rival_{part}").measure(options)
 
 
-def table(part, figures):
-    """The rows as text, and below them what productcat gains."""
+def table(part: str, figures: dict[str, Any]) -> str:
+    """Return the rows as text, and below them what productcat gains."""
     columns, rows = COLUMNS[part], figures["rows"]
     width = max(map(len, rows)) + 2
     lines = [" " * width + "".join(f"{title:>14}" for title in columns.values())]
@@ -91,14 +89,14 @@ def table(part, figures):
     return "\n".join(lines)
 
 
-def cell(value):
-    """A figure in the table; shares have three digits."""
+def cell(value: float | None) -> str:
+    """Return a figure of the table as text; shares have three digits."""
     if value is None:
         return "–"
     return f"{value:.3f}" if isinstance(value, float) and value <= 1 else f"{value:,.6g}"
 
 
-def store(part, figures, path):
+def store(part: str, figures: dict[str, Any], path: Path) -> None:
     """Write one part into a JSON file and keep the other one."""
     kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Timing that the benchmarks share: rivals take turns, medians and ratios come out, printed and as JSON."""
+"""Timing that the benchmarks share: rivals take turns; medians and ratios are printed and written as JSON."""
 
 import argparse
 import json
@@ -8,8 +8,12 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any, TypeVar
+
+Measured = TypeVar("Measured")
 
 LIBRARIES = (
     *("productcat", "numpy", "pillow", "onnxruntime", "keras", "tensorflow", "gensim", "lancedb", "usearch"),
@@ -17,8 +21,8 @@ LIBRARIES = (
 )
 
 
-def arguments(description, rounds, bundle=True):
-    """A parser with the options of every benchmark. bundle: whether one is looked at."""
+def arguments(description: str, rounds: int, bundle: bool = True) -> argparse.ArgumentParser:
+    """Make a parser with the options of every benchmark. bundle: whether the benchmark reads one."""
     parser = argparse.ArgumentParser(
         description=description.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
@@ -29,7 +33,7 @@ def arguments(description, rounds, bundle=True):
     return parser
 
 
-def take_turns(rivals, rounds):
+def take_turns(rivals: Mapping[str, Callable[[], Measured]], rounds: int) -> dict[str, list[Measured]]:
     """Measure rivals in the order A B A B …, so that a machine that slows down slows both.
 
     Parameters
@@ -39,9 +43,10 @@ def take_turns(rivals, rounds):
 
     Returns
     -------
-    dict, name → list of measurements, length rounds; a first round, to warm up, is thrown away
+    dict, name → list of measurements, length rounds
+        Without the first round, which only warms up.
     """
-    measured = {name: [] for name in rivals}
+    measured: dict[str, list[Measured]] = {name: [] for name in rivals}
     for number in range(rounds + 1):
         for name, measure in rivals.items():
             print(f"{name}: {'warm-up' if number == 0 else f'{number} of {rounds}'}", end="\r", file=sys.stderr)
@@ -50,21 +55,21 @@ def take_turns(rivals, rounds):
     return {name: values[1:] for name, values in measured.items()}
 
 
-def seconds(call):
-    """Wall-clock time of one call."""
+def seconds(call: Callable[[], object]) -> float:
+    """Return the wall-clock time of one call."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
 
 
-def run_process(command):
+def run_process(command: Sequence[str | Path]) -> tuple[float, float]:
     """Run a program to its end.
 
     Returns
     -------
     (seconds, megabytes)
-        Wall-clock time from start to exit, and the most memory that it held. Linux counts the memory of the process
-        that starts it too, at the moment of starting, so this one should stay small: import nothing large here.
+        Wall-clock time from start to exit, and the most memory that it held. Linux also counts the memory of the
+        process that starts it, at the moment of starting. So this process must stay small: import nothing large here.
     """
     started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
@@ -77,8 +82,10 @@ def run_process(command):
     return time.perf_counter() - started, usage.ru_maxrss * unit / 1e6
 
 
-def compare(what, unit, measured, more_is_better=False):
-    """Medians of two rivals, ours first, and how many times better ours is.
+def compare(
+    what: str, unit: str, measured: Mapping[str, Sequence[float]], more_is_better: bool = False
+) -> dict[str, Any]:
+    """Return medians of two rivals, ours first, and how many times better ours is.
 
     Returns
     -------
@@ -92,23 +99,23 @@ def compare(what, unit, measured, more_is_better=False):
     return {"what": what, "unit": unit, "medians": rounded, "all": every, "ratio": round(ratio, 2)}
 
 
-def report(comparisons, path=None):
-    """Print one line for each comparison; write them to a JSON file where a path is given."""
+def report(comparisons: Sequence[dict[str, Any]], path: Path | None = None) -> None:
+    """Print one line for each comparison; write them to a JSON file if a path is given."""
     for each in comparisons:
         medians = ", ".join(f"{name} {value:.4g}" for name, value in each["medians"].items())
         print(f"{each['what']} ({each['unit']}): {medians}; {each['ratio']:.1f} times better")
     write_figures({"comparisons": comparisons}, path)
 
 
-def write_figures(figures, path):
-    """Write a dict of figures, after what they depend on, to a JSON file; nothing where there is no path."""
+def write_figures(figures: dict[str, Any], path: Path | None) -> None:
+    """Write figures, after what they depend on, to a JSON file, if a path is given."""
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"machine": machine(), **figures}, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def machine():
-    """What the figures depend on."""
+def machine() -> dict[str, Any]:
+    """Return what the figures depend on: processor, system, versions."""
     versions = {}
     for name in LIBRARIES:
         try:
@@ -124,13 +131,13 @@ def machine():
     }
 
 
-def cores():
-    """How many cores this process may use."""
+def cores() -> int:
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def processor():
-    """The processor's own name."""
+def processor() -> str:
+    """Return the processor's own name."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:

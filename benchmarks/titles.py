@@ -10,9 +10,12 @@ import argparse
 import csv
 import itertools
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from timing import compare, report, seconds, take_turns
 
 from productcat.models.title_model import TitleModel, ngrams, phrases, split_words
@@ -24,19 +27,19 @@ COLOURS = ("Black", "White", "Navy Blue", "Red", "Off White", "Olive Green", "Br
 KINDS = ("T-shirt", "Shirt", "Handbag", "Watch", "Casual Shoes", "Flip Flops", "Jeans", "Track Pants", "Belt")
 DIMENSIONS, N_CLASSES = 48, 142
 MOST = 20_000
-"""Titles measured, at most."""
+"""Number of titles that are measured, at most."""
 
 
-def read_titles(path, column):
-    """Titles of a CSV column, or made-up ones where there is no path."""
+def read_titles(path: str | None, column: str) -> list[str]:
+    """Read the titles of a CSV column, or make titles up if there is no path."""
     if path is None:
         return [" ".join(parts) for parts in itertools.product(BRANDS, PEOPLE, LOOKS, COLOURS, KINDS)]
     with open(path, encoding="utf-8", newline="") as file:
         return [row[column] or "" for row in csv.DictReader(file)]
 
 
-def make_models(titles):
-    """An untrained TitleModel and gensim vectors of the same words: speed does not depend on the numbers."""
+def make_models(titles: Sequence[str]) -> tuple[TitleModel, Any]:
+    """Make an untrained TitleModel and gensim vectors of the same words: speed does not depend on the numbers."""
     from gensim.models import KeyedVectors
 
     words = [split_words(title) for title in titles]
@@ -55,8 +58,10 @@ def make_models(titles):
     return TitleModel(features, tensors, {"ngram_sizes": [3, 4, 5], "known_share": 0.34}), plain
 
 
-def plain_distributions(vectors, tensors, titles):
-    """The plain way: one title after the other."""
+def plain_distributions(
+    vectors: Any, tensors: Mapping[str, NDArray[np.floating]], titles: Sequence[str]
+) -> NDArray[np.floating]:
+    """Compute distributions the plain way: one title after the other."""
     rows = []
     for title in titles:
         known = [vectors[word] for word in split_words(title) if word in vectors]
@@ -67,7 +72,8 @@ def plain_distributions(vectors, tensors, titles):
     return np.array(rows)
 
 
-def main():
+def main() -> None:
+    """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--titles", metavar="CSV", help="a file of titles; without it they are made up")
     parser.add_argument(

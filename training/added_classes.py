@@ -1,36 +1,42 @@
-"""`python -m training.added_classes BUNDLE CONFIG`: classes that a bundle never learnt, added from a few examples each.
+"""`python -m training.added_classes BUNDLE CONFIG`: add classes that a bundle never learnt, from a few examples each.
 
-The question is how far a model of the most frequent classes goes when every other class of the data is added as a
-category, without training. Beside it the nearest class mean on plain ImageNet features, and a bundle that
-was trained on all classes.
+It tells how far a model of the most frequent classes goes when every other class of the data is added as a category,
+without training. It is compared with the nearest class mean on plain ImageNet features, and with a bundle that was
+trained on all classes.
 """
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from productcat.arithmetic.vectors import unit
 from productcat.categories.categorizer import Categorizer
+from productcat.categories.ensemble import ModelOutputs
 from productcat.jobs.progress import Progress
-from training.commands import FIGURES_OPTION, FOLDER_OPTIONS, mistakes_in_one_line, write_figures
-from training.config import load_config
-from training.listings.datasets import load_dataset
+from productcat.listings.listing import Listing
+from training.commands import FIGURES_OPTION, FOLDER_OPTIONS, command, mistakes_in_one_line, write_figures
+from training.config import Config, load_config
+from training.listings.datasets import Dataset, load_dataset
 from training.metrics import mean_class_top_k, over_draws
 
 SHOTS = (1, 5, 20)
-"""Examples a class that is added."""
+"""Numbers of examples of a class that is added."""
 
 DRAWS = 5
+"""Number of draws whose figures are averaged."""
+
 KNOWN_EXAMPLES = 200
-"""Training listings of which the mean of a class is made that the bundle knows."""
+"""Number of training listings that make the mean of a class that the bundle knows."""
 
 
-def main(arguments=None):
-    """The command. A user's mistake is one line on standard error and exit code 1."""
-    description, parents = __doc__.split("\n")[0], [FOLDER_OPTIONS, FIGURES_OPTION]
-    parser = argparse.ArgumentParser("python -m training.added_classes", description=description, parents=parents)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command. A user's mistake is one line on standard error and exit code 1."""
+    parser = command("training.added_classes", __doc__, FOLDER_OPTIONS, FIGURES_OPTION)
     parser.add_argument("bundle", help="a bundle that was trained on some of the classes")
     parser.add_argument("config", type=Path, help="the TOML file whose [data] has all classes")
     parser.add_argument("--against", default="fashion", help="a bundle trained on all classes (default: fashion)")
@@ -42,75 +48,99 @@ def main(arguments=None):
     print(json.dumps(figures, indent=1))
 
 
-def added_classes(options):
-    """Measure on the test listings, photo and title, all classes competing that have a training listing.
+def added_classes(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure on the test listings, photo and title, where all classes compete that have a training listing.
 
     Returns
     -------
     dict
-        known, added: how many classes; trained_on_all: what a bundle that learnt all gets of the added ones; shots →
-        what each way gets, the mean over the added classes of top-1, "known" the same over the classes that the bundle
-        knows; each with its standard error over the draws.
+        known, added: numbers of classes. trained_on_all: what a bundle that learnt all classes gets of the added ones.
+        shots → what each way gets, the mean over the added classes of top-1; "known" is the same over the classes that
+        the bundle knows. Each has its standard error over the draws.
+
+    Raises
+    ------
+    ValueError
+        The bundle's classes are not some of those of the data, or the other bundle lacks one of these.
     """
-    config = load_config(options.config)
+    config = load_config(options.config, Config)
     dataset = load_dataset(config.data, options.data, options.work, config.seed)
     names = [each["name"] for each in dataset.classes]
     known = set(Categorizer.load(options.bundle).classes)
     if not known < set(names):
         raise ValueError(f"{options.bundle}: its classes are not some of the {len(names)} of {options.config}")
-    train, test = dataset.rows("train"), dataset.rows("test")
-    by_class = {number: train[dataset.labels[train] == number] for number in np.unique(dataset.labels[train]).tolist()}
-    added = [number for number in by_class if names[number] not in known]
-    task, whole = Task(dataset, names, by_class, added, test), Categorizer.load(options.against)
-    if unknown := {names[number] for number in by_class} - set(whole.categories):
+    task, whole = Task(dataset, known), Categorizer.load(options.against)
+    if unknown := {names[number] for number in task.by_class} - set(whole.categories):
         raise ValueError(
             f"{options.against}: {min(unknown)!r} is not among its categories; give a bundle of all classes"
         )
     plain = Categorizer.load(options.plain).look(task.listings(task.rows), "photos").vectors["photos"]
     features = dict(zip(task.rows.tolist(), plain, strict=True))
-    trained = task.scores(whole, whole.look(task.listings(test), vectors=whole.projections.reads_vectors))
-    figures = {"known": len(known), "added": len(added), "trained_on_all": round(task.share(trained, added), 4)}
-    sight = Categorizer.load(options.bundle).look(task.listings(test))
+    test = task.listings(task.test)
+    trained = task.scores(whole, whole.look(test, vectors=whole.projections.reads_vectors))
+    figures: dict[str, Any] = {"known": len(known), "added": len(task.added)}
+    figures["trained_on_all"] = round(task.share(trained, task.added), 4)
+    outputs = Categorizer.load(options.bundle).look(test)
     for shots in SHOTS:
-        draws = [task.measure(options.bundle, sight, features, shots, draw) for draw in range(DRAWS)]
+        draws = [task.measure(options.bundle, outputs, features, shots, draw) for draw in range(DRAWS)]
         figures[str(shots)] = over_draws(draws)
     return figures
 
 
 class Task:
-    """Which classes are added, from which listings, and which listings are judged.
+    """Which classes are added, from which listings, and which listings are judged. known : names of classes
 
-    by_class : dict, class → ndarray of its training rows; added : list of int, classes; test : ndarray, rows
+    Attributes
+    ----------
+    names : list of str
+        Of all classes.
+    by_class : dict, class → ndarray of its training rows
+    added : list of int
+        Classes that are not known.
+    test : ndarray of rows
+        The listings that are judged.
+    known : dict, class → ndarray of the training rows that make its mean
+    rows : ndarray of rows
+        All listings whose plain features are needed.
     """
 
-    def __init__(self, dataset, names, by_class, added, test):
-        self.dataset, self.names, self.by_class, self.added, self.test = dataset, names, by_class, added, test
-        self.known = {number: rows[:KNOWN_EXAMPLES] for number, rows in by_class.items() if number not in set(added)}
-        self.rows = np.concatenate([*self.known.values(), *(by_class[number] for number in added), test])
+    def __init__(self, dataset: Dataset, known: set[str]) -> None:
+        self.dataset, self.names = dataset, [each["name"] for each in dataset.classes]
+        train, self.test = dataset.rows("train"), dataset.rows("test")
+        labels = dataset.labels[train]
+        self.by_class: dict[int, NDArray[np.intp]] = {
+            number: train[labels == number] for number in np.unique(labels).tolist()
+        }
+        self.added = [number for number in self.by_class if self.names[number] not in known]
+        rest = [number for number in self.by_class if self.names[number] in known]
+        self.known = {number: self.by_class[number][:KNOWN_EXAMPLES] for number in rest}
+        self.rows = np.concatenate([*self.known.values(), *(self.by_class[number] for number in self.added), self.test])
 
-    def listings(self, rows):
-        """The listings of some rows."""
+    def listings(self, rows: NDArray[np.intp]) -> list[Listing]:
+        """Return the listings of some rows."""
         return [self.dataset.listings[row] for row in rows]
 
-    def share(self, scores, classes):
-        """Mean over some classes of the share of their test listings that are right, all classes competing."""
+    def share(self, scores: NDArray[np.float64], classes: Sequence[int]) -> float:
+        """Return the mean over some classes of the share of their test listings that is right; all classes compete."""
         return mean_class_top_k(scores, self.dataset.labels[self.test], 1, classes)
 
-    def scores(self, categorizer, sight):
-        """Confidences of the test listings by number of class, below all others where it has no training listing.
+    def scores(self, categorizer: Categorizer, outputs: ModelOutputs) -> NDArray[np.float64]:
+        """Return confidences of the test listings, shape (n_test, n_classes); -1 for classes without training listings.
 
-        sight : productcat.categories.ensemble.Sight, of the test listings
+        outputs : ModelOutputs, of the test listings
         """
-        confidences = categorizer.confidences(sight)
+        confidences = categorizer.confidences(outputs)
         found = np.full((len(self.test), len(self.names)), -1.0)
         for number in self.by_class:
             found[:, number] = confidences[:, categorizer.categories.index(self.names[number])]
         return found
 
-    def measure(self, bundle, sight, features, shots, draw):
+    def measure(
+        self, bundle: str, outputs: ModelOutputs, features: dict[int, NDArray[np.float32]], shots: int, draw: int
+    ) -> dict[str, float]:
         """Add the classes from one draw of examples. → dict, what → share
 
-        sight : what the bundle sees of the test listings; features : dict, row → plain features of its photo
+        outputs : what the bundle sees of the test listings; features : dict, row → plain features of its photo
         """
         rng = np.random.default_rng([shots, draw])
         drawn = {number: rng.permutation(self.by_class[number])[:shots] for number in self.added}
@@ -118,13 +148,13 @@ class Task:
         with Progress(f"{shots} examples, draw {draw + 1} of {DRAWS}", len(drawn), "classes") as progress:
             for number, rows in progress.each(drawn.items()):
                 categorizer.add_category(self.names[number], self.listings(rows))
-        scores, nearest = self.scores(categorizer, sight), np.full((len(self.test), len(self.names)), -1.0)
+        scores, nearest = self.scores(categorizer, outputs), np.full((len(self.test), len(self.names)), -1.0)
         judged = np.array([features[row] for row in self.test])
         for number, rows in (self.known | drawn).items():
             seen = [features[row] for row in rows if not np.isnan(features[row]).any()]
             if seen:
                 nearest[:, number] = judged @ unit(np.mean(seen, axis=0))
-        found = {"added": self.share(scores, self.added), "known": self.share(scores, self.known)}
+        found = {"added": self.share(scores, self.added), "known": self.share(scores, list(self.known))}
         return found | {"nearest_mean_added": self.share(nearest, self.added)}
 
 

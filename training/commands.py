@@ -1,34 +1,38 @@
-"""What the commands of `training` share: options, a user's mistakes, and where figures go."""
+"""What the commands of `training` share: options, a user's mistakes as one line, and figures as JSON."""
 
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from productcat.errors import ProductcatError
 
 FOLDER_OPTIONS = argparse.ArgumentParser(add_help=False)
-"""Parent of a parser: the folders that a command reads and keeps."""
+"""Options for the folders that a command reads and keeps; a parent of its parser."""
 FOLDER_OPTIONS.add_argument("--data", type=Path, default=Path("data"), help="the folder with the data (default: data)")
 FOLDER_OPTIONS.add_argument(
     "--work", type=Path, default=Path("work"), help="where finished steps are kept (default: work)"
 )
 
 WEIGHTS_OPTION = argparse.ArgumentParser(add_help=False)
-"""Parent of a parser: where an untrained network comes from."""
-WEIGHTS_OPTION.add_argument(
-    "--weights", help="a file of ImageNet weights of the backbone, in place of Keras's download"
-)
+"""Option for the weights that training starts from; a parent of a command's parser."""
+WEIGHTS_OPTION.add_argument("--weights", help="a file of ImageNet weights of the backbone, instead of Keras's download")
 
 FIGURES_OPTION = argparse.ArgumentParser(add_help=False)
-"""Parent of a parser: where the figures go."""
+"""Option for the file that gets the figures; a parent of a command's parser."""
 FIGURES_OPTION.add_argument("--to", type=Path, help="also write the figures to this JSON file")
 
 
+def command(module: str, doc: str | None, *options: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Make the parser of `python -m <module>`, described by the first line of the module's docstring."""
+    return argparse.ArgumentParser(f"python -m {module}", description=(doc or "").partition("\n")[0], parents=options)
+
+
 @contextmanager
-def mistakes_in_one_line():
-    """End the program with one line on standard error and exit code 1 where it fails by what the user gave it."""
+def mistakes_in_one_line() -> Iterator[None]:
+    """End the program with one line on standard error and exit code 1 where the user's input makes it fail."""
     try:
         yield
     except OSError as error:
@@ -37,7 +41,7 @@ def mistakes_in_one_line():
         sys.exit(f"error: {error}")
 
 
-def write_figures(figures, path=None):
-    """Write figures to a JSON file. path : Path | None, nowhere"""
+def write_figures(figures: object, path: Path | None) -> None:
+    """Write figures to a JSON file, if a path is given."""
     if path:
         path.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")

@@ -5,25 +5,30 @@ The configuration is a training configuration with a `[[variants]]` list: each h
 stopped. The figures are those of the best epoch of the last stage, on the validation listings.
 """
 
-import argparse
 import dataclasses
-import json
 import os
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
-from training.commands import FIGURES_OPTION, FOLDER_OPTIONS, WEIGHTS_OPTION, mistakes_in_one_line, write_figures
+from training.commands import (
+    FIGURES_OPTION,
+    FOLDER_OPTIONS,
+    WEIGHTS_OPTION,
+    command,
+    mistakes_in_one_line,
+    write_figures,
+)
 
 COLUMNS = ("validation_top1", "validation_top5", "validation_mean_class_top1")
 
 
-def main(arguments=None):
-    """The command. A user's mistake is one line on standard error and exit code 1."""
-    description, parents = __doc__.split("\n")[0], [FOLDER_OPTIONS, WEIGHTS_OPTION, FIGURES_OPTION]
-    parser = argparse.ArgumentParser("python -m training.compare", description=description, parents=parents)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command. A user's mistake is one line on standard error and exit code 1."""
+    parser = command("training.compare", __doc__, FOLDER_OPTIONS, WEIGHTS_OPTION, FIGURES_OPTION)
     parser.add_argument("config", type=Path, help="a TOML file, such as training/configs/comparison.toml")
     options = parser.parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up notes would drown the progress
 
     with mistakes_in_one_line():
         results = compare(options.config, options.data, options.work, options.weights)
@@ -32,12 +37,18 @@ def main(arguments=None):
         print(f"{name:32}" + "".join(f"{row[column]:8.4f}" for column in COLUMNS))
 
 
-def compare(path, data, work, weights=None):
-    """Train every variant of a configuration. → dict, name → validation figures of its best epoch"""
-    from training.config import change, load_config
+def compare(path: Path, data: Path, work: Path, weights: str | None = None) -> dict[str, dict[str, float]]:
+    """Train every variant of a configuration. → dict, name → validation figures of its best epoch
+
+    Raises
+    ------
+    ValueError
+        There are no variants, one of them has an unknown setting, or no training listing has a photo.
+    """
+    from training.config import Config, change, load_config
     from training.pipeline import Pipeline
 
-    base, text = load_config(path), path.read_text("utf-8")
+    base, text = load_config(path, Config), path.read_text("utf-8")
     variants = tomllib.loads(text).get("variants", [])
     if not variants:
         raise ValueError(f"{path}: no [[variants]] in it; give each a name and the settings of [image] that it changes")
@@ -54,11 +65,10 @@ def compare(path, data, work, weights=None):
         pipeline = Pipeline(config, text, data, work / base.name, weights)
         if "photos" not in pipeline.evidence:
             raise ValueError(f"{path}: no training listing has a photo, so there is nothing to compare; check [data]")
-        folder = pipeline.trained()
-        log = json.loads((folder / "done.json").read_text("utf-8"))["log"]
+        log = pipeline.steps.result(pipeline.trained())["log"]
         last = [entry for entry in log if entry["stage"] == config.image.stages[-1].name]
-        mean = [entry for entry in last if entry["epoch"] == "mean"]
-        best = max(mean or last, key=lambda entry: entry["validation_top1"])  # of what the stage ends with
+        mean = [entry for entry in last if entry["epoch"] == "mean"]  # the stage ends with this one, if there is one
+        best = max(mean or last, key=lambda entry: entry["validation_top1"])
         results[name] = {column: best[column] for column in COLUMNS}
     return results
 

@@ -1,4 +1,7 @@
-"""Training configurations: TOML files, each table a dataclass with its defaults and its documentation."""
+"""Reads training configurations: TOML files in which each table fills a dataclass.
+
+The docstrings and defaults of the dataclasses document the settings.
+"""
 
 import dataclasses
 import tomllib
@@ -6,11 +9,15 @@ import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from training.categories.fitting import DecisionConfig, EnsembleConfig
 from training.images.image_model import ImageConfig
 from training.listings.datasets import DataConfig
 from training.titles.title_config import TitleConfig
+
+Settings = TypeVar("Settings")
+"""A dataclass of settings."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +25,8 @@ class Config:
     """A whole training configuration.
 
     name, description: of the bundle; the description opens its model card. seed: of everything random.
-    features: a bundle whose image model gives the features that prototypes of categories are made of; "": the model
-    that is trained here. Training for classes on white ground unlearns what other photos need.
+    features: a bundle whose image model gives the features for prototypes of categories; "": the model that is trained
+    here. A network that learns classes on white ground unlearns what other photos need.
     """
 
     name: str
@@ -33,17 +40,17 @@ class Config:
     seed: int = 0
 
 
-def load_config(path, kind=Config):
-    """Read a configuration. kind: its dataclass.
+def load_config(path: Path, kind: type[Settings]) -> Settings:
+    """Read a configuration. kind : a dataclass, such as `Config`
 
     Raises
     ------
     ValueError
-        The file is no TOML, has a key that no setting bears (the known ones are named), lacks one, or a value is of
-        another type.
+        The file is not TOML, lacks a setting, has a key that is not a setting (the known ones are named), or has a
+        value of another type.
     """
     try:
-        values = tomllib.loads(Path(path).read_text("utf-8"))
+        values = tomllib.loads(path.read_text("utf-8"))
         values.pop("variants", None)  # read by training.compare
         return _fill(kind, values, "the top level")
     except tomllib.TOMLDecodeError as error:
@@ -52,30 +59,29 @@ def load_config(path, kind=Config):
         raise ValueError(f"{path}: {error}") from None
 
 
-def change(settings, changes, where):
-    """A copy of one of these dataclasses with some settings changed, given as TOML gives them.
+def change(settings: ImageConfig, changes: dict[str, Any], where: str) -> ImageConfig:
+    """Copy settings, with some of them changed. changes : as TOML gives them
 
     Raises
     ------
     ValueError
-        No setting bears a name, or a value is of another type.
+        A name is not a setting, or a value is of another type.
     """
     return dataclasses.replace(settings, **_converted(type(settings), changes, where))
 
 
-def _fill(kind, values, where):
-    """A dataclass from a dict, nested dataclasses and tuples included."""
+def _fill(kind: Any, values: object, where: str) -> Any:
+    """Make a dataclass of a dict, with nested dataclasses and tuples."""
     converted = _converted(kind, values, where)
-    # A field without a default has both set to the same mark.
-    missing = [each.name for each in dataclasses.fields(kind) if each.default is each.default_factory]
-    missing = [name for name in missing if name not in converted]
-    if missing:
-        raise ValueError(f"no setting {missing[0]!r} in {where}, and it has no default")
+    for each in dataclasses.fields(kind):
+        required = each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
+        if required and each.name not in converted:
+            raise ValueError(f"no setting {each.name!r} in {where}, and it has no default")
     return kind(**converted)
 
 
-def _converted(kind, values, where):
-    """The values as the settings of a dataclass want them. → dict"""
+def _converted(kind: Any, values: object, where: str) -> dict[str, Any]:
+    """Convert values to the types that the fields of a dataclass have."""
     if not isinstance(values, dict):
         raise ValueError(f"{where} is {values!r}: expected a table of settings")
     hints = typing.get_type_hints(kind)
@@ -85,7 +91,7 @@ def _converted(kind, values, where):
     return {name: _convert(hints[name], value, name) for name, value in values.items()}
 
 
-def _convert(hint, value, name):
+def _convert(hint: Any, value: Any, name: str) -> Any:
     if dataclasses.is_dataclass(hint):
         return _fill(hint, value, f"[{name}]")
     if isinstance(hint, types.GenericAlias):

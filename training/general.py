@@ -1,27 +1,30 @@
-"""`python -m training.general CONFIG`: the bundle for whatever is sold, from an untouched backbone and pairs of photos.
+"""`python -m training.general CONFIG`: make the bundle for all goods, from an untouched backbone and pairs of photos.
 
-Steps whose results are there are not done again: the exported network, the photos as it sees them.
+Steps whose results are there are not done again: the exported network, and the photos as it sees them.
 """
 
-import argparse
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from productcat.duplicates.detector import NEIGHBOURS, DuplicateDetector
 from productcat.duplicates.embedding import FORMAT
+from productcat.duplicates.metric import SetMetric
 from productcat.duplicates.thumbnails import ALIKE, SHARP
 from productcat.listings.listing import Listing
 from productcat.listings.photos import read_photo
 from productcat.models.bundle import Bundle, refuse_existing, sha256, write_bundle
 from productcat.models.image_model import GRAPH, SETTINGS, ImageModel
 from training.assemble import assemble
-from training.commands import FOLDER_OPTIONS, mistakes_in_one_line, write_figures
+from training.commands import FOLDER_OPTIONS, command, mistakes_in_one_line, write_figures
 from training.config import load_config
 from training.duplicates.catalogues import Catalogue, found_in
 from training.duplicates.item_photos import describe_items, read_items, readable_of
@@ -36,18 +39,19 @@ from training.titles.word_titles import WordsConfig, title_model
 
 CLASSES = Path(__file__).parent / "imagenet_classes.json"
 CALIBRATION_PHOTOS = 256
-"""So many photos give the ranges of int8 activations."""
+"""Number of photos that give the ranges of int8 activations."""
 
 METHOD = 5
-"""Of the comparison of sets. Raise it when the same settings give other figures, so that none are read from before."""
+"""Number of the method of comparing sets. Raise it when the same settings give other figures, so that no old figures
+are read."""
 
 
 @dataclass(frozen=True)
 class PhotosConfig:
     """Settings of the photos to learn from; the `[photos]` table of a configuration.
 
-    items: folder or tar of `<domain>/<item>/<nn>.jpg`. copied: sets of listings, of whose training photos copies are
-    made as sellers make them. each: photos taken of each such set. copies: of each photo.
+    items: folder or tar of `<domain>/<item>/<nn>.jpg`. copied: sets of listings whose training photos are copied as
+    sellers copy them. each: number of photos taken from each such set. copies: number of copies of each photo.
     """
 
     items: str
@@ -70,10 +74,9 @@ class GeneralConfig:
     seed: int = 0
 
 
-def main(arguments=None):
-    """The command. A user's mistake is one line on standard error and exit code 1."""
-    description, parents = __doc__.split("\n")[0], [FOLDER_OPTIONS]
-    parser = argparse.ArgumentParser("python -m training.general", description=description, parents=parents)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command. A user's mistake is one line on standard error and exit code 1."""
+    parser = command("training.general", __doc__, FOLDER_OPTIONS)
     parser.add_argument("config", type=Path, help="a TOML file, such as training/configs/general.toml")
     parser.add_argument("--to", type=Path, required=True, help="the bundle: a new directory")
     image = parser.add_mutually_exclusive_group(required=True)
@@ -86,15 +89,28 @@ def main(arguments=None):
         config = load_config(options.config, GeneralConfig)
         given = Bundle.open(options.image_of) if options.image_of else None
         work = options.work / (f"{config.name}-{given.manifest['name']}" if given else config.name)
-        run = General(config, options.data, work, options.weights, given)
+        run = General(config, options.data, work, options.weights or "", given)
         figures = run.bundle(options.config.read_text("utf-8"), options.to)
         write_figures(figures, options.report)
 
 
 class General:
-    """All steps of one configuration. given: a Bundle, to learn on its image model."""
+    """All steps of one configuration.
 
-    def __init__(self, config, data, work, weights, given=None):
+    Parameters
+    ----------
+    config : GeneralConfig
+    data, work : pathlib.Path
+        The data folder, and where results of the steps are kept.
+    weights : str
+        A file of ImageNet weights of the backbone with its top. It is not read if a bundle is given.
+    given : Bundle, optional
+        Learn on its image model.
+    """
+
+    def __init__(
+        self, config: GeneralConfig, data: Path, work: Path, weights: str, given: Bundle | None = None
+    ) -> None:
         self.config, self.data, self.work, self.weights, self.given = config, data, work, weights, given
         work.mkdir(parents=True, exist_ok=True)
         self.items, left_out = read_items(data / config.photos.items, work)
@@ -106,8 +122,8 @@ class General:
             each.source.split(".")[0]: load_dataset(each, data, work, config.seed) for each in config.photos.copied
         }
 
-    def bundle(self, text, to):
-        """Write the bundle. → figures of the protocol, for each method"""
+    def bundle(self, text: str, to: Path) -> dict[str, Any]:
+        """Write the bundle. text : the configuration file → figures of the protocol, for each method"""
         image, exported = self.image()
         model, wanted = ImageModel.load(image), self.config.metric.features
         if len(model.levels) != len(wanted):
@@ -123,15 +139,17 @@ class General:
         }
         manifest = {"duplicates": {"learnt_with": text, "threshold": metric.threshold, **means}}
         if self.given:
-            self.copy(to, manifest, metric)
+            self.copy(self.given, to, manifest, metric)
         else:
-            classes = [{"name": name, "parents": {}} for name in json.loads(CLASSES.read_text("utf-8"))]
-            titles = self.titles([each["name"] for each in classes])
-            parts = {"image": image, "title": titles}
+            names = json.loads(CLASSES.read_text("utf-8"))
+            classes = [{"name": name, "parents": {}} for name in names]
+            parts = {"image": image, "title": self.titles(names)}
             assemble(to, self.manifest(exported) | manifest, classes, parts, duplicates=metric)
         return figures
 
-    def measure(self, table):
+    def measure(
+        self, table: PhotoTable
+    ) -> tuple[dict[str, Any], NDArray[np.float64], NDArray[np.bool_], list[Catalogue]]:
         """Run the protocol.
 
         Returns
@@ -145,9 +163,8 @@ class General:
         """
         config = self.config
         features = hashlib.sha256(b"".join(each.tobytes() for each in [*table.outputs.values(), table.thumbnails]))
-        metric = replace(config.metric, precision=None)  # on which the threshold depends, not what is measured
-        settings = [asdict(metric), asdict(config.siamese), config.seed, features.hexdigest()]
-        settings += [ALIKE, SHARP, METHOD]
+        metric = asdict(config.metric) | {"precision": None}  # the threshold depends on it, the figures do not
+        settings = [metric, asdict(config.siamese), config.seed, features.hexdigest(), ALIKE, SHARP, METHOD]
         done = self.work / f"protocol-{_mark(settings)}.json"
         if not done.exists():
             protocol = Protocol(self.items, table, config.metric, config.siamese, config.seed)
@@ -160,26 +177,26 @@ class General:
         figures, seen, same, catalogues = json.loads(done.read_text("utf-8"))
         return figures, np.array(seen), np.array(same), [Catalogue(**each) for each in catalogues]
 
-    def copy(self, to, manifest, metric):
-        """Write the given bundle's files and manifest, and the metric with what the manifest says of it."""
+    def copy(self, given: Bundle, to: Path, manifest: dict[str, Any], metric: SetMetric) -> None:
+        """Write a bundle's files and manifest, and the metric with what the manifest says of it."""
 
-        def fill(folder):
-            self.given.copy_files(folder)
+        def fill(folder: Path) -> None:
+            given.copy_files(folder)
             metric.save(folder / "duplicates")
 
-        if self.config.description != self.given.manifest.get("description"):
+        if self.config.description != given.manifest.get("description"):
             manifest["duplicates"]["description"] = self.config.description
-        write_bundle(to, self.given.manifest | manifest, fill)
+        write_bundle(to, {**given.manifest, **manifest}, fill)
 
-    def metric(self, table, seen, same):
-        """Learn from all photos, and calibrate on held-out pairs. → SetMetric"""
+    def metric(self, table: PhotoTable, seen: NDArray[np.float64], same: NDArray[np.bool_]) -> SetMetric:
+        """Learn from all photos, and calibrate on held-out pairs."""
         config, known = self.config.metric, bases(table, self.config.metric)
         kept, siamese = table.kept(known), self.config.siamese
         learnt = fit_head(Samples.drawn(kept, known, config, siamese, self.config.seed), siamese)
         head, threshold = calibrated(learnt, seen, same, config.precision)
         return metric_of(kept, known, head, config, threshold, compared(self.items))
 
-    def image(self):
+    def image(self) -> tuple[Path, dict[str, Any]]:
         """Export the network. → folder of the bundle's image part, what was measured"""
         if self.given:
             return self.given.features_part(), {}
@@ -187,43 +204,47 @@ class General:
         done = folder.with_suffix(".json")
         if not done.exists():
             folder.mkdir(exist_ok=True)
-            model = untouched(self.config.image, self.weights)
-            levels = export_float(model, self.work / "float.onnx", self.config.image.photo_size)
+            model, float_graph, size = self.network(), self.work / "float.onnx", self.config.image.photo_size
+            levels = export_float(model, float_graph, size)
             photos = self.some_photos()
-            float_model = ImageModel(self.work / "float.onnx", self.config.image.photo_size, levels)
-            difference, distributions = compare(model, float_model, photos)
-            quantize(self.work / "float.onnx", folder / GRAPH, photos)
-            settings = {"photo_size": list(self.config.image.photo_size), "levels": list(levels), "arithmetic": "int8"}
+            difference, distributions = compare(model, ImageModel(float_graph, size, levels), photos)
+            quantize(float_graph, folder / GRAPH, photos)
+            settings = {"photo_size": list(size), "levels": list(levels), "arithmetic": "int8"}
             (folder / SETTINGS).write_text(json.dumps(settings, indent=1), "utf-8")
             same = run_all(ImageModel.load(folder), photos).argmax(axis=1) == distributions.argmax(axis=1)
             measured = {"float_max_difference": difference, "int8_agrees_with_float_top1": float(same.mean())}
             done.write_text(json.dumps(measured), "utf-8")
         return folder, json.loads(done.read_text("utf-8"))
 
-    def network_mark(self):
-        """Of the network and its weights."""
+    def network(self) -> keras.Model:
+        """Return the backbone as its weights have it."""
+        return untouched(self.config.image, self.weights)
+
+    def network_mark(self) -> str:
+        """Return the mark of the network and its weights."""
         return _mark([asdict(self.config.image), sha256(self.weights)])
 
-    def titles(self, names):
+    def titles(self, names: Sequence[str]) -> Path:
         """Compare words with the names of the classes. → folder of the bundle's title part"""
         folder = self.work / f"title-{_mark([asdict(self.config.words), self.network_mark()])}"
         if not (folder / "settings.json").exists():
-            kernel = untouched(self.config.image, self.weights).get_layer("classifier").get_weights()[0]
+            kernel = self.network().get_layer("classifier").get_weights()[0]
             title_model(names, kernel, self.config.words).save(folder)
         return folder
 
-    def some_photos(self):
-        """Photos from all sources, for the ranges of int8 numbers. → ndarray of shape (n, height, width, 3), uint8"""
-        rng, paths = np.random.default_rng(self.config.seed), [photo for item in self.items for photo in item.photos]
+    def some_photos(self) -> NDArray[np.uint8]:
+        """Return photos for the ranges of int8 numbers, half of all photos, half of items. → (n, height, width, 3)"""
+        rng, of_items = np.random.default_rng(self.config.seed), [photo for item in self.items for photo in item.photos]
+        everything = list(of_items)
         for dataset in self.sets.values():
-            paths += [photo for row in dataset.rows("train") for photo in dataset.listings[row].photos]
-        share = CALIBRATION_PHOTOS // 2
-        of_items = sum(len(item.photos) for item in self.items)
-        chosen = [some for n in (len(paths), of_items) for some in readable_of(paths, rng.permutation(n), share)]
+            everything += [photo for row in dataset.rows("train") for photo in dataset.listings[row].photos]
+        chosen = []
+        for photos in (everything, of_items):
+            chosen += readable_of(photos, rng.permutation(len(photos)), CALIBRATION_PHOTOS // 2)
         return np.stack([read_photo(each, self.config.image.photo_size) for each in chosen])
 
-    def table(self, model):
-        """All photos to learn from, as the network sees them. → PhotoTable"""
+    def table(self, model: ImageModel) -> PhotoTable:
+        """Return all photos to learn from, as the network sees them."""
         path = self.work / f"photos-{_mark([self.photos_mark, sha256(model.graph), FORMAT])}.npz"
         if not path.exists():
             listings = [Listing(item.name, photos=item.photos) for item in self.items]
@@ -242,8 +263,8 @@ class General:
             table.save(path)
         return PhotoTable.load(path)
 
-    def manifest(self, exported):
-        """What the bundle says of itself, but for its metric."""
+    def manifest(self, exported: dict[str, Any]) -> dict[str, Any]:
+        """Return what the bundle says of itself, except its metric."""
         return {
             "name": self.config.name,
             "description": self.config.description,
@@ -258,14 +279,14 @@ class General:
         }
 
 
-def _mark(depends):
-    """Of a step's result, by what it depends on."""
+def _mark(depends: object) -> str:
+    """Return the mark of a step's result, by what it depends on."""
     return hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:10]
 
 
-def untouched(config, weights):
-    """The backbone with its own 1000 classes and the embeddings that the settings name. → keras.Model"""
-    model = build(replace(config, weights=weights), 1000)
+def untouched(config: ImageConfig, weights: str | Path) -> keras.Model:
+    """Make the backbone with its own 1000 classes and the embeddings that the settings name."""
+    model = build(replace(config, weights=str(weights)), 1000)
     whole = getattr(keras.applications, config.backbone)(weights=None)
     whole.load_weights(weights)
     model.get_layer("classifier").set_weights(whole.layers[-1].get_weights())

@@ -1,33 +1,38 @@
-"""Figures of merit of distributions against labels, besides those of the runtime (`calibration/reliability.py`).
+"""Figures of merit of distributions against labels, in addition to those of `productcat/calibration/reliability.py`.
 
-A NaN row, no evidence, counts as wrong, but for the calibration error, which looks at the listings with evidence only.
+A NaN row (no evidence) counts as wrong, except in the calibration error, which ignores listings without evidence.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from productcat.calibration.reliability import calibration_error, coverage_at_precision, top_k
 from productcat.evaluation import answers
 from productcat.evaluation.answers import Answers
 
 
-def mean_class_top_k(distributions, labels, k, classes=None):
-    """Top-k of each class that occurs, averaged over the classes, so that rare ones count like frequent ones.
+def mean_class_top_k(
+    distributions: NDArray[np.float64], labels: NDArray[np.intp], k: int, classes: Sequence[int] | None = None
+) -> float:
+    """Return top-k of each class that occurs, averaged over the classes, so that rare ones count like frequent ones.
 
     classes : sequence of int, optional
-        Look at the listings of these classes only; all classes still compete.
+        Look only at the listings of these classes; all classes still compete.
     """
     hits = top_k(distributions, labels, k)
-    present = [each for each in np.unique(labels) if classes is None or each in set(classes)]
+    present = [each for each in np.unique(labels) if classes is None or each in classes]
     return float(np.mean([hits[labels == each].mean() for each in present])) if present else float("nan")
 
 
-def macro_f1(distributions, labels):
-    """F1 of each class that occurs in the labels or the answers, averaged."""
+def macro_f1(distributions: NDArray[np.float64], labels: NDArray[np.intp]) -> float:
+    """Return F1 of each class that occurs in the labels or the answers, averaged."""
     return answers.macro_f1(Answers.of(distributions, labels).best, labels, distributions.shape[1])
 
 
-def summary(distributions, labels):
-    """The figures that every table shows, as a dict."""
+def summary(distributions: NDArray[np.float64], labels: NDArray[np.intp]) -> dict[str, float]:
+    """Return the figures that every table shows."""
     coverage, _ = coverage_at_precision(distributions, labels, 0.99)
     return {
         "top1": float(top_k(distributions, labels, 1).mean()),
@@ -38,8 +43,8 @@ def summary(distributions, labels):
     }
 
 
-def over_draws(draws):
-    """Means of figures over draws and, of more than one draw, their standard errors. draws : list of dict → dict"""
+def over_draws(draws: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Return means of figures over draws and, of more than one draw, their standard errors."""
     values = {name: np.array([each[name] for each in draws]) for name in draws[0]}
     found = {name: round(float(each.mean()), 4) for name, each in values.items()}
     if len(draws) > 1:

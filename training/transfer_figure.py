@@ -1,21 +1,24 @@
-"""Learning curves of `training.transfer`, readable on white paper and on a dark screen."""
+"""Draws the learning curves of `training.transfer`, readable on white paper and on a dark screen."""
 
+from collections.abc import Iterator, Sequence
 from itertools import cycle, groupby
+from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
 
 INK = "#777777"
-"""Lines and letters in a grey that both a white and a black page bear."""
+"""Colour of lines and letters: a grey that reads on a white and on a black page."""
 COLOURS = ("#777777", "#3987e5", "#e0762f", "#2f9e6e")
 STYLES = {"whole": "-", "frozen": ":"}
 MARKERS = "os^Dv"
 
 
-def draw(results, path):
-    """Draw top-1 by the number of examples: a colour for each start, a marker for each photo size, lines of points.
+def draw(results: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw top-1 by the number of examples: a colour for each start, a marker for each photo size.
 
-    Frozen networks have dotted lines. results: as `transfer` returns them.
+    Frozen networks have dotted lines. results : as `transfer` returns them
     """
     figure, axes = plt.subplots(figsize=(7.6, 4), layout="constrained")
     colours = dict(zip(dict.fromkeys(row["start"] for row in results), cycle(COLOURS), strict=False))
@@ -33,22 +36,22 @@ def draw(results, path):
     for spine in axes.spines.values():
         spine.set_color(INK)
     figure.legend(handles=[*legend(colours, markers)], loc="outside right upper", frameon=False, labelcolor=INK)
-    figure.savefig(path, transparent=True, metadata={"Date": None} if str(path).endswith(".svg") else None)
+    figure.savefig(path, transparent=True, metadata={"Date": None} if path.suffix == ".svg" else None)
     plt.close(figure)
 
 
-def size_of(row):
-    """The photo size of a run, in words."""
+def size_of(row: dict[str, Any]) -> str:
+    """Return the photo size of a run in words."""
     return "{}×{}".format(*row["photo_size"])
 
 
-def line_of(row):
-    """Which line of the figure a run is a point of."""
+def line_of(row: dict[str, Any]) -> tuple[str, str, str]:
+    """Return which line of the figure a run is a point of: start, trained, photo size."""
     return row["start"], row["trained"], size_of(row)
 
 
-def legend(colours, markers):
-    """What colours, lines and markers mean. → iterator of Line2D"""
+def legend(colours: dict[str, str], markers: dict[str, str]) -> Iterator[Line2D]:
+    """Yield what colours, lines and markers mean."""
     for start, colour in colours.items():
         yield Line2D([], [], color=colour, label=start)
     yield Line2D([], [], color=INK, ls=STYLES["frozen"], label="frozen")

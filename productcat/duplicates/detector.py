@@ -50,11 +50,13 @@ class DuplicateDetector:
 
     Attributes
     ----------
+    image_model : ImageModel or None
+        Without one the detector takes embeddings only.
     threshold : float
         Score from which `find` and `cluster` take a pair for duplicates, unless they are told otherwise.
     """
 
-    def __init__(self, image_model: ImageModel, metric: SetMetric, threshold: float) -> None:
+    def __init__(self, image_model: ImageModel | None, metric: SetMetric, threshold: float) -> None:
         self.image_model = image_model
         self.metric = metric
         self.threshold = threshold
@@ -67,7 +69,12 @@ class DuplicateDetector:
     @cached_property
     def mark(self) -> str:
         """Hexadecimal sha256 of what makes an embedding what it is; `embedding.mark_of` says of what."""
-        return mark_of(self.image_model, self.metric)
+        return mark_of(self._eyes(), self.metric)
+
+    def _eyes(self) -> ImageModel:
+        if self.image_model is None:
+            raise ValueError("this detector has no image model; give it embeddings instead of listings")
+        return self.image_model
 
     @classmethod
     def load(cls, bundle: str | os.PathLike[str] | None = None) -> Self:
@@ -153,13 +160,14 @@ class DuplicateDetector:
 
     def look_at(self, listings: Sequence[Listing]) -> tuple[list[Embedding], list[list[str]]]:
         """Embed a batch. Return the embeddings, and for each the reasons why photos of it cannot be read."""
+        model = self._eyes()
         problems: list[list[str]] = [[] for _ in listings]
         owners: list[int] = []
         parts: dict[str, list[NDArray[np.int8]]] = {name: [] for name in self.metric.levels}
         little = [_no_thumbnails()]
-        for some, pixels in decoded([each.photos for each in listings], self.image_model.size, problems):
+        for some, pixels in decoded([each.photos for each in listings], model.size, problems):
             pixels = unframed(pixels)
-            outputs = self.image_model.run(pixels)[1]
+            outputs = model.run(pixels)[1]
             owners += some
             little.append(thumbnails(pixels))
             for name, level in self.metric.levels.items():

@@ -39,7 +39,7 @@ class Answers:
         distributions : ndarray of shape (n_listings, n_classes)
         labels : ndarray of shape (n_listings,), int
         """
-        known = ~np.isnan(distributions).any(axis=1)
+        known = np.logical_not(np.isnan(distributions).any(axis=1))
         rows = np.where(known[:, None], distributions, 0.0)
         best, truth = rows.argmax(axis=1), rows[np.arange(len(rows)), labels]
         before = np.arange(rows.shape[1]) < np.asarray(labels)[:, None]

@@ -65,7 +65,7 @@ def test_every_committed_configuration_loads(path):
 
 
 def test_every_table_becomes_settings(written):
-    config = load_config(written(WHOLE))
+    config = load_config(written(WHOLE), Config)
     assert (config.name, config.seed) == ("own", 7)
     assert config.data.parents == ("aisle",)
     assert config.image.photo_size == (64, 48)
@@ -101,15 +101,15 @@ def test_what_is_wrong_in_a_configuration_is_named_with_its_file(written, old, n
     assert old in WHOLE
     path = written(WHOLE.replace(old, new, 1))
     if message is None:
-        assert load_config(path).ensemble.average == "best"
+        assert load_config(path, Config).ensemble.average == "best"
         return
     with pytest.raises(ValueError, match=r"own\.toml: .*" + message):
-        load_config(path)
+        load_config(path, Config)
 
 
 def test_a_table_that_is_none_is_named(written):
     with pytest.raises(ValueError, match=r"\[data\] is 'own': expected a table of settings"):
-        load_config(written('name = "own"\ndata = "own"\n'))
+        load_config(written('name = "own"\ndata = "own"\n'), Config)
 
 
 def test_settings_are_changed_as_a_variant_says():

@@ -7,7 +7,8 @@ import pytest
 
 from productcat.calibration.reliability import negative_log_likelihood
 from productcat.categories.projections import FewShot
-from training.few_shot import Labelled, draw, fit, main, report, simulated
+from training.categories.tasks import Labelled, draw, simulated
+from training.few_shot import fit, main, report
 
 NAMES = ["hats", "lamps", "chairs", "drums"]
 

@@ -77,11 +77,11 @@ def bundle(tiny, tmp_path_factory):
 
 def pipeline(folder, bundle):
     """The pipeline of a configuration that starts from a bundle."""
-    from training.config import load_config
+    from training.config import Config, load_config
     from training.pipeline import Pipeline
 
     text = TINY.replace("[image]", f'[image]\ninit_from = "{bundle}"')
-    return Pipeline(load_config(written(folder, text)), text, ROOT / "data", folder / "work")
+    return Pipeline(load_config(written(folder, text), Config), text, ROOT / "data", folder / "work")
 
 
 def test_training_goes_on_from_the_weights_and_classes_of_a_bundle(bundle, tmp_path):
@@ -117,7 +117,7 @@ def test_a_bundle_without_float_weights_is_no_start(tmp_path):
         (folder / "image/weights.safetensors").unlink()
 
     write_bundle(without, opened.manifest, fill)
-    with pytest.raises(ValueError, match=r"no image/weights\.safetensors in it, from which to train on; train it anew"):
+    with pytest.raises(ValueError, match=r"no image/weights\.safetensors in it, to start from; train it again"):
         pipeline(tmp_path, without)
 
 

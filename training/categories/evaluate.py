@@ -1,16 +1,28 @@
-"""The figures of a bundle on labelled listings: overall, calibration, thresholds, and those of each class."""
+"""Measures a bundle on labelled listings: overall figures, calibration, thresholds, and figures of each class."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from productcat.categories.ensemble import MODALITIES, combined, kinds_of
+from productcat.calibration.reliability import top_k
+from productcat.categories.categorizer import Categorizer
+from productcat.categories.ensemble import MODALITIES, Modality, ModelOutputs, combined
 from productcat.evaluation.answers import Answers, per_label
-from training import metrics
+from productcat.listings.listing import Listing
+from training.metrics import mean_class_top_k, summary
 
 FREQUENT = 20
-"""So many most frequent classes are one group, the others a second."""
+"""Number of most frequent classes that form one group; the other classes form a second one."""
 
 
-def evaluate(categorizer, listings, labels, training_labels):
+def evaluate(
+    categorizer: Categorizer,
+    listings: Sequence[Listing],
+    labels: NDArray[np.intp],
+    training_labels: NDArray[np.intp],
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Measure a categorizer.
 
     Parameters
@@ -25,40 +37,50 @@ def evaluate(categorizer, listings, labels, training_labels):
     Returns
     -------
     figures : dict
-        What goes into the manifest. Figures of photos or titles are left out where the bundle or the listings have
-        none, and then those of both, too.
+        What goes into the manifest. Where the bundle or the listings have no photos or no titles, the figures of that
+        modality are left out, and those of both, too.
     per_class : list of dict
-        One row a class that occurs: support, and top-1 and top-5 from photos, title and both.
+        One row for each class that occurs: support, and top-1 and top-5 from photos, title and both.
     """
-    sight = categorizer.look(listings, vectors=categorizer.projections.reads_vectors)
-    seen = seen_by(categorizer, sight)
-    *alone, whole = seen
-    figures = {use: metrics.summary(distributions, labels) for use, distributions in seen.items()}
+    outputs = categorizer.look(listings, vectors=categorizer.projections.reads_vectors)
+    seen = seen_by(categorizer, outputs)
+    *alone, whole = seen  # the last is "both", or the only modality
+    figures: dict[str, Any] = {modality: summary(each, labels) for modality, each in seen.items()}
+    answers = {modality: Answers.of(each, labels) for modality, each in seen.items()}
     figures["listings"] = len(listings)
-    figures["mean_confidence"] = {use: Answers.of(each, labels).mean_confidence for use, each in seen.items()}
+    figures["mean_confidence"] = {modality: each.mean_confidence for modality, each in answers.items()}
     if "photos" in seen:
         figures["photos_per_class"] = per_stage(seen["photos"], labels, training_labels)
     figures["parents"] = {level: parent_top1(categorizer, seen[whole], labels, level) for level in categorizer.parents}
-    figures["decisions"] = decisions(categorizer, sight, labels)
+    figures["decisions"] = decisions(categorizer, outputs, labels)
     if alone:
-        figures["decisions_alone"] = {use: decisions(categorizer, sight.alone(use), labels) for use in alone}
+        figures["decisions_alone"] = {each: decisions(categorizer, outputs.alone(each), labels) for each in alone}
         figures["title_rescue"] = title_rescue(seen, labels)
-    return figures, per_class(categorizer.classes, seen, labels)
+    return figures, per_label(categorizer.classes, labels, answers, "class")
 
 
-def seen_by(categorizer, sight):
-    """Distributions of listings from "photos", "title" and "both", or of the one kind of evidence that there is."""
-    seen = {use: combined(sight.alone(use), categorizer.ensemble) for use in MODALITIES}
-    known = [use for use in ("photos", "title") if not np.isnan(seen[use]).all()]
+def seen_by(categorizer: Categorizer, outputs: ModelOutputs) -> dict[Modality, NDArray[np.float64]]:
+    """Return distributions from "photos", "title" and "both", or from the only modality that has evidence.
+
+    Raises
+    ------
+    ValueError
+        No listing has a photo or a title that the bundle knows.
+    """
+    seen = {modality: combined(outputs.alone(modality), categorizer.ensemble) for modality in MODALITIES}
+    known = [modality for modality in MODALITIES[:2] if not np.isnan(seen[modality]).all()]
     if not known:
-        raise ValueError(f"none of {len(sight.title)} listings has a photo or a title that the bundle knows")
+        raise ValueError(f"none of {len(outputs.title)} listings has a photo or a title that the bundle knows")
     return seen if len(known) == 2 else {known[0]: seen[known[0]]}
 
 
-def per_stage(distributions, labels, training_labels):
-    """Means of per-class top-1 and top-5 over the most frequent classes, and over the others.
+def per_stage(
+    distributions: NDArray[np.float64], labels: NDArray[np.intp], training_labels: NDArray[np.intp]
+) -> dict[str, dict[str, float]]:
+    """Return mean per-class top-1 and top-5 over the most frequent classes, and over the others.
 
-    "all compete": every class may win. "group competes": only the group's classes may, as for a model of its own.
+    "all compete": every class may win. "group competes": only the classes of the group may win, as in a model of
+    these classes alone.
     """
     counts = np.bincount(training_labels, minlength=distributions.shape[1])
     order = np.argsort(-counts, kind="stable")
@@ -66,44 +88,39 @@ def per_stage(distributions, labels, training_labels):
     for name, group in ((f"top {FREQUENT}", order[:FREQUENT]), ("remaining", order[FREQUENT:])):
         rows = np.isin(labels, group)
         if not rows.any():
-            continue  # fewer classes than that
+            continue  # there are fewer classes
         inside = np.where(np.isin(np.arange(distributions.shape[1]), group), distributions, -1.0)
         for rivals, each in (("all compete", distributions), ("group competes", inside)):
             figures[f"{name}, {rivals}"] = {
-                f"mean_class_top{k}": metrics.mean_class_top_k(each[rows], labels[rows], k) for k in (1, 5)
+                f"mean_class_top{k}": mean_class_top_k(each[rows], labels[rows], k) for k in (1, 5)
             }
         figures[f"{name}, all compete"]["classes"] = len(np.unique(labels[rows]))
     return figures
 
 
-def parent_top1(categorizer, distributions, labels, level):
-    """Share of listings whose parent class has the greatest sum of probabilities."""
+def parent_top1(
+    categorizer: Categorizer, distributions: NDArray[np.float64], labels: NDArray[np.intp], level: str
+) -> float:
+    """Return the share of listings whose parent class has the greatest sum of probabilities."""
     names, sums = categorizer.roll_up(distributions, level)
     truth = np.array([names.index(categorizer.parents[level][label]) for label in labels])
-    return float(metrics.top_k(sums, truth, 1).mean())
+    return float(top_k(sums, truth, 1).mean())
 
 
-def decisions(categorizer, sight, labels):
-    """What the bundle's rules do: how many listings get each decision, and how many of the assigned are right."""
-    judged = zip(categorizer.confidences(sight), kinds_of(sight), strict=True)
+def decisions(categorizer: Categorizer, outputs: ModelOutputs, labels: NDArray[np.intp]) -> dict[str, float | None]:
+    """Return the share of listings that gets each decision, and the share of the assigned ones that is right."""
+    judged = zip(categorizer.confidences(outputs), outputs.modalities(), strict=True)
     made = [categorizer.rules[kind].decide(categorizer.categories, row) for row, kind in judged]
     truth = [categorizer.classes[label] for label in labels]
-    assigned = [each.category == true for each, true in zip(made, truth, strict=True) if each.decision == "assign"]
-    kinds = ("assign", "shortlist", "abstain")
-    share = {kind: float(np.mean([each.decision == kind for each in made])) for kind in kinds}
-    return {**share, "precision_of_assigned": float(np.mean(assigned)) if assigned else None}
+    right = [each.category == true for each, true in zip(made, truth, strict=True) if each.decision == "assign"]
+    words = ("assign", "shortlist", "abstain")
+    share = {word: float(np.mean([each.decision == word for each in made])) for word in words}
+    return {**share, "precision_of_assigned": float(np.mean(right)) if right else None}
 
 
-def title_rescue(seen, labels):
-    """Listings whose photos alone are unsure (below 0.5): how often photos alone, and both together, are right."""
-    known = np.nan_to_num(seen["photos"], nan=0.0)
-    unsure = known.max(axis=1) < 0.5
-    hits = {use: metrics.top_k(seen[use], labels, 1)[unsure] for use in seen}
-    right = {use: float(each.mean()) if unsure.any() else None for use, each in hits.items()}
+def title_rescue(seen: dict[Modality, NDArray[np.float64]], labels: NDArray[np.intp]) -> dict[str, Any]:
+    """Return how often each modality is right on listings whose photos alone are unsure (below 0.5)."""
+    unsure = np.nan_to_num(seen["photos"], nan=0.0).max(axis=1) < 0.5
+    hits = {modality: top_k(each, labels, 1)[unsure] for modality, each in seen.items()}
+    right = {modality: float(each.mean()) if unsure.any() else None for modality, each in hits.items()}
     return {"photos_unsure": float(unsure.mean()), "top1_of_unsure": right}
-
-
-def per_class(classes, seen, labels):
-    """The per-class table, classes with most listings first."""
-    answers = {use: Answers.of(distributions, labels) for use, distributions in seen.items()}
-    return per_label(classes, labels, answers, "class")

@@ -1,9 +1,14 @@
-"""What a threshold of duplicates means in whole catalogues: of one kind of goods or mixed, with many copies or few."""
+"""Measures what a threshold finds in whole catalogues: of one kind of goods or mixed, with many copies or few."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from productcat.duplicates.detector import DuplicateDetector
+from productcat.duplicates.embedding import Embedding
 from training.duplicates.siamese import candidates
 
 
@@ -12,7 +17,7 @@ class Catalogue:
     """The pairs that `find` scores in a catalogue of held-out items.
 
     kind : str
-        What it is of, and how often the items are there.
+        What goods it holds, and how often the items are in it.
     n_listings : int
     scores : list of float
         Of each pair.
@@ -28,33 +33,35 @@ class Catalogue:
     n_missed: int
 
     @classmethod
-    def of(cls, kind, detector, listings, items):
+    def of(cls, kind: str, detector: DuplicateDetector, listings: Sequence[Embedding], items: ArrayLike) -> Self:
         """Adapt to the listings and score them as `find` does. items : what each listing shows"""
-        known, items = detector.adapt(listings), np.asarray(items)
-        seen, same = candidates(known, listings, items)
-        times = np.unique(items, return_counts=True)[1]
+        known, shown = detector.adapt(listings), np.asarray(items)
+        seen, same = candidates(known, listings, shown)
+        _, times = np.unique(shown, return_counts=True)
         n_missed = int((times * (times - 1) // 2).sum() - same.sum())
         return cls(kind, len(listings), known.metric.head.probabilities(seen).tolist(), same.tolist(), n_missed)
 
 
-def found_in(catalogues, threshold_among):
-    """What is found in each kind of catalogue.
+def found_in(catalogues: Iterable[Catalogue], threshold_among: Callable[[int], float]) -> dict[str, dict[str, Any]]:
+    """Count what is found in each kind of catalogue.
 
     Parameters
     ----------
-    catalogues : list of Catalogue
+    catalogues : iterable of Catalogue
     threshold_among : callable
         Number of listings → threshold.
 
     Returns
     -------
     dict, kind → dict
-        catalogues: how many. listings: mean of each. found: pairs that reach the threshold. precision: of these the
-        share that is right. recall: share of all pairs of one item that is found.
+        catalogues: their number. listings: their mean number in a catalogue. found: number of pairs that reach the
+        threshold. precision: share of these that is right. recall: share of all pairs of one item that is found.
     """
+    by_kind: dict[str, list[Catalogue]] = {}
+    for each in catalogues:
+        by_kind.setdefault(each.kind, []).append(each)
     figures = {}
-    for kind in dict.fromkeys(each.kind for each in catalogues):
-        some = [each for each in catalogues if each.kind == kind]
+    for kind, some in by_kind.items():
         reached = [np.array(each.scores) >= threshold_among(each.n_listings) for each in some]
         right = sum(int((mask & np.array(each.same)).sum()) for mask, each in zip(reached, some, strict=True))
         found = sum(int(mask.sum()) for mask in reached)

@@ -1,20 +1,25 @@
-"""What sellers do to a photo before they post it again, to learn and to measure that copies are found.
+"""Copies photos as sellers do before they post them again, to learn and to measure that copies are found.
 
-Each kind is a function of a photo and a generator, which makes every draw, so a copy can be repeated exactly. A copy
-need not have the size of its photo.
+Each kind of copy is a function of a photo, an array of shape (h, w, 3), uint8, and of a random generator. So a copy can
+be repeated exactly. A copy need not have the size of its photo.
 """
 
 import io
 import string
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
 ANOTHER_KIND = 0.5, 0.25
-"""How often a copy is changed in at least two ways, and in three."""
+"""Share of the copies that are changed in at least two ways, and in three."""
+
+Pixels = NDArray[np.uint8]
+Colour = tuple[int, int, int, int]
 
 
-def crop(photo, rng):
+def crop(photo: Pixels, rng: np.random.Generator) -> Pixels:
     """Keep 70 to 95 % of each side."""
     sides = photo.shape[:2]
     kept = [max(1, round(side * rng.uniform(0.7, 0.95))) for side in sides]
@@ -22,12 +27,12 @@ def crop(photo, rng):
     return photo[top : top + kept[0], left : left + kept[1]].copy()
 
 
-def mirror(photo, _rng):
+def mirror(photo: Pixels, _rng: np.random.Generator) -> Pixels:
     """Swap left and right."""
     return photo[:, ::-1].copy()
 
 
-def recompress(photo, rng):
+def recompress(photo: Pixels, rng: np.random.Generator) -> Pixels:
     """Save as JPEG of quality 20 to 70; half of the copies at 50 to 100 % of the size."""
     image = Image.fromarray(photo)
     if rng.random() < 0.5:
@@ -39,7 +44,7 @@ def recompress(photo, rng):
     return np.asarray(Image.open(buffer, formats=["JPEG"]).convert("RGB"))
 
 
-def border(photo, rng):
+def border(photo: Pixels, rng: np.random.Generator) -> Pixels:
     """Add a frame of one colour, 3 to 15 % of the shorter side wide, on all sides; half of them black or white."""
     height, width = photo.shape[:2]
     thick = max(1, round(min(height, width) * rng.uniform(0.03, 0.15)))
@@ -50,7 +55,7 @@ def border(photo, rng):
     return framed
 
 
-def watermark(photo, rng):
+def watermark(photo: Pixels, rng: np.random.Generator) -> Pixels:
     """Lay a word or a round logo over a part of the photo, half transparent."""
     image = Image.fromarray(photo).convert("RGBA")
     layer = Image.new("RGBA", image.size, (0, 0, 0, 0))
@@ -66,8 +71,10 @@ def watermark(photo, rng):
     return np.asarray(Image.alpha_composite(image, layer).convert("RGB"))
 
 
-def _write(draw, size, rng, inside, edge):
-    """A word of random letters, 40 to 90 % as wide as the photo."""
+def _write(
+    draw: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator, inside: Colour, edge: Colour
+) -> None:
+    """Write a word of random letters, 40 to 90 % as wide as the photo."""
     word = "".join(rng.choice(list(string.ascii_letters), rng.integers(4, 13)))
     width = size[0] * rng.uniform(0.4, 0.9)
     height = max(4.0, 10 * width / ImageFont.load_default(size=10).getlength(word))
@@ -77,8 +84,10 @@ def _write(draw, size, rng, inside, edge):
     draw.text(place, word, inside, font, stroke_width=stroke, stroke_fill=edge)
 
 
-def _stamp(draw, size, rng, inside, edge):
-    """A ring with a disc in it, 15 to 35 % as wide as the photo's shorter side."""
+def _stamp(
+    draw: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator, inside: Colour, edge: Colour
+) -> None:
+    """Draw a ring with a disc in it, 15 to 35 % as wide as the photo's shorter side."""
     across = max(3.0, min(size) * rng.uniform(0.15, 0.35))
     left, top = (rng.uniform(0, max(1.0, side - across)) for side in size)
     draw.ellipse((left, top, left + across, top + across), fill=inside, outline=edge, width=max(1, round(across / 8)))
@@ -86,12 +95,12 @@ def _stamp(draw, size, rng, inside, edge):
     draw.ellipse((left + third, top + third, left + 2 * third, top + 2 * third), fill=edge)
 
 
-def rotate(photo, rng):
+def rotate(photo: Pixels, rng: np.random.Generator) -> Pixels:
     """Turn by 90, 180 or 270 degrees."""
-    return np.rot90(photo, rng.integers(1, 4)).copy()
+    return np.rot90(photo, int(rng.integers(1, 4))).copy()
 
 
-def colour(photo, rng):
+def colour(photo: Pixels, rng: np.random.Generator) -> Pixels:
     """Raise or lower brightness, contrast and saturation, each by 10 to 35 %."""
     image = Image.fromarray(photo)
     for enhancer in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
@@ -99,7 +108,7 @@ def colour(photo, rng):
     return np.asarray(image)
 
 
-COPIES = {
+COPIES: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
     "crop": crop,
     "mirror": mirror,
     "recompress": recompress,
@@ -111,8 +120,8 @@ COPIES = {
 """Every kind of copy, by its name."""
 
 
-def seller_copy(photo, rng, kinds=tuple(COPIES)):
-    """Copy a photo as a seller might: one change, in half of the copies a second one, in a quarter a third one too.
+def seller_copy(photo: Pixels, rng: np.random.Generator, kinds: Sequence[str] = tuple(COPIES)) -> Pixels:
+    """Copy a photo as a seller might: with one change, in half of the copies with two, in a quarter with three.
 
     Parameters
     ----------

@@ -1,16 +1,19 @@
 """Figures of merit of duplicate scores: area under the curve, average precision, recall at 1, each with an interval.
 
 The scores of a domain are a matrix: a row for the left half of each item's photos, a column for the right half. The
-diagonal holds the n pairs of one item, the positives; the other n (n - 1) are pairs of different items.
+diagonal holds the n pairs of one item, the positives. The other n (n - 1) are pairs of different items.
 """
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from productcat.arithmetic.bootstrap import LEVEL, ROUNDS, interval
 
 
-def auc(scores):
-    """The probability that a pair of one item scores higher than a pair of different items; ties count half.
+def auc(scores: ArrayLike) -> float:
+    """Return the probability that a pair of one item scores higher than a pair of different items; ties count half.
 
     scores : ndarray of shape (n_items, n_items)
     """
@@ -19,8 +22,8 @@ def auc(scores):
     return float(roc_auc_score(*_pairs(scores)))
 
 
-def average_precision(scores):
-    """The precision at the score of each pair of one item, averaged; pairs of equal score are found together.
+def average_precision(scores: ArrayLike) -> float:
+    """Return the precision at the score of each pair of one item, averaged; pairs of equal score are found together.
 
     scores : ndarray of shape (n_items, n_items)
     """
@@ -29,22 +32,26 @@ def average_precision(scores):
     return float(average_precision_score(*_pairs(scores)))
 
 
-def recall_at_1(scores):
-    """The share of the left halves whose own right half scores strictly higher than every other: a tie is a miss.
+def recall_at_1(scores: ArrayLike) -> float:
+    """Return the share of left halves whose own right half scores strictly higher than all others; a tie is a miss.
 
     scores : ndarray of shape (n_items, n_items)
     """
-    scores = _checked(scores)
-    others = np.where(np.eye(len(scores), dtype=bool), -np.inf, scores)
-    return float((scores.diagonal() > others.max(axis=1)).mean())
+    checked = _checked(scores)
+    others = np.where(np.eye(len(checked), dtype=bool), -np.inf, checked)
+    return float((checked.diagonal() > others.max(axis=1)).mean())
 
 
-FIGURES = {"auc": auc, "average_precision": average_precision, "recall_at_1": recall_at_1}
-"""What is told of each domain."""
+FIGURES: dict[str, Callable[[ArrayLike], float]] = {
+    "auc": auc,
+    "average_precision": average_precision,
+    "recall_at_1": recall_at_1,
+}
+"""Figures of each domain, by name."""
 
 
-def summary(scores_by_domain):
-    """All figures of each domain and, as "mean", their mean over the domains.
+def summary(scores_by_domain: Mapping[str, ArrayLike]) -> dict[str, dict[str, float]]:
+    """Return all figures of each domain and, as "mean", their mean over the domains.
 
     scores_by_domain : dict, domain → ndarray of shape (n_items, n_items)
 
@@ -60,13 +67,15 @@ def summary(scores_by_domain):
     return figures
 
 
-def bootstrap(scores_by_domain, seed, rounds=ROUNDS, level=LEVEL):
-    """Intervals of all that `summary` returns, by drawing items (Efron 1979).
+def bootstrap(
+    scores_by_domain: Mapping[str, NDArray[np.floating]], seed: int, rounds: int = ROUNDS, level: float = LEVEL
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """Return intervals of all that `summary` returns, by drawing items (Efron 1979).
 
-    In each round as many items of each domain are drawn, with replacement, as there are; the domains are fixed. An
-    item is drawn with its row and its column. Drawn twice, it gives two positives, but no negatives of itself with
-    its copy, which show one item. About a third of the items is not drawn, so a right half has fewer rivals than it
-    really has, and copies of a positive help one another: the drawn recall at 1 and average precision lie above the
+    In each round as many items of each domain are drawn, with replacement, as there are. The domains are fixed. An
+    item is drawn with its row and its column. Drawn twice, it gives two positives, but no negatives of itself with its
+    copy, since both show one item. About a third of the items is not drawn, so a right half has fewer rivals than it
+    really has, and copies of a positive help one another. So the drawn recall at 1 and average precision lie above the
     true ones. Therefore the interval is that of the draws, moved until their mean is the figure itself.
 
     Parameters
@@ -95,66 +104,67 @@ def bootstrap(scores_by_domain, seed, rounds=ROUNDS, level=LEVEL):
     }
 
 
-def resampled(scores, counts):
-    """The figures of a domain in which items occur several times or not at all; no pair of copies is a negative.
+def resampled(scores: ArrayLike, counts: ArrayLike) -> dict[str, NDArray[np.float64]]:
+    """Return the figures of a domain in which items occur several times or not at all.
 
-    They are what scikit-learn gives with sample weights, but for all rounds at once.
-    The time grows with rounds times n_items³.
+    A pair of copies is never a negative. The figures are those of scikit-learn with sample weights, for all rounds at
+    once. The time grows with rounds times n_items³.
 
     Parameters
     ----------
     scores : ndarray of shape (n_items, n_items)
     counts : ndarray of shape (rounds, n_items)
-        How often each item occurs; at least two items in each round.
+        Number of times that each item occurs; at least two items in each round.
 
     Returns
     -------
     dict, figure → ndarray of shape (rounds,)
     """
-    scores, counts = _checked(scores), np.asarray(counts, float)
-    n_drawn = counts.sum(axis=1)
-    n_negatives = n_drawn**2 - (counts**2).sum(axis=1)
-    different = ~np.eye(len(scores), dtype=bool)
-    figures = {name: np.zeros(len(counts)) for name in FIGURES}
-    for item, own in enumerate(scores.diagonal()):
-        weight = counts[:, item]
-        above, reached = (scores > own) & different, (scores >= own) & different
-        negatives_above, negatives_reached = _n_pairs(counts, above), _n_pairs(counts, reached)
-        positives_reached = counts @ (scores.diagonal() >= own).astype(float)
+    checked, times = _checked(scores), np.asarray(counts, float)
+    n_drawn = times.sum(axis=1)
+    n_negatives = n_drawn**2 - (times**2).sum(axis=1)
+    different = ~np.eye(len(checked), dtype=bool)
+    figures = {name: np.zeros(len(times)) for name in FIGURES}
+    for item, own in enumerate(checked.diagonal()):
+        weight = times[:, item]
+        above, reached = (checked > own) & different, (checked >= own) & different
+        negatives_above, negatives_reached = _n_pairs(times, above), _n_pairs(times, reached)
+        positives_reached = times @ (checked.diagonal() >= own).astype(float)
         figures["auc"] += weight * (1 - (negatives_above + negatives_reached) / 2 / n_negatives)
-        # Where the item was not drawn, nothing may be reached; its weight is 0, whatever its precision.
+        # Where the item was not drawn, perhaps nothing is reached; then its weight is 0, whatever its precision.
         n_reached = np.maximum(positives_reached + negatives_reached, 1)
         figures["average_precision"] += weight * positives_reached / n_reached
-        figures["recall_at_1"] += weight * (counts @ reached[item].astype(float) == 0)
+        figures["recall_at_1"] += weight * (times @ reached[item].astype(float) == 0)
     return {name: totals / n_drawn for name, totals in figures.items()}
 
 
-def _n_pairs(counts, chosen):
-    """How many drawn pairs are among the chosen ones. → ndarray of shape (rounds,)
+def _n_pairs(counts: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Count the drawn pairs among the chosen ones. → ndarray of shape (rounds,)
 
-    counts: (rounds, n_items); chosen: bool, (n_items, n_items).
+    counts : ndarray of shape (rounds, n_items); chosen : ndarray of shape (n_items, n_items), bool
     """
-    return ((counts @ chosen.astype(float)) * counts).sum(axis=1)
+    found: NDArray[np.float64] = ((counts @ chosen.astype(float)) * counts).sum(axis=1)
+    return found
 
 
-def _drawn_counts(n_items, rounds, rng):
-    """How often each item is drawn. → ndarray of shape (rounds, n_items), int"""
+def _drawn_counts(n_items: int, rounds: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw how often each item occurs. → ndarray of shape (rounds, n_items), int"""
     counts = rng.multinomial(n_items, np.full(n_items, 1 / n_items), rounds)
     while (alone := (counts > 0).sum(axis=1) < 2).any():  # one item alone has no negatives
         counts[alone] = rng.multinomial(n_items, np.full(n_items, 1 / n_items), alone.sum())
     return counts
 
 
-def _pairs(scores):
-    """(labels, scores) of all pairs, as scikit-learn wants them; each ndarray of shape (n_items²,)."""
-    scores = _checked(scores)
-    return np.eye(len(scores), dtype=bool).ravel(), scores.ravel()
+def _pairs(scores: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Return labels and scores of all pairs, as scikit-learn wants them; each of shape (n_items²,)."""
+    checked = _checked(scores)
+    return np.eye(len(checked), dtype=bool).ravel(), checked.ravel()
 
 
-def _checked(scores, subject="scores"):
-    scores = np.asarray(scores, float)
-    if scores.ndim != 2 or scores.shape[0] != scores.shape[1] or len(scores) < 2:
-        raise ValueError(f"{subject}: shape {scores.shape}; expected a row and a column for each of at least two items")
-    if not np.isfinite(scores).all():
-        raise ValueError(f"{subject}: {np.sum(~np.isfinite(scores))} scores are not finite; score every pair")
-    return scores
+def _checked(scores: ArrayLike, subject: str = "scores") -> NDArray[np.float64]:
+    found = np.asarray(scores, float)
+    if found.ndim != 2 or found.shape[0] != found.shape[1] or len(found) < 2:
+        raise ValueError(f"{subject}: shape {found.shape}; expected a row and a column for each of at least two items")
+    if not np.isfinite(found).all():
+        raise ValueError(f"{subject}: {np.sum(~np.isfinite(found))} scores are not finite; score every pair")
+    return found

@@ -1,18 +1,21 @@
-"""Items with several photos each, and how they are divided to learn and to measure duplicates.
+"""Reads items with several photos each, and divides their photos to learn and to measure duplicates.
 
 Layout: `<root>/<domain>/<item>/<nn>.jpg`, as a folder or as a tar of it. Two halves of an item's photos stand for two
-listings of one item; all other pairs of halves within a domain are pairs of different items. Every draw depends on the
-seed and on the domain and name of an item, not on its neighbours: with more items the halves of the others stay.
+listings of one item. All other pairs of halves within a domain are pairs of different items. Every draw depends on the
+seed and on the domain and name of an item, not on its neighbours: when items are added, the halves of the others stay.
 """
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from productcat.errors import ListingError
 from productcat.listings.photos import read_photo
@@ -20,25 +23,28 @@ from productcat.listings.tables import SUFFIXES
 from training.listings.archives import unpacked
 
 FEWEST_PHOTOS = 2
-"""An item with fewer photos cannot be divided into halves."""
+"""Number of photos below which an item cannot be divided into halves."""
 
 SMALL = (8, 8)
-"""Height and width, in pixels, at which a photo is decoded soonest, to see whether it can be."""
+"""Height and width in pixels at which a photo is decoded fastest, to see whether it can be read."""
+
+
+Photos = tuple[Path, ...]
 
 
 @dataclass(frozen=True)
 class Item:
-    """One physical item. Its domain says whose it is: a shop, a kind of goods or a place where photos are taken.
+    """One physical item. Its domain says where it comes from: a shop, a kind of goods, a place where photos are taken.
 
     photos: paths, in the order of their names.
     """
 
     domain: str
     name: str
-    photos: tuple[Path, ...]
+    photos: Photos
 
 
-def read_items(source, work):
+def read_items(source: Path, work: Path) -> tuple[list[Item], list[str]]:
     """Read the items with at least two photos.
 
     Parameters
@@ -53,7 +59,7 @@ def read_items(source, work):
     items : list of Item
         Sorted by domain and name.
     left_out : list of str
-        A line for each photo that cannot be read, and each item left out, since it has too few photos.
+        A line for each photo that cannot be read, and for each item with too few photos.
 
     Raises
     ------
@@ -74,8 +80,8 @@ def read_items(source, work):
     return items, [*filter(None, problems.values()), *left_out]
 
 
-def problem_of(photo):
-    """What is wrong with the file of a photo; empty for one that can be read."""
+def problem_of(photo: Any) -> str:
+    """Return what is wrong with the file of a photo; empty for one that can be read."""
     try:
         read_photo(photo, SMALL)
     except ListingError as error:
@@ -83,23 +89,23 @@ def problem_of(photo):
     return ""
 
 
-def readable_of(photos, order, number):
-    """The first photos, in an order of their places, that can be read; as many as are wanted or there are. → list"""
+def readable_of(photos: Sequence[Any], order: Iterable[int], number: int) -> list[Any]:
+    """Return the first photos that can be read, `number` at most. order : places of the photos, as they are tried"""
     return list(islice((photos[place] for place in order if not problem_of(photos[place])), number))
 
 
-def _folders(path):
+def _folders(path: Path) -> list[Path]:
     return sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
 
 
-def _item(folder):
+def _item(folder: Path) -> Item:
     files = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
     photos = tuple(sorted(file for file in files if file.suffix.lower() in SUFFIXES))
     return Item(folder.parent.name, folder.name, photos)
 
 
-def describe_items(items, left_out):
-    """Lines that tell what was read and what was left out."""
+def describe_items(items: Sequence[Item], left_out: Sequence[str]) -> Iterator[str]:
+    """Yield lines that tell what was read and what was left out."""
     counts = Counter(item.domain for item in items)
     n_photos = sum(len(item.photos) for item in items)
     yield f"{len(items)} items with {n_photos} photos in {len(counts)} domains"
@@ -108,12 +114,12 @@ def describe_items(items, left_out):
         yield f"left out: {len(left_out)}; {'; '.join(left_out)}"
 
 
-def halves(items, seed):
+def halves(items: Iterable[Item], seed: int) -> tuple[list[Photos], list[Photos]]:
     """Divide the photos of each item at random into two disjoint halves, as if it had been listed twice.
 
     Parameters
     ----------
-    items : sequence of Item
+    items : iterable of Item
         Each with at least two photos.
     seed : int
 
@@ -126,7 +132,7 @@ def halves(items, seed):
     return [left for left, _ in pairs], [right for _, right in pairs]
 
 
-def _halves(item, seed):
+def _halves(item: Item, seed: int) -> tuple[Photos, Photos]:
     n_photos = len(item.photos)
     if n_photos < FEWEST_PHOTOS:
         subject = f"item {item.domain}/{item.name}"
@@ -135,13 +141,14 @@ def _halves(item, seed):
     order = rng.permutation(n_photos)
     sizes = n_photos // 2, n_photos - n_photos // 2
     n_left = sizes[rng.integers(2)]
-    return tuple(tuple(item.photos[place] for place in sorted(side)) for side in (order[:n_left], order[n_left:]))
+    left, right = (tuple(item.photos[place] for place in sorted(side)) for side in (order[:n_left], order[n_left:]))
+    return left, right
 
 
-def item_folds(items, n_folds, seed):
-    """Folds of a cross-validation over items: the items of a fold are new, their domains are not.
+def item_folds(items: Sequence[Item], n_folds: int, seed: int) -> NDArray[np.intp]:
+    """Deal items into the folds of a cross-validation: the items of a fold are new, their domains are not.
 
-    Each domain is spread over the folds as evenly as can be, and so are all items together. The order of the items
+    Each domain is spread over the folds as evenly as possible, and so are all items together. The order of the items
     does not matter.
 
     Returns
@@ -152,15 +159,15 @@ def item_folds(items, n_folds, seed):
     if not 2 <= n_folds <= len(items):
         raise ValueError(f"n_folds={n_folds}: expected from 2 to {len(items)}, the number of items")
     names = [f"{item.domain}/{item.name}" for item in items]
-    # Dealt like cards, one domain after the other, so the remainders of the domains do not all fall to the first folds.
+    # One domain is dealt after the other, so the remainders of the domains do not all fall to the first folds.
     order = sorted(range(len(items)), key=lambda row: (items[row].domain, _number(f"{seed} {names[row]}"), names[row]))
     folds = np.empty(len(items), int)
     folds[order] = np.arange(len(items)) % n_folds
     return folds
 
 
-def domain_folds(items):
-    """Folds of a cross-validation over domains: each domain in turn is one that the training never saw.
+def domain_folds(items: Iterable[Item]) -> NDArray[np.intp]:
+    """Return the folds of a cross-validation over domains: each domain in turn is one that the training never saw.
 
     Returns
     -------
@@ -171,6 +178,6 @@ def domain_folds(items):
     return folds
 
 
-def _number(text):
-    """A number from 0 to 2**64 - 1 that depends on the text alone."""
+def _number(text: str) -> int:
+    """Return a number from 0 to 2**64 - 1 that depends on the text alone."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

@@ -1,28 +1,49 @@
 """Measures the metric between sets of photos on items, and on domains, that it has not learnt from.
 
-Every item's photos are divided into two halves; all pairs of left and right halves within a domain are scored, and the
+Every item's photos are divided into two halves. All pairs of left and right halves within a domain are scored, and the
 figures are means over the domains. "known catalogue": the detector was adapted to the domain's photos, without labels.
 """
 
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from productcat.arithmetic.vectors import unit
 from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.evidence import evidence
+from productcat.duplicates.metric import Head
 from productcat.duplicates.whitening import known_share
 from productcat.jobs.progress import Progress
-from training.duplicates import metric as duplicates
 from training.duplicates.catalogues import Catalogue
 from training.duplicates.figures import bootstrap, summary
-from training.duplicates.item_photos import domain_folds, halves, item_folds
-from training.duplicates.siamese import Samples, fit_head
+from training.duplicates.item_photos import Item, domain_folds, halves, item_folds
+from training.duplicates.metric import MetricConfig, bases, metric_of
+from training.duplicates.photo_table import PhotoTable
+from training.duplicates.siamese import Samples, SiameseConfig, fit_head
 
 FOLDS = 5
-AGAIN, MOST = 0.2, 5
-"""Of some catalogues this share of the items is there again, in as many listings at most."""
+AGAIN = 0.2
+"""Share of the items that some catalogues hold more than once."""
+
+MOST = 5
+"""Number of listings of one such item, at most."""
+
+Rows = NDArray[np.intp] | list[int]
+"""Rows of a PhotoTable, the photos of one listing."""
+
+Scores = dict[str, dict[str, NDArray[np.float64]]]
+"""Method → domain → scores of all pairs of halves, shape (n_items, n_items)."""
+
+ScoringHead = Callable[[NDArray[np.floating]], NDArray[np.float64]]
+"""Evidence of pairs, shape (n_pairs, n_evidence) → their scores, shape (n_pairs,)."""
+
+Block = tuple[NDArray[np.bool_], NDArray[np.bool_]]
+"""Which items are on the left of some pairs, and which on the right."""
 
 WAYS = ("nothing known", "known catalogue")
 
@@ -39,46 +60,49 @@ class Protocol:
     siamese : SiameseConfig
     """
 
-    def __init__(self, items, table, config, siamese, seed=0):
+    def __init__(
+        self, items: Sequence[Item], table: PhotoTable, config: MetricConfig, siamese: SiameseConfig, seed: int = 0
+    ) -> None:
         self.table, self.config, self.siamese, self.seed = table, config, siamese, seed
-        self.items, self.folds = items, {}
+        self.items = items
+        self.folds: dict[str, list[tuple[NDArray[np.bool_], Fold]]] = {}
         self.names = np.array([f"{item.domain}/{item.name}" for item in items])
         self.domains = np.array([item.domain for item in items])
         self.left, self.right = (
             [self._rows(item, side) for item, side in zip(items, sides, strict=True)] for sides in halves(items, seed)
         )
 
-    def _rows(self, item, photos):
-        """Rows of some photos of an item; its photos lie in the table in the order in which the item has them."""
+    def _rows(self, item: Item, photos: Sequence[Path]) -> list[int]:
+        """Return the rows of some photos of an item; the table has its photos in the item's order."""
         rows = np.flatnonzero(self.table.items == f"{item.domain}/{item.name}")
         return [rows[item.photos.index(photo)] for photo in photos]
 
-    def unseen_domains(self):
-        """Leave one domain out. → dict, method → dict, domain → (n_items, n_items) scores"""
+    def unseen_domains(self) -> Scores:
+        """Score each domain by models that learnt from the others."""
         folds = domain_folds(self.items)
         plan = [(folds == fold, [(folds == fold, folds == fold)]) for fold in np.unique(folds)]
         return self._scores("one domain", plan)
 
-    def unseen_items(self):
-        """Cross-validation: who scores a pair has learnt from neither of its items. → as `unseen_domains`"""
+    def unseen_items(self) -> Scores:
+        """Score each pair by a model that learnt from neither of its items (cross-validation)."""
         folds, plan = item_folds(self.items, FOLDS, self.seed), []
         for one in range(FOLDS):
             for other in range(one + 1, FOLDS):
                 blocks = [(one, other), (other, one)]
-                # pairs within a fold go to one of those that have not seen it
-                blocks += [(one, one)] if other == one + 1 else []
-                blocks += [(other, other)] if one == FOLDS - 2 else []
+                # pairs within a fold are scored by one of the models that have not seen the fold
+                if other == one + 1:
+                    blocks.append((one, one))
+                if one == FOLDS - 2:
+                    blocks.append((other, other))
                 held_out = (folds == one) | (folds == other)
                 plan.append((held_out, [(folds == left, folds == right) for left, right in blocks]))
         return self._scores("all domains", plan)
 
-    def catalogues(self, calibrate):
-        """Catalogues of items that the detector has not learnt from, of one domain each and of all domains together.
+    def catalogues(self, calibrate: Callable[[Head], Head]) -> list[Catalogue]:
+        """Make catalogues of items that the detector has not learnt from: of one domain each, and of all domains.
 
-        The detectors are those of `unseen_domains` and of `unseen_items`, which are called before. In one of each kind
-        every item is there twice; in the other a fifth of the items is there again.
-
-        calibrate : callable, Head → Head → list of Catalogue
+        The detectors are those of `unseen_domains` and of `unseen_items`, which must be called before. One catalogue of
+        each kind holds every item twice; the other holds a fifth of the items again.
         """
         rng, found = np.random.default_rng(0), []
         with Progress("catalogues of held-out items", 2 * sum(map(len, self.folds.values())), "catalogues") as progress:
@@ -92,58 +116,60 @@ class Protocol:
                         progress.advance(1)
         return found
 
-    def _twice(self, held_out):
-        """The halves of all items. → list of (item, rows)"""
-        return [(item, side[item]) for item in np.flatnonzero(held_out) for side in (self.left, self.right)]
+    def _twice(self, held_out: NDArray[np.bool_]) -> list[tuple[int, Rows]]:
+        """Return the halves of all items that are held out. → list of (item, rows)"""
+        return [(item, side[item]) for item in np.flatnonzero(held_out).tolist() for side in (self.left, self.right)]
 
-    def _again(self, held_out, rng):
-        """Half of the photos of most items; of a fifth of them all, as up to MOST listings. → list of (item, rows)"""
-        found = []
-        for item in np.flatnonzero(held_out):
+    def _again(self, held_out: NDArray[np.bool_], rng: np.random.Generator) -> list[tuple[int, Rows]]:
+        """Return half of the photos of most items; of a fifth all, as up to MOST listings. → list of (item, rows)"""
+        found: list[tuple[int, Rows]] = []
+        for item in np.flatnonzero(held_out).tolist():
             rows = rng.permutation([*self.left[item], *self.right[item]])
-            parts = np.array_split(rows, min(len(rows), MOST)) if rng.random() < AGAIN else [self.left[item]]
+            again = rng.random() < AGAIN
+            parts: Sequence[Rows] = np.array_split(rows, min(len(rows), MOST)) if again else [self.left[item]]
             found += [(item, part) for part in parts]
         return found
 
-    def _scores(self, kind, plan):
-        """plan : list of (items held out, list of blocks (items on the left, items on the right))"""
-        found, self.folds[kind] = {}, []
+    def _scores(self, kind: str, plan: Sequence[tuple[NDArray[np.bool_], list[Block]]]) -> Scores:
+        """Score blocks of pairs by models. plan : for each model, which items it does not learn from, and its blocks"""
+        found: Scores = {}
+        self.folds[kind] = []
         with Progress("models without the items that they judge", len(plan), "models") as progress:
             for held_out, blocks in plan:
                 fold = Fold(self, ~np.isin(self.table.items, self.names[held_out]))
                 self.folds[kind].append((held_out, fold))
-                for left, right in blocks:
-                    for domain in np.unique(self.domains[left & held_out]):
-                        self._fill(found, fold, domain, left, right)
+                for block in blocks:
+                    for domain in np.unique(self.domains[block[0]]):
+                        self._fill(found, fold, domain, block)
                 progress.advance(1)
         return found
 
-    def _fill(self, found, fold, domain, left, right):
+    def _fill(self, found: Scores, fold: "Fold", domain: str, block: Block) -> None:
+        """Put scores of the pairs of a block in one domain into the matrices of all methods."""
         members = np.flatnonzero(self.domains == domain)
-        left, right = members[left[members]], members[right[members]]
+        left, right = (np.flatnonzero(side[members]) for side in block)
         if len(left) and len(right):
-            place = np.ix_(np.searchsorted(members, left), np.searchsorted(members, right))
-            sets = [self.left[item] for item in left], [self.right[item] for item in right]
-            for method, scores in fold.scores(domain, *sets).items():
+            lefts, rights = [self.left[item] for item in members[left]], [self.right[item] for item in members[right]]
+            for method, scores in fold.scores(domain, lefts, rights).items():
                 matrix = found.setdefault(method, {}).setdefault(domain, np.full([len(members)] * 2, np.nan))
-                matrix[place] = scores
+                matrix[np.ix_(left, right)] = scores
 
 
 class Fold:
     """The methods, learnt from some of the photos. known : ndarray of shape (n_photos,), bool"""
 
-    def __init__(self, protocol, known):
+    def __init__(self, protocol: Protocol, known: NDArray[np.bool_]) -> None:
         self.table, config = protocol.table, protocol.config
-        bases = duplicates.bases(self.table.rows(known), config)
-        self.kept = self.table.kept(bases)
+        directions = bases(self.table.rows(known), config)
+        self.kept = self.table.kept(directions)
         part = self.kept.rows(known)
-        samples = Samples.drawn(part, bases, config, protocol.siamese, protocol.seed)
-        self.metric = duplicates.metric_of(part, bases, fit_head(samples, protocol.siamese), config)
+        samples = Samples.drawn(part, directions, config, protocol.siamese, protocol.seed)
+        self.metric = metric_of(part, directions, fit_head(samples, protocol.siamese), config)
         self.heads = {name: fit(samples) for name, fit in HEADS.items()}
-        self.ways = {}
+        self.ways: dict[str, dict[str, DuplicateDetector]] = {}
 
-    def scores(self, domain, left, right):
-        """All methods' scores of pairs of sets of rows. → dict, method → (n_left, n_right)"""
+    def scores(self, domain: str, left: Sequence[Rows], right: Sequence[Rows]) -> dict[str, NDArray[np.floating]]:
+        """Score pairs of sets of rows by all methods. → dict, method → (n_left, n_right)"""
         found = untrained(self.table, left, right)
         shape = len(left), len(right)
         for way, detector in self._detectors(domain).items():
@@ -154,8 +180,8 @@ class Fold:
                 found[f"{name}, {way}"] = head(seen).reshape(shape)
         return found
 
-    def _detectors(self, domain):
-        """A detector that knows nothing of a domain, and one adapted to its photos. → dict, way → DuplicateDetector"""
+    def _detectors(self, domain: str) -> dict[str, DuplicateDetector]:
+        """Return a detector that knows nothing of a domain, and one adapted to its photos. → dict, way → detector"""
         if domain not in self.ways:
             items = np.unique(self.table.items[self.table.domains == domain])
             plain = DuplicateDetector(None, self.metric, 0.5)
@@ -163,13 +189,16 @@ class Fold:
             self.ways[domain] = {WAYS[0]: plain, WAYS[1]: plain.adapt(catalogue)}
         return self.ways[domain]
 
-    def _evidence(self, detector, left, right):
+    def _evidence(
+        self, detector: DuplicateDetector, left: Sequence[Rows], right: Sequence[Rows]
+    ) -> NDArray[np.float32]:
         pairs = np.indices((len(left), len(right))).reshape(2, -1).T
-        return evidence(*(detector.sets(self.kept.listings(each)) for each in (left, right)), pairs)
+        lefts, rights = (detector.sets(self.kept.listings(each)) for each in (left, right))
+        return evidence(lefts, rights, pairs)
 
 
-def untrained(table, left, right):
-    """Features as the network gives them, and thumbnails: the baselines. → dict, method → (n_left, n_right)"""
+def untrained(table: PhotoTable, left: Sequence[Rows], right: Sequence[Rows]) -> dict[str, NDArray[np.floating]]:
+    """Score by the baselines: features as the network gives them, and thumbnails. → dict, method → (n_left, n_right)"""
     little = table.thumbnails.astype(np.float32)
     found = {}
     for name, values in {**table.outputs, "thumbnails": little}.items():
@@ -180,15 +209,15 @@ def untrained(table, left, right):
     return found
 
 
-def best_of_sets(values, left, right):
-    """The greatest of each pair of sets. values : (n, n); left, right : sequences of rows → (n_left, n_right)"""
+def best_of_sets(values: NDArray[np.floating], left: Sequence[Rows], right: Sequence[Rows]) -> NDArray[np.floating]:
+    """Return the greatest value of each pair of sets. values : ndarray of shape (n, n) → (n_left, n_right)"""
     starts = [np.cumsum([0, *map(len, sets[:-1])]) for sets in (left, right)]
     picked = values[np.ix_(np.concatenate(left), np.concatenate(right))]
     return np.maximum.reduceat(np.maximum.reduceat(picked, starts[0], axis=0), starts[1], axis=1)
 
 
-def fit_logistic(samples):
-    """Logistic regression on the evidence, all domains alike. → callable, evidence → scores"""
+def fit_logistic(samples: Samples) -> ScoringHead:
+    """Fit logistic regression on the evidence, with all domains counting the same."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
@@ -199,31 +228,35 @@ def fit_logistic(samples):
     return lambda evidence: fitted.decision_function(scale.transform(evidence))
 
 
-def fit_boosting(samples):
-    """Gradient boosting on the evidence, all domains alike. → callable, evidence → scores"""
+def fit_boosting(samples: Samples) -> ScoringHead:
+    """Fit gradient boosting on the evidence, with all domains counting the same."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     fitted = HistGradientBoostingClassifier(max_leaf_nodes=8, class_weight="balanced", random_state=0)
-    return fitted.fit(samples.seen[:, :-1], samples.same, samples.weights * len(samples.seen)).decision_function
+    fitted.fit(samples.seen[:, :-1], samples.same, samples.weights * len(samples.seen))
+    score: ScoringHead = fitted.decision_function
+    return score
 
 
 HEADS = {"logistic regression": fit_logistic, "gradient boosting": fit_boosting}
-"""Simpler heads, which see the same evidence as the Siamese network in spaces whose dimensions count alike."""
+"""Simpler heads, which see the same evidence as the Siamese network in spaces whose dimensions count the same."""
 
 
-def report(scores, seed=0):
-    """Figures and intervals of each method. → dict, method → {"figures": …, "intervals": …}"""
+def report(scores: Scores, seed: int = 0) -> dict[str, dict[str, Any]]:
+    """Return figures and intervals of each method. → dict, method → {"figures": …, "intervals": …}"""
     return {method: {"figures": summary(each), "intervals": bootstrap(each, seed)} for method, each in scores.items()}
 
 
-def compared(items):
-    """With how many right halves each left half is compared in its domain, on average. items : list of Item → float"""
+def compared(items: Sequence[Item]) -> float:
+    """Return the mean number of right halves with which each left half is compared in its domain."""
     sizes = np.array(list(Counter(item.domain for item in items).values()))
     return float((sizes**2).sum() / sizes.sum())
 
 
-def most_similar(scores, k):
-    """Pairs as `find` would propose them: each listing's k most similar, in all domains, in both ways.
+def most_similar(
+    scores: Mapping[str, Mapping[str, NDArray[np.float64]]], k: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return pairs as `find` would propose them: each listing's k most similar, in all domains, in both ways.
 
     scores : as `Protocol.unseen_items` gives them, of the Siamese network
 

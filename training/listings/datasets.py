@@ -217,7 +217,7 @@ def checksum(config: DataConfig, data: Path, listings: Iterable[Listing] = ()) -
         tables = [source / name for name in (config.table, config.splits) if name]
     else:
         tables = [source, *([source.parent / config.splits] if config.splits else [])]
-        photos = (photo for each in listings for photo in each.photos) if ".tar" not in source.name else ()
+        photos = [str(photo) for each in listings for photo in each.photos] if ".tar" not in source.name else []
         sizes = [(os.path.relpath(photo, data), os.path.getsize(photo)) for photo in photos if os.path.isfile(photo)]
         digest.update(json.dumps(sizes).encode() if sizes else b"")
     for table in tables:

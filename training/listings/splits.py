@@ -94,7 +94,7 @@ def _keys(listing: Listing) -> Iterator[str | bytes]:
         yield " ".join(listing.title.casefold().split())
     for photo in listing.photos:
         try:
-            yield hashlib.sha256(photo if isinstance(photo, bytes) else Path(photo).read_bytes()).digest()
+            yield hashlib.sha256(photo if isinstance(photo, bytes) else Path(str(photo)).read_bytes()).digest()
         except OSError:
             continue  # it is reported as unreadable when the photos are decoded
 

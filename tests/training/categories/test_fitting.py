@@ -1,6 +1,6 @@
 """What is fitted on validation listings: temperatures, weights, the decision rule."""
 
-from dataclasses import asdict
+from dataclasses import asdict, astuple, replace
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from productcat import DecisionRule
 from productcat.arithmetic.distributions import average, sharpen, softmax
 from productcat.calibration.reliability import negative_log_likelihood, top_k
-from productcat.categories.ensemble import combine
+from productcat.categories.ensemble import Ensemble, Temperatures, Weights, combine
 from training.categories.fitting import (
     DecisionConfig,
     EnsembleConfig,
@@ -43,8 +43,7 @@ def two_witnesses(seed, n=400, strengths=(4.0, 1.0)):
 
 def alike(kind, informed=True):
     """Settings under which photos and title count alike."""
-    weights = {"photos": 0.5, "title": 0.5}
-    return {"average": kind, "weights": weights, "temperatures": {"both": 1.0}, "informed": informed}
+    return Ensemble(kind, informed)
 
 
 @settings(deadline=None, max_examples=20)
@@ -87,18 +86,17 @@ def test_the_model_that_knows_more_weighs_more():
     labels = rng.integers(0, N_CLASSES, 500)
     good, poor = witness(rng, labels, 3.0, 0.4), witness(rng, labels, 3.0, 3.0)
     for photos, title, stronger in ((good, poor, "photos"), (poor, good, "title")):
-        weights = fit_ensemble(photos, title, labels, EnsembleConfig(average="plain"))[0]["weights"]
-        assert weights[stronger] > 0.7
-        assert sum(weights.values()) == pytest.approx(1.0)
+        weights = fit_ensemble(photos, title, labels, EnsembleConfig(average="plain"))[0].weights
+        assert getattr(weights, stronger) > 0.7
+        assert weights.photos + weights.title == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("kind", ["log", "plain"])
 def test_the_kind_of_average_and_equal_weights_are_as_set(kind):
     photos, title, labels = two_witnesses(7)
     fitted, losses = fit_ensemble(photos, title, labels, EnsembleConfig(average=kind, equal_weights=True))
-    assert fitted["average"] == kind
-    assert fitted["weights"] == {"photos": 0.5, "title": 0.5}
-    assert set(fitted["temperatures"]) == {"photos", "title", "both"}
+    assert fitted.average == kind
+    assert fitted.weights == Weights()
     assert list(losses) == [kind]
 
 
@@ -106,14 +104,14 @@ def test_the_best_average_is_the_one_with_the_lower_loss():
     photos, title, labels = two_witnesses(9)
     fitted, losses = fit_ensemble(photos, title, labels)
     assert set(losses) == {"log", "plain"}
-    assert fitted["average"] == min(losses, key=losses.get)
+    assert fitted.average == min(losses, key=losses.get)
 
 
 def test_listings_that_lack_photos_or_title_do_not_stop_the_fit():
     photos, title, labels = two_witnesses(11)
     photos[:40], title[30:80] = np.nan, np.nan
     fitted, losses = fit_ensemble(photos, title, labels)
-    assert np.isfinite([*fitted["weights"].values(), *fitted["temperatures"].values(), *losses.values()]).all()
+    assert np.isfinite([*astuple(fitted.weights), *astuple(fitted.temperatures), *losses.values()]).all()
     seen = calibrated(photos, title, fitted)
     both = seen["both"]
     assert np.isnan(both).any(axis=1).tolist() == [30 <= row < 40 for row in range(len(labels))]
@@ -126,7 +124,7 @@ def test_listings_that_lack_photos_or_title_do_not_stop_the_fit():
 def test_what_says_nothing_leaves_the_other_evidence_as_it_is(kind, seed, share, temperature):
     seen, _ = drawn(np.random.default_rng(seed), 20, 3.0)
     nothing = np.full_like(seen, 1 / N_CLASSES)
-    fitted = alike(kind) | {"weights": {"photos": share, "title": 1 - share}, "temperatures": {"both": temperature}}
+    fitted = Ensemble(kind, True, Weights(share, 1 - share), Temperatures(both=temperature))
     np.testing.assert_allclose(combine(seen, nothing, fitted), seen, atol=1e-9)
     np.testing.assert_allclose(combine(nothing, seen, fitted), seen, atol=1e-9)
 
@@ -134,15 +132,15 @@ def test_what_says_nothing_leaves_the_other_evidence_as_it_is(kind, seed, share,
 @pytest.mark.parametrize("kind", ["log", "plain"])
 def test_where_both_are_certain_the_weights_count_as_they_were_fitted(kind):
     photos, title = (np.eye(N_CLASSES)[[each]] * (1 - 1e-6) + 1e-6 / N_CLASSES for each in (0, 1))
-    fitted = alike(kind) | {"weights": {"photos": 0.7, "title": 0.3}, "temperatures": {"both": 0.8}}
-    as_fitted = combine(photos, title, fitted | {"informed": False})
+    fitted = Ensemble(kind, True, Weights(0.7, 0.3), Temperatures(both=0.8))
+    as_fitted = combine(photos, title, replace(fitted, informed=False))
     np.testing.assert_allclose(combine(photos, title, fitted), as_fitted, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["log", "plain"])
 def test_the_less_a_title_says_the_less_it_takes_from_sure_photos(kind):
     photos = softmax(np.array([[5.0, 0.0, 0.0, 0.0, 0.0]]))
-    fitted = alike(kind) | {"weights": {"photos": 0.3, "title": 0.7}}
+    fitted = Ensemble(kind, True, Weights(0.3, 0.7))
     titles = [softmax(np.array([[0.0, strength, 0.0, 0.0, 0.0]])) for strength in (0.0, 0.5, 1.0, 2.0, 6.0)]
     sure = [combine(photos, title, fitted)[0, 0] for title in titles]
     assert sure == sorted(sure, reverse=True)
@@ -157,7 +155,7 @@ def test_one_model_alone_is_only_calibrated(use, missing):
     parts = (alone, missing) if use == "photos" else (missing, alone)
     fitted, losses = fit_ensemble(*parts, labels)
     assert losses == {}
-    assert fitted["temperatures"] == {"photos": 1.0, "title": 1.0, "both": 1.0, use: fit_temperature(alone, labels)}
+    assert fitted.temperatures == Temperatures(**{use: fit_temperature(alone, labels)})
     seen = calibrated(*parts, fitted)
     assert list(seen) == [use]
     nothing = np.full_like(alone, np.nan)
