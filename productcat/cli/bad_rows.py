@@ -1,47 +1,67 @@
-"""Rows and photos that cannot be used: on standard error, or in a file beside the output."""
+"""Rows and photos that cannot be used: said on standard error, or written to a file beside the output."""
+
+from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from productcat.cli.console import _say, complain
+from productcat.cli.console import STREAM, complain, say_warning
 from productcat.wording import counted
 
+if TYPE_CHECKING:
+    from productcat.jobs.outputs import SideFile
+    from productcat.listings.columns import BadRow
 
-class Spoken:
-    """Takes bad rows and says them on standard error, in place of a side file. source: the table they are of."""
+    Side: TypeAlias = "SideFile | StderrLog"
+
+
+class StderrLog:
+    """Says bad rows on standard error, where there is no side file.
+
+    Attributes
+    ----------
+    source : str
+        The table that the rows are of.
+    count : int
+        Number of bad rows so far.
+    place : str
+        Where the user finds what was said.
+    """
 
     place = "named above"
 
-    def __init__(self, source):
-        self.source = "standard input" if source == "-" else source
+    def __init__(self, source: str) -> None:
+        self.source = "standard input" if source == STREAM else source
         self.count = 0
 
-    def add(self, bad):
+    def add(self, bad: BadRow) -> None:
         """Say one BadRow."""
         self.count += 1
         complain(f"{self.source}, row {bad.number}: {bad.reason}")
 
-    def add_problem(self, reason):
+    def add_problem(self, reason: str) -> None:
         """Say what is wrong with the photos of a listing."""
         complain(reason)
 
-    def close(self):
-        """Nothing to close."""
+    def close(self) -> None:
+        """Do nothing; a side file closes its stream here."""
 
 
 @contextmanager
-def told_to(side):
+def told_to(side: Side) -> Iterator[list[str]]:
     """Tell a side file of warnings about listings, as they come. → list of them"""
-    problems = []
+    problems: list[str] = []
 
-    def show(message, category, filename, *_, **__):
+    def show(message: Warning | str, category: type[Warning], filename: str, *_: object, **__: object) -> None:
         line = f"{message}".removeprefix("listing '': ")
         if f"{message}".startswith("listing "):
             problems.append(line)
             side.add_problem(line)
         else:
-            _say(message, category, filename)
+            say_warning(message, category, filename)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
@@ -49,25 +69,25 @@ def told_to(side):
         yield problems
 
 
-def troubles(n_problems, side):
-    """Parts of a summary that tell of problems with photos and of bad rows; none where all was well. → list"""
+def left_out(n_problems: int, side: Side) -> list[str]:
+    """Return the parts of a summary on problems with photos and on bad rows; none where all was well."""
     parts = [f"{counted(n_problems, 'problem')} with photos, {side.place}"] if n_problems else []
     return parts + ([f"{counted(side.count, 'bad row')}, {side.place}"] if side.count else [])
 
 
-def side_for(source, target, bad, resume=False):
-    """Where the bad rows of `source` go in a run that writes `target`: the side file, or standard error."""
+def side_for(source: str, target: str, bad: str | None, resume: bool = False) -> Side:
+    """Return where the bad rows of `source` go in a run that writes `target`: the side file, or standard error."""
     from productcat.jobs.outputs import SideFile, refuse_unwritable
 
     place = side_path(target, bad)
-    if place == "-":
-        return Spoken(source)
+    if place == STREAM:
+        return StderrLog(source)
     if bad and not Path(bad).exists():
         refuse_unwritable(bad)  # now, not at the first bad row
     return SideFile(place, resume)
 
 
-def side_path(target, bad):
-    """The file of the bad rows in a run that writes `target`, "-" where they are said on standard error."""
-    beside_it = target != "-" and (Path(target).is_file() or not Path(target).exists())  # not beside a pipe or device
-    return bad or (f"{target}.bad.jsonl" if beside_it else "-")
+def side_path(target: str, bad: str | None) -> str:
+    """Return the file of the bad rows in a run that writes `target`, or "-" where they are said on standard error."""
+    beside_it = target != STREAM and (Path(target).is_file() or not Path(target).exists())  # not beside a pipe, device
+    return bad or (f"{target}.bad.jsonl" if beside_it else STREAM)

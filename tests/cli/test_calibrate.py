@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 import subprocess
 import sys
@@ -10,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 import shop
-from commands import lines_of, runner
+from commands import environment, examples, lines_of, runner
 
 from productcat import Categorizer
-from productcat.cli import console, manual_calibrate
+from productcat.cli import console
 
 TARGET = "my-bundle"
 N_LISTINGS = 30
@@ -104,9 +103,8 @@ def test_the_column_of_the_labels_is_named_by_an_option(run, workplace, options)
 def test_json_lines_and_standard_input_are_read_too(run, workplace):
     assert run("labelled.jsonl", "--to", TARGET)[0] == console.FINE
     program = [sys.executable, "-m", "productcat.cli", "calibrate", "-", "--to", "from-stdin", "--json"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with open("labelled.jsonl") as stream:
-        done = subprocess.run(program, stdin=stream, capture_output=True, text=True, env=environment, check=False)
+        done = subprocess.run(program, stdin=stream, capture_output=True, text=True, env=environment(), check=False)
     assert done.returncode == console.FINE, done.stderr
     assert json.loads(done.stdout)["n_listings"] == N_LISTINGS
 
@@ -124,14 +122,12 @@ def test_what_is_left_out_is_named_and_counted(run, workplace):
     lines = lines_of(errors)
     assert code == console.SOME_BAD
     assert re.match(r"listing '0': .*broken\.jpg.*not a JPEG", lines[1])
-    assert [lines[0], *lines[2:]] == [
-        "odd.csv, row 7: no label; label it or leave it out",
-        "label 'Belt': no category of the bundle, 2 listings left out; is it 'Belts'?",
-        "label 'Kettles': no category of the bundle, 1 listing left out; label anew, or add the category first",
-        "listing '4': neither a photo that can be read nor a known word in its title; left out",
-        f"{TARGET}: calibrated on 25 listings; 4 listings left out, named above; 1 problem with photos, named above; "
-        "1 bad row, named above",
-    ]
+    assert lines[0].startswith("odd.csv, row 7: no label")
+    assert re.match(r"label 'Belt': .*2 listings left out; is it 'Belts'\?$", lines[2])
+    assert re.match(r"label 'Kettles': .*1 listing left out; .*add the category", lines[3])
+    assert re.match(r"listing '4': .*left out$", lines[4])
+    assert re.match(rf"{TARGET}: .*25 listings; 4 listings left out.*; 1 problem with photos.*; 1 bad row", lines[5])
+    assert len(lines) == 6
 
 
 def test_of_very_many_unknown_labels_the_first_are_named(run, workplace):
@@ -140,7 +136,7 @@ def test_of_very_many_unknown_labels_the_first_are_named(run, workplace):
     write(workplace / "many.csv", rows + more)
     lines = lines_of(run("many.csv", "--to", TARGET)[2])
     assert sum(line.startswith("label 'Kettle ") for line in lines) == 20
-    assert "10 more labels that are no categories" in lines
+    assert "10 more labels that are not categories" in lines
 
 
 @pytest.mark.parametrize(
@@ -220,8 +216,8 @@ def test_rows_without_a_label_before_the_first_with_one_are_named(run, workplace
 
 
 def test_the_examples_of_the_help_run(run, workplace):
-    examples = re.findall(r"^  productcat calibrate (.+)$", manual_calibrate.CALIBRATE, re.MULTILINE)
-    assert len(examples) == 3
+    lines = examples("calibrate")
+    assert len(lines) == 3
     write(workplace / "labelled.csv", [{**row, "shelf": row["label"]} for row in rows_of("labelled.csv")])
-    for example in examples:
-        assert run(*example.split())[0] == console.FINE, example
+    for example in lines:
+        assert run(*example.split()[2:])[0] == console.FINE, example

@@ -2,10 +2,11 @@
 
 import json
 import re
+import shlex
 import shutil
 
 import pytest
-from commands import one_line, runner
+from commands import examples, one_line, runner
 
 from productcat.categories.categorizer import Categorizer
 from productcat.cli import console
@@ -113,3 +114,11 @@ def test_of_a_damaged_bundle_the_manifest_can_be_shown(run, tmp_path):
 
 def test_what_another_bundle_lends_is_named(run):
     assert "features/model.onnx, lent by general\n" in run("bundle", "show", "fashion")[1]
+
+
+def test_every_example_of_the_help_runs(run):
+    lines = examples("bundle show", "bundle verify")
+    assert len(lines) == 4
+    for example in lines:
+        code, _, errors = run(*shlex.split(example)[1:])
+        assert (code, errors) == (0, ""), example
