@@ -34,6 +34,11 @@ def one_line(errors):
     return line
 
 
+def assert_says(message, words):
+    """A message has some words, " … " between them: its subject and what helps. All of it is in cli/messages.txt."""
+    assert re.search(".*".join(map(re.escape, words.split(" … "))), message), message
+
+
 def help_texts():
     """The help of every command and group. → dict, its words as one text, "" for the program → help"""
 

@@ -70,7 +70,7 @@ def calibrate(
     from productcat.jobs.outputs import refuse_bundle
 
     if precision is not None and not 0.0 < precision <= 1.0:
-        raise UsageError(f"--precision {precision:g} is not above 0 and at most 1; 98 % is 0.98")
+        raise UsageError(f"--precision {precision:g}: expected a share above 0 and at most 1; 98 % is 0.98")
     roles = labelled_columns(columns, label)
     refuse_bundle(target)  # before the models, which take a while
     side = bad_rows.StderrLog(source)

@@ -108,7 +108,7 @@ def add(
                 categorizer.add_category(each.name, each.examples, description=each.description)
                 other = folded.setdefault(each.name.casefold(), each.name)
                 if each.name not in known and other != each.name:
-                    complain(f"category {each.name!r}: new, beside {other!r}; to define that one again, spell it alike")
+                    complain(f"category {each.name!r}: new, beside {other!r}; to define that again, spell it the same")
         n_again = sum(each.name in known for each in definitions)
         return f"{len(definitions) - n_again} new, {n_again} defined again"
 

@@ -168,7 +168,7 @@ def compare(
     if not others:
         raise UsageError("give the photos of the other listing: --with B...")
     if [*photos, *others].count(STREAM) > 1:
-        raise UsageError("standard input holds one photo, - can be given once")
+        raise UsageError("standard input holds only one photo; give - once")
     detector = detector_of(bundle, threshold)
     problems: list[str] = []
     left, left_names = _look(detector, photos, problems)

@@ -155,7 +155,7 @@ def search(
         if not photos:
             raise UsageError("give a PHOTO or --from")
         if photos.count(STREAM) > 1:
-            raise UsageError("standard input holds one photo, - can be given once")
+            raise UsageError("standard input holds only one photo; give - once")
     elif photos:
         raise UsageError("PHOTO does not go with --from")
     roles = console.columns_from(columns)

@@ -71,7 +71,7 @@ def apart(pairs: Iterable[tuple[Listing, str]]) -> tuple[Iterator[Listing], Iter
 def name_unknown(labels: Mapping[str, int], categories: Sequence[str]) -> None:
     """Say which labels are not categories. labels: label → number of listings left out"""
     for label, count in list(labels.items())[:NAMED]:
-        way_out = perhaps(label, categories) or "label it with another name, or add the category first"
+        way_out = perhaps(label, categories) or "correct the label, or add the category first"
         complain(f"label {label!r}: not a category of the bundle, {counted(count, 'listing')} left out; {way_out}")
     if len(labels) > NAMED:
         complain(f"{len(labels) - NAMED} more labels that are not categories")
