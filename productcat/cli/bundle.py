@@ -4,15 +4,15 @@ from typing import Annotated
 
 import typer
 
-from productcat.cli import console
-from productcat.cli.console import FINE, UNUSABLE, BundleArgument, command
+from productcat.cli import console, options
+from productcat.cli.console import FINE, UNUSABLE, command
 
 app = console.group("Look into a bundle, and check it.")
 
 
 @command(app)
 def show(
-    path: BundleArgument = None,
+    path: options.BundlePath = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole manifest.")] = False,
 ) -> None:
     """Print what a bundle knows, from which confidence it assigns, its figures and its files.
@@ -31,7 +31,7 @@ def show(
 
 
 @command(app)
-def verify(path: BundleArgument = None) -> int:
+def verify(path: options.BundlePath = None) -> int:
     """Compare each file of a bundle with its checksum. Each problem is one line.
 
     \b

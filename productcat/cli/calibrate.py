@@ -8,25 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from productcat.cli import bad_rows, console
-from productcat.cli.console import (
-    BundleOption,
-    ColumnsOption,
-    FormatOption,
-    JsonOption,
-    NewBundleOption,
-    UsageError,
-    command,
-    complain,
-)
-from productcat.cli.labelled import (
-    LabelledArgument,
-    LabelOption,
-    apart,
-    labelled_columns,
-    labelled_listings,
-    name_unknown,
-)
+from productcat.cli import bad_rows, console, labelled, options
+from productcat.cli.console import UsageError, command, complain
 from productcat.wording import counted
 
 if TYPE_CHECKING:
@@ -39,14 +22,14 @@ app = typer.Typer(rich_markup_mode=None)
 
 @command(app)
 def calibrate(
-    source: LabelledArgument,
-    target: NewBundleOption,
-    bundle: BundleOption = None,
-    label: LabelOption = None,
+    source: labelled.Labelled,
+    target: options.NewBundle,
+    bundle: options.Bundle = None,
+    label: labelled.Label = None,
     precision: Annotated[float | None, typer.Option("--precision", help="Assign only at this precision.")] = None,
-    as_json: JsonOption = False,
-    columns: ColumnsOption = None,
-    format: FormatOption = None,
+    as_json: options.Json = False,
+    columns: options.Columns = None,
+    format: options.Format = None,
 ) -> int:
     """Fit confidences to your marketplace, and write a new bundle.
 
@@ -71,11 +54,11 @@ def calibrate(
 
     if precision is not None and not 0.0 < precision <= 1.0:
         raise UsageError(f"--precision {precision:g}: expected a share above 0 and at most 1; 98 % is 0.98")
-    roles = labelled_columns(columns, label)
+    roles = labelled.columns_of(columns, label)
     refuse_bundle(target)  # before the models, which take a while
     side = bad_rows.StderrLog(source)
     with bad_rows.told_to(side) as problems:
-        pairs = labelled_listings(source, roles, side, format)
+        pairs = labelled.read(source, roles, side, format)
         categorizer, found = _fitted(bundle, pairs, source, format, precision)
         categorizer.save(target)
     n_left_out = _name_left_out(found, categorizer.categories)
@@ -101,13 +84,13 @@ def _fitted(
 
     categorizer = Categorizer.load(bundle)
     with Progress("looking", count_rows(source, format), "listings") as progress:
-        found = calibration.calibrate(categorizer, *apart(progress.each(pairs)), precision=precision)
+        found = calibration.calibrate(categorizer, *labelled.apart(progress.each(pairs)), precision=precision)
     return categorizer, found
 
 
 def _name_left_out(found: Calibration, categories: list[str]) -> int:
     """Say which labels and listings were left out. → number of listings"""
-    name_unknown(found.unknown_labels, categories)
+    labelled.name_unknown(found.unknown_labels, categories)
     for id in found.without_evidence:
         complain(f"listing {id!r}: neither a photo that can be read nor a known word in its title; left out")
     return sum(found.unknown_labels.values()) + len(found.without_evidence)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from productcat.cli import bad_rows, console
-from productcat.cli.console import BundleOption, JsonOption, NewBundleOption, UsageError, command, complain
+from productcat.cli import bad_rows, console, options
+from productcat.cli.console import UsageError, command, complain
 from productcat.errors import ListingError
 from productcat.wording import counted, perhaps
 
@@ -23,7 +23,7 @@ app = console.group(
 
 
 @command(app, "list")
-def show(bundle: BundleOption = None, as_json: JsonOption = False) -> None:
+def show(bundle: options.Bundle = None, as_json: options.Json = False) -> None:
     """Print the categories of a bundle, one a line.
 
     For a category made of examples, a tab follows and the number of its examples: those with a photo, or those with a
@@ -50,7 +50,7 @@ def show(bundle: BundleOption = None, as_json: JsonOption = False) -> None:
 
 @command(app)
 def add(
-    target: NewBundleOption,
+    target: options.NewBundle,
     sources: Annotated[
         list[str] | None,
         typer.Argument(metavar="FILE_OR_PHOTO", help="A file of categories; with --name, photos of that category."),
@@ -58,7 +58,7 @@ def add(
     name: Annotated[str | None, typer.Option("--name", help="The name of one category, without a file.")] = None,
     description: Annotated[str, typer.Option("--description", help="More words beside the name.")] = "",
     titles: Annotated[list[str] | None, typer.Option("--title", help="An example's title; may be repeated.")] = None,
-    bundle: BundleOption = None,
+    bundle: options.Bundle = None,
 ) -> int:
     """Add categories, or define known ones again, and write a new bundle.
 
@@ -92,11 +92,11 @@ def add(
     from productcat.categories.definitions import SUFFIXES, define, named, read_definitions
 
     if name is None:
-        console.refuse({"--description": description, "--title": titles}, "goes with --name")
+        options.refuse({"--description": description, "--title": titles}, "goes with --name")
         place, definitions = _only(sources), read_definitions(_only(sources))
     else:
         files = [each for each in sources or () if Path(each).suffix.lower() in SUFFIXES]
-        console.refuse(dict.fromkeys(files, True), "is a file, which does not go with --name")
+        options.refuse(dict.fromkeys(files, True), "is a file, which does not go with --name")
         with named("--name"):
             place, definitions = "--name", [define(name, description, sources or (), titles or ())]
 
@@ -132,8 +132,8 @@ def _only(sources: list[str] | None) -> str:
 @command(app)
 def replace(
     source: Annotated[str, typer.Argument(metavar="FILE", help="A file of categories.")],
-    target: NewBundleOption,
-    bundle: BundleOption = None,
+    target: options.NewBundle,
+    bundle: options.Bundle = None,
 ) -> int:
     """Replace all categories by those in a file, and write a new bundle.
 
@@ -163,8 +163,8 @@ def replace(
 @command(app)
 def remove(
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names of categories.")],
-    target: NewBundleOption,
-    bundle: BundleOption = None,
+    target: options.NewBundle,
+    bundle: options.Bundle = None,
 ) -> int:
     """Remove categories by name, as productcat categories list prints it, and write a new bundle.
 

@@ -1,21 +1,18 @@
-"""What the commands share: exit codes, options, and one line on standard error for each mistake."""
+"""How commands run: exit codes, and one line on standard error for each mistake."""
 
 import functools
 import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec
+from typing import Any, NoReturn, ParamSpec
 
 import typer
 from typer.core import TyperCommand
 
 from productcat.errors import ProductcatError
-
-if TYPE_CHECKING:
-    from productcat.listings.columns import Columns
 
 Parameters = ParamSpec("Parameters")
 
@@ -38,57 +35,6 @@ Exit codes:
 
 class UsageError(ProductcatError):
     """Options that do not go together."""
-
-
-def probability(threshold: float | None) -> float | None:
-    """Refuse a `--threshold` that is not between 0 and 1."""
-    if threshold is not None and not 0.0 <= threshold <= 1.0:
-        raise UsageError(f"--threshold {threshold} is not between 0 and 1")
-    return threshold
-
-
-def _known_format(format: str | None) -> str | None:
-    if format is None:  # which saves the import
-        return None
-    from productcat.listings.tables import FORMATS
-
-    if format not in FORMATS:
-        raise UsageError(f"--format {format}: expected one of {', '.join(FORMATS)}")
-    return format
-
-
-BUNDLE_HELP = "A bundle's path or name. [default: fashion]"
-BundleArgument = Annotated[str | None, typer.Argument(envvar="PRODUCTCAT_BUNDLE", help=BUNDLE_HELP)]
-BundleOption = Annotated[str | None, typer.Option("--bundle", envvar="PRODUCTCAT_BUNDLE", help=BUNDLE_HELP)]
-NewBundleOption = Annotated[
-    str, typer.Option("--to", metavar="NEWBUNDLE", help="The new bundle, a directory to be made.")
-]
-FromOption = Annotated[str | None, typer.Option("--from", help="A file of listings, or a folder; - is standard input.")]
-ColumnsOption = Annotated[
-    str | None,
-    typer.Option("--columns", help="Columns, as role=name, ...; roles: id, title, photos, label, photo_pattern."),
-]
-FormatOption = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        help="csv, jsonl, parquet, lst or folders. [default: recognized from the content]",
-        callback=_known_format,
-    ),
-]
-ThresholdOption = Annotated[
-    float | None,
-    typer.Option(
-        "--threshold",
-        help="Lowest probability of a duplicate, 0 to 1. [default: the bundle's own]",
-        callback=probability,
-    ),
-]
-BadOption = Annotated[
-    str | None, typer.Option("--bad", help="The side file. [default: <--to>.bad.jsonl; with --to -, standard error]")
-]
-AdaptOption = Annotated[bool, typer.Option("--adapt/--no-adapt", help="Learn what all the listings have in common.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
 def group(help: str) -> typer.Typer:
@@ -200,33 +146,6 @@ def complain(message: object, code: int = FINE) -> int:
 def sum_up(done: str, left_out: list[str]) -> int:
     """Say in one line what was done and what was left out. → exit code"""
     return complain("; ".join([done, *left_out]), SOME_BAD if left_out else FINE)
-
-
-def refuse(options: Mapping[str, object], reason: str) -> None:
-    """Raise UsageError when one of some options, name → value, was given."""
-    given = [name for name, value in options.items() if value]
-    if given:
-        raise UsageError(f"{given[0]} {reason}")
-
-
-def refuse_same_file(files: Mapping[str, str | None]) -> None:
-    """Raise UsageError when two options name the same file. files: option → path, None or "-" """
-    known: dict[str, str] = {}
-    for option, path in files.items():
-        if path in (None, STREAM) or (os.path.exists(path) and not os.path.isfile(path)):
-            continue  # a pipe or a device takes what it gets
-        if (first := known.setdefault(os.path.realpath(path), option)) != option:
-            raise UsageError(f"{first} and {option} are the same file")
-
-
-def columns_from(text: str | None) -> "Columns":
-    """Return the Columns that --columns names."""
-    from productcat.listings.columns import Columns
-
-    try:
-        return Columns.from_text(text or "")
-    except ValueError as error:
-        raise UsageError(f"--columns: {error}") from None
 
 
 def photo_of(argument: str) -> str | bytes:

@@ -9,24 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from productcat.cli import bad_rows, console
-from productcat.cli.console import (
-    FINE,
-    INTERRUPTED,
-    SOME_BAD,
-    STREAM,
-    UNUSABLE,
-    AdaptOption,
-    BadOption,
-    BundleOption,
-    ColumnsOption,
-    FormatOption,
-    JsonOption,
-    ThresholdOption,
-    UsageError,
-    command,
-    complain,
-)
+from productcat.cli import bad_rows, console, options
+from productcat.cli.console import FINE, INTERRUPTED, SOME_BAD, STREAM, UNUSABLE, UsageError, command, complain
 from productcat.wording import counted
 
 if TYPE_CHECKING:
@@ -55,12 +39,12 @@ def find(
     ] = STREAM,
     html: Annotated[str | None, typer.Option("--html", help="The report, one HTML file.")] = None,
     most: Annotated[int, typer.Option("--most", help="Pairs in the report, at most.", min=1)] = 200,
-    threshold: ThresholdOption = None,
-    adapt: AdaptOption = True,
-    bundle: BundleOption = None,
-    bad: BadOption = None,
-    columns: ColumnsOption = None,
-    format: FormatOption = None,
+    threshold: options.Threshold = None,
+    adapt: options.Adapt = True,
+    bundle: options.Bundle = None,
+    bad: options.Bad = None,
+    columns: options.Columns = None,
+    format: options.Format = None,
 ) -> int:
     """Find the pairs of listings that show the same physical item.
 
@@ -89,9 +73,9 @@ def find(
     from productcat.jobs.find_duplicates import Outputs, search
     from productcat.listings.source import Table
 
-    table = Table(source, console.columns_from(columns), format)
+    table = Table(source, options.columns_from(columns), format)
     files = {"LISTINGS": source, "--to": target, "--html": html, "--bad": bad_rows.side_path(target, bad)}
-    console.refuse_same_file(files)
+    options.refuse_same_file(files)
     outputs = Outputs(target, html, most, bad)
     unfinished = outputs.unfinished()
     detector = detector_of(bundle, threshold)
@@ -150,9 +134,9 @@ class _Sides(TyperCommand):
 def compare(
     photos: Annotated[list[str], typer.Argument(metavar="A", help="Photos of one listing; - is standard input.")],
     others: Annotated[list[str] | None, typer.Option("--with", metavar="B...", help="Photos of the other.")] = None,
-    as_json: JsonOption = False,
-    threshold: ThresholdOption = None,
-    bundle: BundleOption = None,
+    as_json: options.Json = False,
+    threshold: options.Threshold = None,
+    bundle: options.Bundle = None,
 ) -> int:
     """Compare two sets of photos: how likely is the same physical item on both, and which photos match?
 

@@ -10,27 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from productcat import __version__
-from productcat.cli import bad_rows, console, duplicates
-from productcat.cli.console import (
-    STREAM,
-    AdaptOption,
-    BundleOption,
-    ColumnsOption,
-    FormatOption,
-    ThresholdOption,
-    UsageError,
-    command,
-    complain,
-)
-from productcat.cli.labelled import (
-    NAMED,
-    LabelledArgument,
-    LabelOption,
-    apart,
-    labelled_columns,
-    labelled_listings,
-    name_unknown,
-)
+from productcat.cli import bad_rows, console, duplicates, labelled, options
+from productcat.cli.console import STREAM, UsageError, command, complain
 from productcat.errors import ListingError
 from productcat.wording import counted
 
@@ -52,12 +33,12 @@ app = typer.Typer(rich_markup_mode=None)
 
 @command(app)
 def evaluate(
-    source: LabelledArgument,
+    source: labelled.Labelled,
     target: ReportOption,
-    bundle: BundleOption = None,
-    label: LabelOption = None,
-    columns: ColumnsOption = None,
-    format: FormatOption = None,
+    bundle: options.Bundle = None,
+    label: labelled.Label = None,
+    columns: options.Columns = None,
+    format: options.Format = None,
 ) -> int:
     """Measure a bundle on labelled listings, and write a report.
 
@@ -78,13 +59,13 @@ def evaluate(
     not a category and a photo that cannot be read are named and left out. A listing without evidence counts as wrong.
     The plots need matplotlib: pip install matplotlib.
     """
-    roles = labelled_columns(columns, label)
+    roles = labelled.columns_of(columns, label)
     _refuse_early(target)
     side = bad_rows.StderrLog(source)
     with bad_rows.told_to(side) as problems:
-        pairs = labelled_listings(source, roles, side, format)
+        pairs = labelled.read(source, roles, side, format)
         categorizer, found = _evaluated(bundle, pairs, source, format)
-    name_unknown(found.unknown_labels, categorizer.categories)
+    labelled.name_unknown(found.unknown_labels, categorizer.categories)
     notes = _notes(found, len(problems), side)
     figures = _write_report(target, found, notes, _name(source), _name(categorizer.bundle.path))
     from productcat.cli.text import evaluation_lines
@@ -125,19 +106,22 @@ def _evaluated(
 
     categorizer = Categorizer.load(bundle)
     with Progress("looking", count_rows(source, format), "listings") as progress:
-        found = evaluation.evaluate(categorizer, *apart(progress.each(pairs)))
+        found = evaluation.evaluate(categorizer, *labelled.apart(progress.each(pairs)))
     return categorizer, found
 
 
 def _notes(found: Evaluation, n_problems: int, side: bad_rows.Side) -> list[str]:
     """Return what the report says about rows and photos that are not in its figures."""
     labels = list(found.unknown_labels.items())
-    n_others = sum(count for _, count in labels[NAMED:])
+    n_others = sum(count for _, count in labels[labelled.NAMED :])
     n_without_evidence = int((~found.answers[found.whole].known).sum())
     return _counts(
         (side.count, "row", "that cannot be used: no label, or not a listing"),
-        *((count, "listing", f"labelled {label!r}, which is not a category") for label, count in labels[:NAMED]),
-        (n_others, "listing", f"with {len(labels) - NAMED:,} more labels that are not categories"),
+        *(
+            (count, "listing", f"labelled {label!r}, which is not a category")
+            for label, count in labels[: labelled.NAMED]
+        ),
+        (n_others, "listing", f"with {len(labels) - labelled.NAMED:,} more labels that are not categories"),
         (n_problems, "photo", "that cannot be read"),
         (n_without_evidence, "listing", "without evidence, counted as wrong"),
     )
@@ -179,11 +163,11 @@ def evaluate_pairs(
     source: Annotated[str, typer.Argument(metavar="PAIRS", help="A CSV of labelled pairs; - is standard input.")],
     listings: Annotated[str, typer.Option("--listings", help="The file of the listings, or a folder.")],
     target: ReportOption,
-    threshold: ThresholdOption = None,
-    adapt: AdaptOption = True,
-    bundle: BundleOption = None,
-    columns: ColumnsOption = None,
-    format: FormatOption = None,
+    threshold: options.Threshold = None,
+    adapt: options.Adapt = True,
+    bundle: options.Bundle = None,
+    columns: options.Columns = None,
+    format: options.Format = None,
 ) -> int:
     """Measure on labelled pairs how well duplicates are found, and write a report.
 
@@ -204,14 +188,14 @@ def evaluate_pairs(
 
     if listings == STREAM:
         raise UsageError("--listings is read twice; give a file")
-    table = Table(listings, console.columns_from(columns), format)
+    table = Table(listings, options.columns_from(columns), format)
     _refuse_early(target)
     side = bad_rows.StderrLog(source)
     with bad_rows.told_to(side) as problems:
         pairs = _read_pairs(source, side)
         side.source = listings
         found = _scored(bundle, threshold, table, pairs, side, adapt)
-    for id in found.missing[:NAMED]:
+    for id in found.missing[: labelled.NAMED]:
         complain(f"listing {id!r}: not in {listings}; its pairs are left out")
     missing = f"left out, since {counted(len(found.missing), 'listing')} of theirs cannot be found in the file"
     notes = _counts(

@@ -12,23 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from productcat.cli import bad_rows, console
-from productcat.cli.console import (
-    FINE,
-    INTERRUPTED,
-    SOME_BAD,
-    STREAM,
-    UNUSABLE,
-    AdaptOption,
-    BundleOption,
-    ColumnsOption,
-    FormatOption,
-    FromOption,
-    JsonOption,
-    UsageError,
-    command,
-    complain,
-)
+from productcat.cli import bad_rows, console, options
+from productcat.cli.console import FINE, INTERRUPTED, SOME_BAD, STREAM, UNUSABLE, UsageError, command, complain
 from productcat.wording import counted
 
 if TYPE_CHECKING:
@@ -52,10 +37,10 @@ def add(
     path: IndexArgument,
     source: Annotated[str, typer.Option("--from", help="A file of listings, or a folder; - is standard input.")],
     resume: Annotated[bool, typer.Option("--resume", help="Skip ids that are in the index.")] = False,
-    bundle: BundleOption = None,
+    bundle: options.Bundle = None,
     bad: BadOption = None,
-    columns: ColumnsOption = None,
-    format: FormatOption = None,
+    columns: options.Columns = None,
+    format: options.Format = None,
 ) -> int:
     """Add listings to an index.
 
@@ -73,7 +58,7 @@ def add(
     from productcat.jobs.progress import Progress
     from productcat.listings.readers import count_rows, read_with_ids
 
-    roles, total = console.columns_from(columns), count_rows(source, format)
+    roles, total = options.columns_from(columns), count_rows(source, format)
     with closing(bad_rows.side_for(source, STREAM, bad)) as side, bad_rows.told_to(side) as problems:
         listings = read_with_ids(source, roles, side.add, format)
         first = list(islice(listings, 1))  # so that unusable input is known before the index is made
@@ -123,15 +108,15 @@ def search(
     photos: Annotated[
         list[str] | None, typer.Argument(metavar="PHOTO", help="Photos of one listing; - is standard input.")
     ] = None,
-    source: FromOption = None,
+    source: options.From = None,
     k: Annotated[int, typer.Option("-k", help="Duplicates of each listing, at most.", min=1)] = 10,
-    threshold: Annotated[float, typer.Option(help="Lowest probability.", callback=console.probability)] = 0.0,
-    adapt: AdaptOption = True,
-    as_json: JsonOption = False,
-    bundle: BundleOption = None,
+    threshold: Annotated[float, typer.Option(help="Lowest probability.", callback=options.probability)] = 0.0,
+    adapt: options.Adapt = True,
+    as_json: options.Json = False,
+    bundle: options.Bundle = None,
     bad: BadOption = None,
-    columns: ColumnsOption = None,
-    format: FormatOption = None,
+    columns: options.Columns = None,
+    format: options.Format = None,
 ) -> int:
     """Find likely duplicates of one listing, or of a file of listings.
 
@@ -151,14 +136,14 @@ def search(
     the threshold for as many listings as the index holds.
     """
     if source is None:
-        console.refuse({"--bad": bad, "--columns": columns, "--format": format}, "goes with --from")
+        options.refuse({"--bad": bad, "--columns": columns, "--format": format}, "goes with --from")
         if not photos:
             raise UsageError("give a PHOTO or --from")
         if photos.count(STREAM) > 1:
             raise UsageError("standard input holds only one photo; give - once")
     elif photos:
         raise UsageError("PHOTO does not go with --from")
-    roles = console.columns_from(columns)
+    roles = options.columns_from(columns)
     _open_known(path)  # a search does not make an index
     with closing(bad_rows.side_for(source or "", STREAM, bad)) as side, bad_rows.told_to(side) as problems:
         index = _open(path, bundle)
@@ -176,7 +161,7 @@ def search(
 
 
 @command(app)
-def stats(path: IndexArgument, as_json: JsonOption = False) -> None:
+def stats(path: IndexArgument, as_json: options.Json = False) -> None:
     """Count the listings and the photos of an index, and its bytes on disk.
 
     \b

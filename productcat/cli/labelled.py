@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from productcat.cli.console import UsageError, columns_from, complain
+from productcat.cli.console import UsageError, complain
+from productcat.cli.options import columns_from
 from productcat.errors import ListingError
 from productcat.wording import counted, either, perhaps
 
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 NAMED = 20
 """Number of unknown labels that are named one by one."""
 
-LabelledArgument = Annotated[
+Labelled = Annotated[
     str, typer.Argument(metavar="LABELLED", help="A file of labelled listings, or a folder; - is standard input.")
 ]
-LabelOption = Annotated[str | None, typer.Option("--label", metavar="COLUMN", help="The column of the labels.")]
+Label = Annotated[str | None, typer.Option("--label", metavar="COLUMN", help="The column of the labels.")]
 
 
-def labelled_columns(text: str | None, label: str | None) -> Columns:
+def columns_of(text: str | None, label: str | None) -> Columns:
     """Return the Columns of --columns and --label."""
     columns = columns_from(text)
     if label is None:
@@ -37,7 +38,7 @@ def labelled_columns(text: str | None, label: str | None) -> Columns:
     return replace(columns, label=label)
 
 
-def labelled_listings(source: str, columns: Columns, side: Side, format: str | None) -> Iterator[tuple[Listing, str]]:
+def read(source: str, columns: Columns, side: Side, format: str | None) -> Iterator[tuple[Listing, str]]:
     """Read pairs of listing and label. Raise ListingError for a source without any label, before naming its rows."""
     from productcat.listings.readers import read_labelled
 

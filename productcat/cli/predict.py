@@ -12,24 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from productcat.cli import bad_rows, console
-from productcat.cli.console import (
-    FINE,
-    INTERRUPTED,
-    SOME_BAD,
-    STREAM,
-    UNUSABLE,
-    BadOption,
-    BundleOption,
-    ColumnsOption,
-    FormatOption,
-    FromOption,
-    JsonOption,
-    UsageError,
-    command,
-    complain,
-    refuse,
-)
+from productcat.cli import bad_rows, console, options
+from productcat.cli.console import FINE, INTERRUPTED, SOME_BAD, STREAM, UNUSABLE, UsageError, command, complain
 from productcat.wording import counted
 
 if TYPE_CHECKING:
@@ -49,14 +33,14 @@ def predict(
         list[str] | None, typer.Argument(metavar="PHOTO", help="JPEG, PNG or WebP; - is standard input.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="The listing's title.")] = None,
-    bundle: BundleOption = None,
-    as_json: JsonOption = False,
-    source: FromOption = None,
+    bundle: options.Bundle = None,
+    as_json: options.Json = False,
+    source: options.From = None,
     target: Annotated[str, typer.Option("--to", help="The file of predictions; - is standard output.")] = STREAM,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the file of an interrupted run.")] = False,
-    bad: BadOption = None,
-    columns: ColumnsOption = None,
-    format: FormatOption = None,
+    bad: options.Bad = None,
+    columns: options.Columns = None,
+    format: options.Format = None,
 ) -> int:
     """Tell the category of one listing, or of a file of listings.
 
@@ -86,17 +70,17 @@ def predict(
     }
     for_one = {"PHOTO": photos, "--title": title is not None, "--json": as_json}
     if source is None:
-        refuse(for_many, "goes with --from")
+        options.refuse(for_many, "goes with --from")
         if not photos and title is None:
             raise UsageError("give a PHOTO, --title or --from")
         tables = [each for each in photos or () if each.lower().endswith(TABLES)]
-        refuse(dict.fromkeys(tables, True), "is not a photo; a file of listings goes with --from")
+        options.refuse(dict.fromkeys(tables, True), "is not a photo; a file of listings goes with --from")
         return _one(bundle, photos or [], title or "", as_json)
-    refuse(for_one, "does not go with --from")
-    console.refuse_same_file({"--from": source, "--to": target, "--bad": bad_rows.side_path(target, bad)})
+    options.refuse(for_one, "does not go with --from")
+    options.refuse_same_file({"--from": source, "--to": target, "--bad": bad_rows.side_path(target, bad)})
     if target == STREAM:
-        refuse({"--resume": resume}, "needs --to FILE")
-    return _many(bundle, source, target, resume, bad, console.columns_from(columns), format)
+        options.refuse({"--resume": resume}, "needs --to FILE")
+    return _many(bundle, source, target, resume, bad, options.columns_from(columns), format)
 
 
 def _one(bundle: str | None, photos: list[str], title: str, as_json: bool) -> int:
