@@ -11,8 +11,8 @@ from pathlib import Path
 
 import typer
 
-from productcat.cli import manual
 from productcat.cli.app import app
+from productcat.cli.console import EXIT_CODES
 
 PAGE = Path(__file__).parent / "commands.md"
 HEAD = """\
@@ -20,14 +20,13 @@ HEAD = """\
 
 <!-- Written by `python docs/commands.py` from the program; change the program, not this page. -->
 
-Each command says the same with `--help`. {exit_codes}
+Each command says the same with `--help`. All commands have the same exit codes. A user's mistake is one line on
+standard error.
 
 ```text
 {codes}
 ```
 """
-EXIT_CODES = """\
-All commands have the same exit codes. A user's mistake is one line on standard error."""
 
 
 def main():
@@ -43,23 +42,23 @@ def main():
 
 
 def page():
-    """The text of the page."""
-    codes = "\n".join(line.strip() for line in manual.EXIT_CODES.strip().splitlines()[2:])
-    parts = [HEAD.format(exit_codes=EXIT_CODES, codes=codes)]
+    """Return the text of the page."""
+    codes = "\n".join(line.strip() for line in EXIT_CODES.splitlines()[2:])
     program = typer.main.get_command(app)
+    parts = [HEAD.format(codes=codes)]
     parts += [section(words, command) for words, command in commands(program, ("productcat",))]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip("\n") + "\n"
 
 
 def commands(command, words):
-    """All commands of the program, groups too. → iterator of (words of the command line, command)"""
+    """Iterate over all commands of the program and its groups, with the words of the command line."""
     yield words, command
     for name, each in getattr(command, "commands", {}).items():
         yield from commands(each, (*words, name))
 
 
 def section(words, command):
-    """One command: its usage, what it does, its arguments and options."""
+    """Describe one command: its usage, what it does, its arguments and options."""
     shown = [each for each in command.params if not getattr(each, "hidden", False)]
     arguments = [each for each in shown if not each.opts[0].startswith("-")]
     options = [each for each in shown if each not in arguments]
@@ -72,7 +71,7 @@ def section(words, command):
 
 
 def usage(words, command, arguments, options):
-    """The first line of a help text. Options that must be given are named."""
+    """Return the first line of a help text. Options that must be given are named."""
     needed = [f"{each.opts[0]} {each.metavar or 'VALUE'}" for each in options if each.required]
     others = ["[OPTIONS]"] if len(options) > len(needed) else []
     follows = ["COMMAND ..."] if hasattr(command, "commands") else []
@@ -80,44 +79,44 @@ def usage(words, command, arguments, options):
 
 
 def prose(help):
-    """The paragraphs of a help text, without the exit codes; those that keep their lines (\\b) become blocks."""
+    """Turn the paragraphs of a help text into Markdown; those that keep their lines (\\b) become blocks."""
     for paragraph in help.split("\n\n"):
         lines = paragraph.strip("\n").split("\n")
         if lines[0] != "\b":
             yield escaped(" ".join(line.strip() for line in lines)) + "\n"
-        elif lines[1] != "Exit codes:":
+        else:
             if lines[1].endswith(":") and not lines[1].startswith(" "):
                 yield escaped(lines.pop(1)) + "\n"
             yield "\n".join(["```text", *(line.removeprefix("  ") for line in lines[1:]), "```\n"])
 
 
 def escaped(text):
-    """Plain text in Markdown, options as code."""
+    """Turn plain text into Markdown, with options as code."""
     for each in "\\<|*_`":
         text = text.replace(each, "\\" + each)
     return re.sub(r"(?<![\w-])--[a-z][\w-]*", lambda option: f"`{option[0]}`", text)
 
 
 def placeholder(argument):
-    """How an argument stands in the usage."""
+    """Return how an argument stands in the usage."""
     name = argument.metavar or argument.name.upper()
     return (name if argument.required else f"[{name}]") + ("..." if argument.nargs == -1 else "")
 
 
 def argument_row(argument):
-    """A line of the table."""
+    """Return a line of the table."""
     return f"| {code(placeholder(argument))} | {described(argument)} |"
 
 
 def option_row(option):
-    """A line of the table."""
+    """Return a line of the table."""
     names = ", ".join(map(code, [*option.opts, *option.secondary_opts]))
     value = f" {code(option.metavar)}" if option.metavar else "" if option.is_flag else " *value*"
     return f"| {names}{value} | {described(option)} |"
 
 
 def described(parameter):
-    """What a parameter means, and what it is if it is not given."""
+    """Say what a parameter means, and what it is if it is not given."""
     said = escaped(parameter.help or "")
     if parameter.required and parameter.opts[0].startswith("-"):
         said += " Required."
@@ -130,7 +129,7 @@ def described(parameter):
 
 
 def code(text):
-    """Text in a cell of a table, as code."""
+    """Format text as code in a cell of a table."""
     return "`" + f"{text}".replace("|", "\\|") + "`"
 
 

@@ -1,7 +1,7 @@
 """What is wrong with listings travels as data. Only the public methods turn it into warnings.
 
-Whoever looks at listings gives each Problem to a callback, `on_problem`. Nothing in this package catches a warning:
-`warnings.catch_warnings` is not safe when several threads share it.
+Whoever looks at listings gives each Problem to a callback, `on_problem`. Nothing in this package catches its own
+warnings: `warnings.catch_warnings` is not safe when several threads share it.
 """
 
 import sys
@@ -29,7 +29,7 @@ class Problem:
         return f"listing {self.listing!r}: {self.reason}" if self.listing else self.reason
 
 
-OnProblem = Callable[[Problem], None]
+OnProblem = Callable[[Problem], object]
 """Takes each problem as it is found."""
 
 

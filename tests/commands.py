@@ -1,6 +1,11 @@
 """The command line as a test calls it, in this process."""
 
+import os
+import re
+import sys
+
 import pytest
+import typer
 
 from productcat.cli import app as cli
 
@@ -27,3 +32,37 @@ def one_line(errors):
     """The one line that a mistake is told in."""
     (line,) = lines_of(errors)
     return line
+
+
+def assert_says(message, words):
+    """A message has some words, " … " between them: its subject and what helps. All of it is in cli/messages.txt."""
+    assert re.search(".*".join(map(re.escape, words.split(" … "))), message), message
+
+
+def help_texts():
+    """The help of every command and group. → dict, its words as one text, "" for the program → help"""
+
+    def walk(words, command):
+        yield " ".join(words), command.help
+        for name, each in getattr(command, "commands", {}).items():
+            yield from walk((*words, name), each)
+
+    return dict(walk((), typer.main.get_command(cli.app)))
+
+
+def examples(*commands):
+    """The examples in the help of some commands, as lines for a shell."""
+    texts = help_texts()
+    return [line for each in commands for line in re.findall(r"^  (.*\bproductcat .*)$", texts[each], re.MULTILINE)]
+
+
+def environment(folder=None, **more):
+    """Variables for a new process that finds the same modules. folder: where a program `productcat` is put for it."""
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **more}
+    if folder:
+        program = folder / "bin/productcat"
+        program.parent.mkdir()
+        program.write_text(f"#!{sys.executable}\nfrom productcat.cli.app import main\n\nmain()\n", "utf-8")
+        program.chmod(0o755)
+        variables["PATH"] = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    return variables

@@ -1,73 +1,75 @@
-"""Rows and photos that cannot be used: on standard error, or in a file beside the output."""
+"""Rows and photos that cannot be used: said on standard error, or written to a file beside the output."""
 
-import warnings
-from contextlib import contextmanager
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from productcat.cli.console import _say, complain
+from productcat.cli.console import STREAM, complain
 from productcat.wording import counted
 
+if TYPE_CHECKING:
+    from productcat.jobs.outputs import SideFile
+    from productcat.listings.columns import BadRow
 
-class Spoken:
-    """Takes bad rows and says them on standard error, in place of a side file. source: the table they are of."""
+    Side: TypeAlias = "SideFile | StderrLog"
+
+
+class StderrLog:
+    """Says bad rows on standard error, where there is no side file.
+
+    Attributes
+    ----------
+    source : str
+        The table that the rows are of.
+    count : int
+        Number of bad rows so far.
+    problems : list of str
+        What was wrong with the photos of listings so far.
+    place : str
+        Where the user finds what was said.
+    """
 
     place = "named above"
 
-    def __init__(self, source):
-        self.source = "standard input" if source == "-" else source
+    def __init__(self, source: str) -> None:
+        self.source = "standard input" if source == STREAM else source
         self.count = 0
+        self.problems: list[str] = []
 
-    def add(self, bad):
+    def add(self, bad: BadRow) -> None:
         """Say one BadRow."""
         self.count += 1
         complain(f"{self.source}, row {bad.number}: {bad.reason}")
 
-    def add_problem(self, reason):
+    def add_problem(self, problem: object) -> None:
         """Say what is wrong with the photos of a listing."""
-        complain(reason)
+        self.problems.append(str(problem))
+        complain(problem)
 
-    def close(self):
-        """Nothing to close."""
-
-
-@contextmanager
-def told_to(side):
-    """Tell a side file of warnings about listings, as they come. → list of them"""
-    problems = []
-
-    def show(message, category, filename, *_, **__):
-        line = f"{message}".removeprefix("listing '': ")
-        if f"{message}".startswith("listing "):
-            problems.append(line)
-            side.add_problem(line)
-        else:
-            _say(message, category, filename)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = show
-        yield problems
+    def close(self) -> None:
+        """Do nothing; a side file closes its stream here."""
 
 
-def troubles(n_problems, side):
-    """Parts of a summary that tell of problems with photos and of bad rows; none where all was well. → list"""
-    parts = [f"{counted(n_problems, 'problem')} with photos, {side.place}"] if n_problems else []
+def left_out(side: Side) -> list[str]:
+    """Return the parts of a summary on problems with photos and on bad rows; none where all was well."""
+    parts = [f"{counted(len(side.problems), 'problem')} with photos, {side.place}"] if side.problems else []
     return parts + ([f"{counted(side.count, 'bad row')}, {side.place}"] if side.count else [])
 
 
-def side_for(source, target, bad, resume=False):
-    """Where the bad rows of `source` go in a run that writes `target`: the side file, or standard error."""
+def side_for(source: str, target: str, bad: str | None, resume: bool = False) -> Side:
+    """Return where the bad rows of `source` go in a run that writes `target`: the side file, or standard error."""
     from productcat.jobs.outputs import SideFile, refuse_unwritable
 
     place = side_path(target, bad)
-    if place == "-":
-        return Spoken(source)
+    if place == STREAM:
+        return StderrLog(source)
     if bad and not Path(bad).exists():
         refuse_unwritable(bad)  # now, not at the first bad row
     return SideFile(place, resume)
 
 
-def side_path(target, bad):
-    """The file of the bad rows in a run that writes `target`, "-" where they are said on standard error."""
-    beside_it = target != "-" and (Path(target).is_file() or not Path(target).exists())  # not beside a pipe or device
-    return bad or (f"{target}.bad.jsonl" if beside_it else "-")
+def side_path(target: str, bad: str | None) -> str:
+    """Return the file of the bad rows in a run that writes `target`, or "-" where they are said on standard error."""
+    beside_it = target != STREAM and (Path(target).is_file() or not Path(target).exists())  # not beside a pipe, device
+    return bad or (f"{target}.bad.jsonl" if beside_it else STREAM)

@@ -1,8 +1,16 @@
-"""What a bundle is, on one screen: for people who are about to use it. Prints nothing."""
+"""What a bundle is, on one screen, for people who are about to use it. Prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from productcat.categories.ensemble import MODALITY_NAMES
 from productcat.cli.text import figure
 from productcat.wording import counted
+
+if TYPE_CHECKING:
+    from productcat.models.bundle import Bundle
 
 FIGURES = {
     "top1": ("right class first", True),
@@ -11,17 +19,14 @@ FIGURES = {
     "expected_calibration_error": ("expected calibration error", False),
     "coverage_at_99_precision": ("assignable at 99 % precision", True),
 }
-"""What is shown of the figures on test: their names, and whether they are shares."""
+"""Names of the figures on test that are shown, and whether they are shares."""
 
 UNCALIBRATED = "expected_calibration_error", "coverage_at_99_precision"
-"""Those that a calibration on other listings has changed."""
+"""Figures that a later calibration has changed, so they are not shown after one."""
 
 
-def bundle_lines(bundle):
-    """Name and description, what it knows and from where it assigns, its figures on test, its files with their sizes.
-
-    bundle : productcat.models.bundle.Bundle → list of str
-    """
+def bundle_lines(bundle: Bundle) -> list[str]:
+    """Show a bundle's name and description, facts, decision rules, figures on test, and files with their sizes."""
     manifest = bundle.manifest
     lines = [f"{manifest.get('name', 'unnamed')}: {bundle.path}", "", *manifest.get("description", "").splitlines(), ""]
     lines += [f"{name:18}{text}" for name, text in {**_facts(bundle), **_rules(manifest)}.items() if text]
@@ -30,8 +35,8 @@ def bundle_lines(bundle):
     return [*lines, "", f"The rest: {bundle.path / 'README.md'}, or all of it with --json"]
 
 
-def _facts(bundle):
-    """What the bundle knows and what it was made from. → dict, name → text, empty where there is nothing to say"""
+def _facts(bundle: Bundle) -> dict[str, str]:
+    """Say what the bundle knows and what it was made from. → name → text, empty where there is nothing to say"""
     manifest, classes = bundle.manifest, bundle.read_json("classes.json")
     categories, calibration = manifest.get("categories"), manifest.get("calibration")
     origin = manifest.get("trained_from", {})
@@ -47,20 +52,20 @@ def _facts(bundle):
     }
 
 
-def _categories(counted_and_named):
-    added = counted_and_named["that are no classes"]
-    return f"{counted_and_named['number']:,}" + (f", among them {', '.join(added)}" if added else "")
+def _categories(categories: Mapping[str, Any]) -> str:
+    added = categories["that are no classes"]
+    return f"{categories['number']:,}" + (f", among them {', '.join(added)}" if added else "")
 
 
-def _rules(manifest):
-    """From where each kind of evidence assigns. → dict, kind in words → text"""
+def _rules(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Say from which confidence each modality assigns. → modality in words → text"""
     rules = {"both": manifest["decision_rule"]} | manifest.get("decision_rules_alone", {})
     said = "assigned from {assign_at:.1%}, shortlist from {shortlist_at:.1%}, of {shortlist_size} at most"
     return {MODALITY_NAMES[kind]: said.format(**rule).replace("%", " %") for kind, rule in rules.items()}
 
 
-def _figures(manifest):
-    """A table of what was measured on test, each kind of evidence in a column; empty where nothing was."""
+def _figures(manifest: Mapping[str, Any]) -> list[str]:
+    """Show what was measured on test, with a column for each modality; nothing where nothing was measured."""
     measured = manifest.get("metrics", {}).get("test", {})
     kinds = [kind for kind in MODALITY_NAMES if kind in measured]
     if not kinds:
@@ -73,8 +78,8 @@ def _figures(manifest):
     return lines
 
 
-def _files(bundle):
-    """The files that the manifest names, with their sizes, and those that another bundle lends."""
+def _files(bundle: Bundle) -> list[str]:
+    """List the files that the manifest names, with their sizes and the bundle that lends them, if one does."""
     lent, lines = bundle.manifest.get("borrowed", {}), [""]
     for name in sorted(bundle.manifest["sha256"]):
         file, lender = bundle.file(name), lent.get(name.partition("/")[0], "").partition("/")[0]

@@ -1,65 +1,86 @@
 """The command `productcat calibrate`."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from productcat.cli import bad_rows, console, manual_calibrate
-from productcat.cli.console import (
-    FINE,
-    SOME_BAD,
-    BundleOption,
-    ColumnsOption,
-    FormatOption,
-    UsageError,
-    command,
-    complain,
-)
-from productcat.cli.labelled import LabelOption, labelled_columns, labelled_listings, name_unknown
+from productcat.cli import bad_rows, console, labelled, options
+from productcat.cli.console import UsageError, command, complain
 from productcat.wording import counted
+
+if TYPE_CHECKING:
+    from productcat.calibration.calibrate import Calibration
+    from productcat.categories.categorizer import Categorizer
+    from productcat.listings.listing import Listing
 
 app = typer.Typer(rich_markup_mode=None)
 
 
-@app.command(help=manual_calibrate.CALIBRATE)
-@command
+@command(app)
 def calibrate(
-    source: Annotated[
-        str, typer.Argument(metavar="LABELLED", help="A file of labelled listings, or a folder; - is standard input.")
-    ],
-    target: Annotated[str, typer.Option("--to", metavar="NEWBUNDLE", help="The new bundle, a directory to be made.")],
-    bundle: BundleOption = None,
-    label: LabelOption = None,
+    source: labelled.Labelled,
+    target: options.NewBundle,
+    bundle: options.Bundle = None,
+    label: labelled.Label = None,
     precision: Annotated[float | None, typer.Option("--precision", help="Assign only at this precision.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
-    columns: ColumnsOption = None,
-    format: FormatOption = None,
-):
-    """What `manual_calibrate.CALIBRATE` says."""
+    as_json: options.Json = False,
+    columns: options.Columns = None,
+    format: options.Format = None,
+) -> int:
+    """Fit confidences to your marketplace, and write a new bundle.
+
+    \b
+      productcat calibrate labelled.csv --to my-bundle
+      productcat calibrate labelled.csv --to strict-bundle --precision 0.98
+      productcat calibrate labelled.csv --to tuned-bundle --bundle my-bundle --label shelf --json
+
+    LABELLED are listings of your marketplace with the right category. A few hundred are good; 10 is the minimum.
+    Labels are names of the bundle's categories (productcat categories list). They stand in a column label, category or
+    articleType, or in the one that --label names. Other columns are as for predict, and a folder <label>/<name>.jpg
+    works too. Take listings as they come, not only easy ones, and none that the models learnt from. A label that is not
+    a category, a photo that cannot be read and a listing without evidence are named and left out.
+
+    Models and categories stay as they are. The temperatures, the weight of the photos and the projections' floor are
+    fitted, and how much each category is favoured because it is frequent. With --precision, a category is assigned from
+    the lowest confidence at which this share of the assigned listings is right; without it, the decision rules stay.
+    The table compares before and after. The figures after are what to expect of future listings, since each listing is
+    judged by settings that were fitted on others.
+    """
     from productcat.jobs.outputs import refuse_bundle
 
     if precision is not None and not 0.0 < precision <= 1.0:
-        raise UsageError(f"--precision {precision:g} is not above 0 and at most 1; 98 % is 0.98")
-    columns = labelled_columns(columns, label)
+        raise UsageError(f"--precision {precision:g}: expected a share above 0 and at most 1; 98 % is 0.98")
+    roles = labelled.columns_of(columns, label)
     refuse_bundle(target)  # before the models, which take a while
-    side = bad_rows.Spoken(source)
-    with bad_rows.told_to(side) as problems:
-        pairs = labelled_listings(source, columns, side, format)
-        categorizer, found = _fitted(bundle, pairs, source, format, precision)
-        categorizer.save(target)
-    left_out = _name_left_out(found, categorizer.categories)
+    side = bad_rows.StderrLog(source)
+    pairs = labelled.read(source, roles, side, format)
+    categorizer, found = _fitted(bundle, pairs, source, format, precision, side)
+    categorizer.save(target)
+    n_left_out = _name_left_out(found, categorizer.categories)
     if as_json:
         console.print_json(_as_dict(target, found, categorizer), indent=1)
     else:
         from productcat.cli.text import calibration_lines
 
         print("\n".join(calibration_lines(found, categorizer.rules)))
-    return _sum_up(target, found, left_out, problems, side)
+    left_out = [f"{counted(n_left_out, 'listing')} left out, named above"] if n_left_out else []
+    left_out += bad_rows.left_out(side)
+    return console.sum_up(f"{target}: calibrated on {counted(found.n_listings, 'listing')}", left_out)
 
 
-def _fitted(bundle, pairs, source, format, precision):
-    """Load a bundle and calibrate it. → (Categorizer, Calibration)"""
+def _fitted(
+    bundle: str | None,
+    pairs: Iterable[tuple[Listing, str]],
+    source: str,
+    format: str | None,
+    precision: float | None,
+    side: bad_rows.Side,
+) -> tuple[Categorizer, Calibration]:
+    """Load a bundle and calibrate it."""
     from productcat.calibration import calibrate as calibration
     from productcat.categories.categorizer import Categorizer
     from productcat.jobs.progress import Progress
@@ -67,20 +88,20 @@ def _fitted(bundle, pairs, source, format, precision):
 
     categorizer = Categorizer.load(bundle)
     with Progress("looking", count_rows(source, format), "listings") as progress:
-        found = calibration.calibrate(categorizer, progress.each(pairs), precision)
+        found = calibration.calibrate(categorizer, progress.each(pairs), precision, side.add_problem)
     return categorizer, found
 
 
-def _name_left_out(found, categories):
-    """Say which labels and listings were left out. → how many listings"""
-    name_unknown(found.unknown_labels, categories)
+def _name_left_out(found: Calibration, categories: list[str]) -> int:
+    """Say which labels and listings were left out. → number of listings"""
+    labelled.name_unknown(found.unknown_labels, categories)
     for id in found.without_evidence:
         complain(f"listing {id!r}: neither a photo that can be read nor a known word in its title; left out")
     return sum(found.unknown_labels.values()) + len(found.without_evidence)
 
 
-def _as_dict(target, found, categorizer):
-    """What --json prints."""
+def _as_dict(target: str, found: Calibration, categorizer: Categorizer) -> dict[str, Any]:
+    """Return what --json prints."""
     projections = {name: getattr(categorizer.projections, name) for name in ("temperature", "floor")}
     return {
         "bundle": target,
@@ -88,10 +109,3 @@ def _as_dict(target, found, categorizer):
         "settings": {**asdict(categorizer.ensemble), "projections": projections},
         "rules": {kind: asdict(rule) for kind, rule in categorizer.rules.items()},
     }
-
-
-def _sum_up(target, found, left_out, problems, side):
-    parts = [f"{target}: calibrated on {counted(found.n_listings, 'listing')}"]
-    parts += [f"{counted(left_out, 'listing')} left out, named above"] if left_out else []
-    parts += bad_rows.troubles(len(problems), side)
-    return complain("; ".join(parts), SOME_BAD if len(parts) > 1 else FINE)

@@ -1,83 +1,123 @@
-"""The commands `productcat categories list`, `add`, `remove` and `replace`."""
+"""The commands `productcat categories list`, `add`, `replace` and `remove`."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from productcat.cli import bad_rows, console, manual_categories
-from productcat.cli.console import FINE, SOME_BAD, BundleOption, UsageError, command, complain
+from productcat.cli import bad_rows, console, options
+from productcat.cli.console import UsageError, command, complain
 from productcat.errors import ListingError
 from productcat.wording import counted, perhaps
 
-app = console.group(manual_categories.CATEGORIES)
+if TYPE_CHECKING:
+    from productcat.categories.categorizer import Categorizer
+    from productcat.problems import OnProblem, Problem
 
-ToOption = Annotated[str, typer.Option("--to", metavar="NEWBUNDLE", help="The new bundle, a directory to be made.")]
+app = console.group(
+    "See and change the categories into which listings are put. No training is needed. Each change makes a new bundle "
+    "and leaves the old one as it is."
+)
 
 
-@app.command("list", help=manual_categories.LIST)
-@command
-def show(
-    bundle: BundleOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
-):
-    """What `manual_categories.LIST` says."""
+@command(app, "list")
+def show(bundle: options.Bundle = None, as_json: options.Json = False) -> None:
+    """Print the categories of a bundle, one a line.
+
+    For a category made of examples, a tab follows and the number of its examples: those with a photo, or those with a
+    title if these are more.
+
+    \b
+      productcat categories list
+      productcat categories list --bundle my-bundle --json
+      productcat categories list | cut -f 1 | grep -i shirt
+    """
     from productcat.categories.projections import CategoryProjections
     from productcat.models.bundle import Bundle
 
-    opened = Bundle.open(bundle)  # not the models: these take a while, and are not asked
+    opened = Bundle.open(bundle)  # not the models: they take a while, and are not asked
     known = CategoryProjections.load(opened.part("projections"))
-    counts = zip(known.categories, known.examples.tolist(), strict=True)
-    found = [{"name": name, "examples": count} for name, count in counts]
+    counts = dict(zip(known.categories, known.examples.tolist(), strict=True))
     if as_json:
+        found = [{"name": name, "examples": count} for name, count in counts.items()]
         console.print_json({"bundle": str(opened.path), "categories": found}, indent=1)
     else:
-        for each in found:
-            print(each["name"] + (f"\texamples: {each['examples']}" if each["examples"] else ""))
+        for name, count in counts.items():
+            print(name + (f"\texamples: {count}" if count else ""))
 
 
-@app.command(help=manual_categories.ADD)
-@command
+@command(app)
 def add(
-    target: ToOption,
+    target: options.NewBundle,
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FILE_OR_PHOTO", help="A file of categories; with --name, photos of the one."),
+        typer.Argument(metavar="FILE_OR_PHOTO", help="A file of categories; with --name, photos of that category."),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="The name of one category, without a file.")] = None,
     description: Annotated[str, typer.Option("--description", help="More words beside the name.")] = "",
     titles: Annotated[list[str] | None, typer.Option("--title", help="An example's title; may be repeated.")] = None,
-    bundle: BundleOption = None,
-):
-    """What `manual_categories.ADD` says."""
+    bundle: options.Bundle = None,
+) -> int:
+    """Add categories, or define known ones again, and write a new bundle.
+
+    \b
+    From a file:
+      productcat categories add sports.toml --to sports-bundle
+      productcat categories add sports.csv --to second-bundle --bundle sports-bundle
+
+    \b
+    One, from its name, titles and photos; each title and each photo is an example:
+      productcat categories add --name Handbags --description "shoulder handbag" --to new-bundle
+      productcat categories add --name "Yoga mats" --title "foam mat" mat-1.jpg mat-2.jpg --to mats-bundle
+
+    A file of categories is TOML or CSV. Only the names are required:
+
+    \b
+      [[category]]                             category,description,title,photos
+      name = "Yoga mats"                       Yoga mats,to roll out,foam mat,mat-1.jpg|mat-2.jpg
+      description = "to roll out"              Yoga mats,,cork mat,mat-3.jpg
+      photos = ["mat-1.jpg", "mat-3.jpg"]      Kettlebells,,,
+      titles = ["foam mat"]
+      [[category.examples]]
+      title = "cork mat"
+      photos = ["mat-2.jpg", "mat-3.jpg"]
+
+    In TOML, each entry of photos and titles is an example, and each of examples is a listing. In CSV, each row is an
+    example. Paths of photos are relative to the file's folder. A category without examples is made from its name and
+    its description. A photo that cannot be read is named and left out; a category that has nothing else is an error.
+    When anything is wrong, nothing is written.
+    """
     from productcat.categories.definitions import SUFFIXES, define, named, read_definitions
 
     if name is None:
-        console.refuse({"--description": description, "--title": titles}, "goes with --name")
+        options.refuse({"--description": description, "--title": titles}, "goes with --name")
         place, definitions = _only(sources), read_definitions(_only(sources))
     else:
         files = [each for each in sources or () if Path(each).suffix.lower() in SUFFIXES]
-        console.refuse(dict.fromkeys(files, True), "is a file, which does not go with --name")
+        options.refuse(dict.fromkeys(files, True), "is a file, which does not go with --name")
         with named("--name"):
             place, definitions = "--name", [define(name, description, sources or (), titles or ())]
 
-    def change(categorizer):
+    def change(categorizer: Categorizer, on_problem: OnProblem) -> str:
         known = set(categorizer.categories)
         folded = {each.casefold(): each for each in known}
         with named(place):
             for each in definitions:
-                categorizer.add_category(each.name, each.examples, description=each.description)
+                categorizer.add_category(each.name, each.examples, each.description, on_problem)
                 other = folded.setdefault(each.name.casefold(), each.name)
                 if each.name not in known and other != each.name:
-                    complain(f"category {each.name!r}: new, beside {other!r}; to define that anew, write it alike")
-        n_anew = sum(each.name in known for each in definitions)
-        return f"{len(definitions) - n_anew} new, {n_anew} defined anew"
+                    complain(f"category {each.name!r}: new, beside {other!r}; to define that again, spell it the same")
+        n_again = sum(each.name in known for each in definitions)
+        return f"{len(definitions) - n_again} new, {n_again} defined again"
 
     return _write(bundle, target, change)
 
 
-def _only(sources):
-    """The file, where there is no --name."""
+def _only(sources: list[str] | None) -> str:
+    """Return the file, where there is no --name."""
     from productcat.categories.definitions import SUFFIXES
 
     if not sources:
@@ -90,40 +130,52 @@ def _only(sources):
     return sources[0]
 
 
-@app.command(help=manual_categories.REPLACE)
-@command
+@command(app)
 def replace(
     source: Annotated[str, typer.Argument(metavar="FILE", help="A file of categories.")],
-    target: ToOption,
-    bundle: BundleOption = None,
-):
-    """What `manual_categories.REPLACE` says."""
+    target: options.NewBundle,
+    bundle: options.Bundle = None,
+) -> int:
+    """Replace all categories by those in a file, and write a new bundle.
+
+    \b
+      productcat categories replace sports.toml --to only-sports-bundle
+      productcat categories replace sports.csv --to less-sports-bundle --bundle only-sports-bundle
+
+    The file is TOML or CSV, as productcat categories add --help describes it. When anything is wrong, nothing is
+    written.
+    """
     from productcat.categories.definitions import named, read_definitions
 
     definitions = read_definitions(source)
 
-    def change(categorizer):
+    def change(categorizer: Categorizer, on_problem: OnProblem) -> str:
         n_before = len(categorizer.categories)
         with named(source):
             categorizer.replace_categories(
                 {each.name: each.examples for each in definitions},
-                descriptions={each.name: each.description for each in definitions},
+                {each.name: each.description for each in definitions},
+                on_problem,
             )
-        return f"in the place of {n_before}"
+        return f"instead of {n_before}"
 
     return _write(bundle, target, change)
 
 
-@app.command(help=manual_categories.REMOVE)
-@command
+@command(app)
 def remove(
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names of categories.")],
-    target: ToOption,
-    bundle: BundleOption = None,
-):
-    """What `manual_categories.REMOVE` says."""
+    target: options.NewBundle,
+    bundle: options.Bundle = None,
+) -> int:
+    """Remove categories by name, as productcat categories list prints it, and write a new bundle.
 
-    def change(categorizer):
+    \b
+      productcat categories remove Belts --to beltless-bundle
+      productcat categories remove Belts Handbags --to small-bundle --bundle my-bundle
+    """
+
+    def change(categorizer: Categorizer, _: OnProblem) -> str:
         known, unwanted = categorizer.categories, dict.fromkeys(names)
         for name in unwanted:
             if name not in known:
@@ -138,21 +190,26 @@ def remove(
     return _write(bundle, target, change)
 
 
-def _write(bundle, target, change):
+def _write(bundle: str | None, target: str, change: Callable[[Categorizer, OnProblem], str]) -> int:
     """Load a bundle, change its categories, write it as a new one. → exit code
 
-    change : function from a Categorizer to words on what it did
+    change : takes a Categorizer, which it changes, and a callback for problems; returns words on what it did
     """
     from productcat.jobs.outputs import refuse_bundle
 
     refuse_bundle(target)  # before the models, which take a while
     from productcat.categories.categorizer import Categorizer
 
-    side = bad_rows.Spoken("")
-    with bad_rows.told_to(side) as problems:
-        categorizer = Categorizer.load(bundle)
-        said = change(categorizer)
-        categorizer.save(target)
-    parts = [f"{target}: {counted(len(categorizer.categories), 'category', 'categories')}, {said}"]
-    parts += bad_rows.troubles(len(problems), side)
-    return complain("; ".join(parts), SOME_BAD if problems else FINE)
+    side = bad_rows.StderrLog("")
+
+    def on_problem(problem: Problem) -> None:
+        if problem.listing:  # else it is about a category, and nothing is left out
+            side.add_problem(problem)
+        else:
+            complain(problem)
+
+    categorizer = Categorizer.load(bundle)
+    said = change(categorizer, on_problem)
+    categorizer.save(target)
+    done = f"{target}: {counted(len(categorizer.categories), 'category', 'categories')}, {said}"
+    return console.sum_up(done, bad_rows.left_out(side))

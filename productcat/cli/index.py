@@ -1,81 +1,92 @@
 """The commands `productcat index add`, `remove`, `search` and `stats`."""
 
+from __future__ import annotations
+
 import json
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
 from itertools import chain, islice
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from productcat.cli import bad_rows, console, manual_index
-from productcat.cli.console import (
-    FINE,
-    INTERRUPTED,
-    SOME_BAD,
-    UNUSABLE,
-    AdaptOption,
-    BundleOption,
-    ColumnsOption,
-    FormatOption,
-    UsageError,
-    command,
-    complain,
-)
+from productcat.cli import bad_rows, console, options
+from productcat.cli.console import FINE, INTERRUPTED, SOME_BAD, STREAM, UNUSABLE, UsageError, command, complain
 from productcat.wording import counted
 
-STREAM = "-"
-TOGETHER = 64
-"""Listings searched before their duplicates are printed."""
+if TYPE_CHECKING:
+    from productcat.duplicates.pairs import DuplicatePair
+    from productcat.index.listing_index import ListingIndex
+    from productcat.listings.listing import Listing
 
-app = console.group(manual_index.INDEX)
+    Find = Callable[[list[Listing]], list[list[DuplicatePair]]]
+
+LISTINGS_AT_ONCE = 64
+"""Number of listings that are searched before their duplicates are printed."""
+
+app = console.group("Keep a catalogue on disk, and search it for duplicates of a new listing.")
 
 IndexArgument = Annotated[str, typer.Argument(metavar="PATH", help="The folder of the index.")]
 BadOption = Annotated[str | None, typer.Option("--bad", help="The side file. [default: standard error]")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@app.command(help=manual_index.ADD)
-@command
+@command(app)
 def add(
     path: IndexArgument,
     source: Annotated[str, typer.Option("--from", help="A file of listings, or a folder; - is standard input.")],
-    resume: Annotated[bool, typer.Option("--resume", help="Pass over ids that are in the index.")] = False,
-    bundle: BundleOption = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Skip ids that are in the index.")] = False,
+    bundle: options.Bundle = None,
     bad: BadOption = None,
-    columns: ColumnsOption = None,
-    format: FormatOption = None,
-):
-    """What `manual_index.ADD` says."""
+    columns: options.Columns = None,
+    format: options.Format = None,
+) -> int:
+    """Add listings to an index.
+
+    The index is made if it does not exist. A listing whose id is known replaces the old one.
+
+    \b
+      productcat index add catalogue --from listings.csv
+      productcat index add catalogue --from listings.csv --resume
+      cat listings.jsonl | productcat index add catalogue --from -
+
+    Listings are CSV, JSON Lines, Parquet, .lst, or a folder <label>/<name>.jpg, with columns as for predict. A listing
+    without a photo that can be read is left out, and what the index has under its id stays. The run may be killed at
+    any time: what it has added stays, and --resume skips the ids that are there.
+    """
     from productcat.jobs.progress import Progress
     from productcat.listings.readers import count_rows, read_with_ids
 
-    columns, total = console.columns_from(columns), count_rows(source, format)
-    with closing(bad_rows.side_for(source, STREAM, bad)) as side, bad_rows.told_to(side) as problems:
-        listings = read_with_ids(source, columns, side.add, format)
+    roles, total = options.columns_from(columns), count_rows(source, format)
+    with closing(bad_rows.side_for(source, STREAM, bad)) as side:
+        listings = read_with_ids(source, roles, side.add, format, complain)
         first = list(islice(listings, 1))  # so that unusable input is known before the index is made
         index = _open(path, bundle)
         known = index.ids() if resume else ()
         with Progress("adding", total, "listings") as progress:
             listings = progress.each(chain(first, listings))
             try:
-                n_added = index.add(each for each in listings if each.id not in known)
+                n_added = index.add((each for each in listings if each.id not in known), side.add_problem)
             except KeyboardInterrupt:
                 return complain("interrupted; what is in the index stays, go on with --resume", INTERRUPTED)
-        parts = [f"{counted(n_added, 'listing')} added"]
-        parts += [f"{progress.done - n_added} passed over or left out"] if progress.done > n_added else []
-        parts += bad_rows.troubles(len(problems), side)
-        return complain("; ".join(parts), SOME_BAD if problems or side.count else FINE)
+        done = f"{counted(n_added, 'listing')} added"
+        if progress.done > n_added:
+            done += f"; {progress.done - n_added} skipped or left out"
+        return console.sum_up(done, bad_rows.left_out(side))
 
 
-@app.command(help=manual_index.REMOVE)
-@command
+@command(app)
 def remove(
     path: IndexArgument,
     ids: Annotated[list[str], typer.Argument(metavar="ID", help="- reads ids from standard input, one a line.")],
-):
-    """What `manual_index.REMOVE` says."""
+) -> int:
+    """Remove listings from an index, by their ids. Ids that are not there are named.
+
+    \b
+      productcat index remove catalogue 17 18
+      tail -n +2 sold.csv | cut -d, -f1 | productcat index remove catalogue -
+    """
     from productcat.listings.tables import text_stream
 
     index = _open_known(path)
@@ -91,55 +102,72 @@ def remove(
     return complain(f"{counted(len(there), 'listing')} removed", SOME_BAD if missing else FINE)
 
 
-@app.command(help=manual_index.SEARCH)
-@command
+@command(app)
 def search(
     path: IndexArgument,
     photos: Annotated[
         list[str] | None, typer.Argument(metavar="PHOTO", help="Photos of one listing; - is standard input.")
     ] = None,
-    source: Annotated[
-        str | None, typer.Option("--from", help="A file of listings, or a folder; - is standard input.")
-    ] = None,
+    source: options.From = None,
     k: Annotated[int, typer.Option("-k", help="Duplicates of each listing, at most.", min=1)] = 10,
-    threshold: Annotated[float, typer.Option(help="Least probability.", callback=console.probability)] = 0.0,
-    adapt: AdaptOption = True,
-    as_json: JsonOption = False,
-    bundle: BundleOption = None,
+    threshold: Annotated[float, typer.Option(help="Lowest probability.", callback=options.probability)] = 0.0,
+    adapt: options.Adapt = True,
+    as_json: options.Json = False,
+    bundle: options.Bundle = None,
     bad: BadOption = None,
-    columns: ColumnsOption = None,
-    format: FormatOption = None,
-):
-    """What `manual_index.SEARCH` says."""
+    columns: options.Columns = None,
+    format: options.Format = None,
+) -> int:
+    """Find likely duplicates of one listing, or of a file of listings.
+
+    \b
+    One listing, by its photos:
+      productcat index search catalogue front.jpg back.jpg
+      productcat index search catalogue front.jpg -k 3 --json
+
+    \b
+    Many: each of the nearest becomes a line left,right,score, duplicate or not, best first; with --json, an object:
+      productcat index search catalogue --from new.csv -k 1 --threshold 0.9
+      cat new.jsonl | productcat index search catalogue --from - --json
+
+    The score is the probability that both are the same item. What most listings of the index have in common, such as
+    the backdrop of one studio, counts less; --no-adapt judges each pair as if it came from anywhere. A listing is not
+    its own duplicate: what the index has under its id is skipped. For one listing, a duplicate is marked if it reaches
+    the threshold for as many listings as the index holds.
+    """
     if source is None:
-        console.refuse({"--bad": bad, "--columns": columns, "--format": format}, "goes with --from")
+        options.refuse({"--bad": bad, "--columns": columns, "--format": format}, "goes with --from")
         if not photos:
             raise UsageError("give a PHOTO or --from")
         if photos.count(STREAM) > 1:
-            raise UsageError("standard input holds one photo, - can be given once")
+            raise UsageError("standard input holds only one photo; give - once")
     elif photos:
         raise UsageError("PHOTO does not go with --from")
-    columns = console.columns_from(columns)
-    _open_known(path)  # a search makes no index
-    with closing(bad_rows.side_for(source, STREAM, bad)) as side, bad_rows.told_to(side) as problems:
+    roles = options.columns_from(columns)
+    _open_known(path)  # a search does not make an index
+    with closing(bad_rows.side_for(source or "", STREAM, bad)) as side:
         index = _open(path, bundle)
 
-        def find(listings):
-            found = index.search(listings, k, adapt)
+        def find(listings: list[Listing]) -> list[list[DuplicatePair]]:
+            found = index.search(listings, k, adapt, side.add_problem)
             return [[pair for pair in pairs if pair.score >= threshold] for pairs in found]
 
         if source is None:
-            return _print_one(find, photos, as_json, problems, index.detector.threshold_among(len(index)))
+            return _print_one(find, photos or [], as_json, side.problems, index.detector.threshold_among(len(index)))
         from productcat.listings.readers import read_listings
 
-        _print_many(find, read_listings(source, columns, side.add, format), as_json)
-        return SOME_BAD if problems or side.count else FINE
+        _print_many(find, read_listings(source, roles, side.add, format, complain), as_json)
+        return SOME_BAD if side.problems or side.count else FINE
 
 
-@app.command(help=manual_index.STATS)
-@command
-def stats(path: IndexArgument, as_json: JsonOption = False):
-    """What `manual_index.STATS` says."""
+@command(app)
+def stats(path: IndexArgument, as_json: options.Json = False) -> None:
+    """Count the listings and the photos of an index, and its bytes on disk.
+
+    \b
+      productcat index stats catalogue
+      productcat index stats catalogue --json
+    """
     found = asdict(_open_known(path).stats())
     if as_json:
         print(json.dumps(found))
@@ -147,7 +175,7 @@ def stats(path: IndexArgument, as_json: JsonOption = False):
         print("\n".join(f"{name}: {value}" for name, value in found.items()))
 
 
-def _open(path, bundle):
+def _open(path: str, bundle: str | None) -> ListingIndex:
     from productcat.duplicates.detector import DuplicateDetector
     from productcat.index.listing_index import ListingIndex
     from productcat.index.store import lancedb
@@ -156,18 +184,17 @@ def _open(path, bundle):
     return ListingIndex.open(path, DuplicateDetector.load(bundle))
 
 
-def _open_known(path):
-    """An index that must be there, to count and to remove."""
+def _open_known(path: str) -> ListingIndex:
+    """Open an index that must exist, to count and to remove."""
     from productcat.index.listing_index import ListingIndex
 
     return ListingIndex.open(path)
 
 
-def _print_one(find, photos, as_json, problems, threshold):
+def _print_one(find: Find, photos: list[str], as_json: bool, problems: list[str], threshold: float) -> int:
     from productcat.listings.listing import Listing
 
-    listing = Listing("", photos=[sys.stdin.buffer.read() if each == STREAM else each for each in photos])
-    pairs = find([listing])[0]
+    pairs = find([Listing("", photos=tuple(map(console.photo_of, photos)))])[0]
     if len(problems) >= len(photos):
         return UNUSABLE  # what is wrong with the photos is said
     if as_json:
@@ -180,12 +207,12 @@ def _print_one(find, photos, as_json, problems, threshold):
     return SOME_BAD if problems else FINE
 
 
-def _print_many(find, listings, as_json):
+def _print_many(find: Find, listings: Iterable[Listing], as_json: bool) -> None:
     from productcat.duplicates.pairs import pair_lines
 
-    def pairs():
+    def pairs() -> Iterator[DuplicatePair]:
         rest = iter(listings)
-        while some := list(islice(rest, TOGETHER)):
+        while some := list(islice(rest, LISTINGS_AT_ONCE)):
             for found in find(some):
                 yield from found
 

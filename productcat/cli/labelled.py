@@ -1,25 +1,36 @@
-"""What the commands share that read labelled listings: the column of the labels, and a word on what is left out."""
+"""What `calibrate` and `evaluate` share: reading labelled listings, and telling which labels are left out."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, islice, tee
-from typing import Annotated
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from productcat.cli import console
 from productcat.cli.console import UsageError, complain
+from productcat.cli.options import columns_from
 from productcat.errors import ListingError
 from productcat.wording import counted, either, perhaps
 
+if TYPE_CHECKING:
+    from productcat.cli.bad_rows import Side
+    from productcat.listings.columns import BadRow, Columns
+    from productcat.listings.listing import Listing
+
 NAMED = 20
-"""So many labels that are no category are named each."""
+"""Number of unknown labels that are named one by one."""
 
-LabelOption = Annotated[str | None, typer.Option("--label", metavar="COLUMN", help="The column of the labels.")]
+Labelled = Annotated[
+    str, typer.Argument(metavar="LABELLED", help="A file of labelled listings, or a folder; - is standard input.")
+]
+Label = Annotated[str | None, typer.Option("--label", metavar="COLUMN", help="The column of the labels.")]
 
 
-def labelled_columns(text, label):
-    """The Columns of --columns and --label."""
-    columns = console.columns_from(text)
+def columns_of(text: str | None, label: str | None) -> Columns:
+    """Return the Columns of --columns and --label."""
+    columns = columns_from(text)
     if label is None:
         return columns
     if columns.label != type(columns).label:
@@ -27,14 +38,21 @@ def labelled_columns(text, label):
     return replace(columns, label=label)
 
 
-def labelled_listings(source, columns, side, format):
-    """Pairs of listing and label. A source without a single label is refused before each of its rows is named."""
+def read(source: str, columns: Columns, side: Side, format: str | None) -> Iterator[tuple[Listing, str]]:
+    """Read pairs of listing and label. Raise ListingError for a source without any label, before naming its rows."""
     from productcat.listings.readers import read_labelled
 
-    held = []
-    add = held.append
-    pairs = read_labelled(source, columns, lambda bad: add(bad), format)
-    first = list(islice(pairs, 1))
+    held: list[BadRow] = []
+    first: list[tuple[Listing, str]] = []
+
+    def on_bad(bad: BadRow) -> None:
+        if first:
+            side.add(bad)
+        else:
+            held.append(bad)
+
+    pairs = read_labelled(source, columns, on_bad, format, complain)
+    first += islice(pairs, 1)
     if not first and held and all(bad.reason.startswith("no label") for bad in held):
         raise ListingError(
             f"{source}: none of its {len(held)} rows has a label, in a column {either(columns.names('label'))}; "
@@ -42,20 +60,13 @@ def labelled_listings(source, columns, side, format):
         )
     for bad in held:
         side.add(bad)
-    add = side.add
     return chain(first, pairs)
 
 
-def apart(pairs):
-    """Pairs of listing and label → iterators of both. Read in step, they may be longer than memory."""
-    listings, labels = tee(pairs)
-    return (listing for listing, _ in listings), (label for _, label in labels)
-
-
-def name_unknown(labels, categories):
-    """Say which labels are no category. labels: dict, label → listings left out"""
+def name_unknown(labels: Mapping[str, int], categories: Sequence[str]) -> None:
+    """Say which labels are not categories. labels: label → number of listings left out"""
     for label, count in list(labels.items())[:NAMED]:
-        way_out = perhaps(label, categories) or "label anew, or add the category first"
-        complain(f"label {label!r}: no category of the bundle, {counted(count, 'listing')} left out; {way_out}")
+        way_out = perhaps(label, categories) or "correct the label, or add the category first"
+        complain(f"label {label!r}: not a category of the bundle, {counted(count, 'listing')} left out; {way_out}")
     if len(labels) > NAMED:
-        complain(f"{len(labels) - NAMED} more labels that are no categories")
+        complain(f"{len(labels) - NAMED} more labels that are not categories")

@@ -1,16 +1,32 @@
 """What the command line shows, as lines of text. Prints nothing."""
 
-from productcat.categories.ensemble import MODALITY_NAMES
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from productcat.categories.ensemble import MODALITY_NAMES, Modality
 from productcat.duplicates.matches import level_names
 from productcat.wording import counted
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from productcat.calibration.calibrate import Calibration
+    from productcat.categories.decision import DecisionRule, Prediction
+    from productcat.duplicates.matches import PhotoMatch
 
 SHOWN, LEAST_SHOWN, BAR_WIDTH = 5, 0.0005, 24
 
 
-def prediction_lines(categories, confidences, prediction, encoding="utf-8"):
-    """The decision in words, then the best categories with bars, whatever it is; * marks those of the shortlist.
+def prediction_lines(
+    categories: Sequence[str], confidences: NDArray[np.floating], prediction: Prediction, encoding: str = "utf-8"
+) -> list[str]:
+    """Show the decision in words, then the best categories with bars; * marks those of the shortlist.
 
-    Five of them, or as many as the shortlist has; but for the best, none whose confidence would read 0.0 %.
+    There are five of them, or as many as the shortlist has. Except the best one, those whose confidence would read
+    0.0 % are left out.
 
     Parameters
     ----------
@@ -18,7 +34,7 @@ def prediction_lines(categories, confidences, prediction, encoding="utf-8"):
     confidences : ndarray of shape (n_categories,)
     prediction : Prediction
     encoding : str
-        What the terminal can show; without block characters the bars are of minus signs.
+        What the terminal can show; without block characters the bars are made of minus signs.
     """
     if not prediction.candidates:
         return ["Abstain: no evidence, neither a photo nor a word that is known"]
@@ -40,8 +56,8 @@ def prediction_lines(categories, confidences, prediction, encoding="utf-8"):
     return lines
 
 
-def _bar(share, encoding):
-    """A bar BAR_WIDTH characters long when full, exact to an eighth of a character."""
+def _bar(share: float, encoding: str) -> str:
+    """Draw a bar BAR_WIDTH characters long when full, exact to an eighth of a character."""
     eighths = " ▏▎▍▌▋▊▉█"
     try:
         eighths.encode(encoding or "ascii")
@@ -51,51 +67,44 @@ def _bar(share, encoding):
     return (eighths[8] * whole + eighths[rest].strip()).ljust(BAR_WIDTH)
 
 
-def match_lines(score, threshold, matches, left, right):
-    """Whether two sets of photos show the same item, and a table of the photos that match, the best first.
+def match_lines(
+    score: float, threshold: float, matches: Sequence[PhotoMatch], left: Sequence[str], right: Sequence[str]
+) -> list[str]:
+    """Say whether two sets of photos show the same item, with a table of the photos that match, best first.
 
-    Parameters
-    ----------
-    score, threshold : float
-    matches : list of PhotoMatch
-    left, right : list of str
-        Names of the photos that can be read.
+    left, right : names of the photos that can be read
     """
     said = "Duplicates: the same item" if score >= threshold else "No duplicates: the same item"
     where = "reaches" if score >= threshold else "is below"
     lines = [f"{said} with {100 * score:.1f} %, which {where} the threshold of {100 * threshold:.1f} %", ""]
-    levels = list(matches[0].levels)
-    rows = [["photo", "photo", *level_names(levels), "copy"]]
+    rows = [["photo", "photo", *level_names(list(matches[0].levels)), "copy"]]
     for match in matches:
         numbers = [f"{value:.2f}" for value in (*match.levels.values(), match.copy)]
         rows.append([left[match.left], right[match.right], *numbers])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        names = [name.ljust(width) for name, width in zip(row[:2], widths, strict=False)]
-        lines.append("  ".join(names + [each.rjust(width) for each, width in zip(row[2:], widths[2:], strict=True)]))
+        cells = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
+        cells += [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        lines.append("  ".join(cells))
     return lines
 
 
-def calibration_lines(calibration, rules):
-    """What a calibration changed, before and after side by side, then from where each kind of evidence assigns.
+def calibration_lines(calibration: Calibration, rules: Mapping[Modality, DecisionRule]) -> list[str]:
+    """Show figures before and after a calibration, and from which confidence each modality assigns.
 
-    Parameters
-    ----------
-    calibration : Calibration
-    rules : dict, kind of evidence → DecisionRule
+    rules : modality → DecisionRule
     """
     names = {
-        "top1": "right category first",
-        "expected_calibration_error": "expected calibration error",
-        "negative_log_likelihood": "negative log-likelihood, nats",
-        "coverage": "assigned",
-        "precision": "right among the assigned",
+        "top1": ("right category first", True),
+        "expected_calibration_error": ("expected calibration error", False),
+        "negative_log_likelihood": ("negative log-likelihood, nats", False),
+        "coverage": ("assigned", True),
+        "precision": ("right among the assigned", True),
     }
-    shares = ("top1", "coverage", "precision")
     lines = [f"{'':30}{'before':>9}{'after':>9}"]
-    for key, name in names.items():
-        figures = [getattr(each, key) for each in (calibration.before, calibration.after)]
-        lines.append(f"{name:30}" + "".join(f"{figure(each, key in shares):>9}" for each in figures))
+    for key, (name, is_share) in names.items():
+        before, after = (figure(getattr(each, key), is_share) for each in (calibration.before, calibration.after))
+        lines.append(f"{name:30}{before:>9}{after:>9}")
     lines += ["", "After: each listing is judged by what was fitted on others.", ""]
     for kind, name in MODALITY_NAMES.items():
         if calibration.kinds[kind]:
@@ -104,39 +113,35 @@ def calibration_lines(calibration, rules):
     return lines + ["", *calibration.notes] * bool(calibration.notes)
 
 
-def evaluation_lines(figures):
-    """The figures of an evaluation that matter most, each kind of evidence in a column.
+def evaluation_lines(figures: Mapping[str, Any]) -> list[str]:
+    """Show the figures of an evaluation that matter most, with a column for each modality.
 
-    Parameters
-    ----------
-    figures : dict
-        As `productcat.evaluation.figures.measure` gives them.
+    figures : as `productcat.evaluation.figures.measure` gives them
     """
     names = {
-        "top1": "right category first",
-        "top5": "among the first five",
-        "assigned": "assigned",
-        "precision": "right among the assigned",
-        "expected_calibration_error": "expected calibration error",
+        "top1": ("right category first", True),
+        "top5": ("among the first five", True),
+        "assigned": ("assigned", True),
+        "precision": ("right among the assigned", True),
+        "expected_calibration_error": ("expected calibration error", False),
     }
-    overall = figures["overall"]
-    lines = [f"{'':28}" + "".join(f"{MODALITY_NAMES[use]:>18}" for use in overall)]
-    if min(figures["evidence"].values()) < 1:  # what lacks it counts as wrong below
-        shares = (figure(figures["evidence"][use], True) for use in overall)
-        lines.append(f"{'listings with an answer':28}" + "".join(f"{each:>18}" for each in shares))
-    for key, name in names.items():
-        values = (figure(each[key]["value"], key != "expected_calibration_error") for each in overall.values())
-        lines.append(f"{name:28}" + "".join(f"{each:>18}" for each in values))
+    overall, evidence = figures["overall"], figures["evidence"]
+
+    def row(name: str, cells: Sequence[str]) -> str:
+        return f"{name:28}" + "".join(f"{each:>18}" for each in cells)
+
+    lines = [row("", [MODALITY_NAMES[use] for use in overall])]
+    if min(evidence.values()) < 1:  # what lacks it counts as wrong below
+        lines.append(row("listings with an answer", [figure(evidence[use], True) for use in overall]))
+    for key, (name, is_share) in names.items():
+        lines.append(row(name, [figure(each[key]["value"], is_share) for each in overall.values()]))
     return lines
 
 
-def pair_evaluation_lines(figures):
-    """The figures of labelled pairs, with their intervals.
+def pair_evaluation_lines(figures: Mapping[str, Any]) -> list[str]:
+    """Show the figures of labelled pairs, with their intervals.
 
-    Parameters
-    ----------
-    figures : dict
-        As `productcat.evaluation.evaluate_pairs.measure_pairs` gives them.
+    figures : as `productcat.evaluation.evaluate_pairs.measure_pairs` gives them
     """
     threshold = f"at {100 * figures['threshold']:.1f} %"
     names = {
@@ -152,6 +157,6 @@ def pair_evaluation_lines(figures):
     return lines
 
 
-def figure(value, is_share):
-    """A figure as text; "–" where there is none."""
+def figure(value: float | None, is_share: bool) -> str:
+    """Return a figure as text; "–" where there is none."""
     return "–" if value is None else f"{100 * value:.1f} %" if is_share else f"{value:.3f}"

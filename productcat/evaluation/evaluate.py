@@ -20,6 +20,7 @@ from productcat.errors import ListingError
 from productcat.evaluation.answers import Answers
 from productcat.evaluation.cases import Cases
 from productcat.listings.listing import Listing
+from productcat.problems import OnProblem, warn
 
 LISTINGS_AT_ONCE = 64
 """Number of listings that are looked at together."""
@@ -92,7 +93,12 @@ class Evaluation:
         return chosen
 
 
-def evaluate(categorizer: Categorizer, labelled: Iterable[tuple[Listing, str]], shown: int = SHOWN) -> Evaluation:
+def evaluate(
+    categorizer: Categorizer,
+    labelled: Iterable[tuple[Listing, str]],
+    shown: int = SHOWN,
+    on_problem: OnProblem = warn,
+) -> Evaluation:
     """Look at labelled listings.
 
     Parameters
@@ -100,10 +106,11 @@ def evaluate(categorizer: Categorizer, labelled: Iterable[tuple[Listing, str]], 
     categorizer : Categorizer
     labelled : iterable of (Listing, str)
         Each listing with its category. It may be longer than memory. Listings whose label is not a category are left
-        out and counted; photos that cannot be read are left out with a warning. The models should not have learnt from
-        any of these listings.
+        out and counted. The models should not have learnt from any of these listings.
     shown : int
         Number of cases of each kind that are kept.
+    on_problem : callable
+        Called with the Problem of each photo that cannot be read. By default each is a warning.
 
     Raises
     ------
@@ -111,7 +118,7 @@ def evaluate(categorizer: Categorizer, labelled: Iterable[tuple[Listing, str]], 
         No listing has a label that is a category, or none has any evidence.
     """
     known = KnownLabels(categorizer.categories)
-    pairs, tally = known.pairs(labelled), _Tally(categorizer, shown)
+    pairs, tally = known.pairs(labelled), _Tally(categorizer, shown, on_problem)
     while batch := list(islice(pairs, LISTINGS_AT_ONCE)):
         tally.add([listing for listing, _ in batch], np.array([number for _, number in batch]))
     if not tally.n_listings:
@@ -124,8 +131,8 @@ def evaluate(categorizer: Categorizer, labelled: Iterable[tuple[Listing, str]], 
 class _Tally:
     """Adds up batches."""
 
-    def __init__(self, categorizer: Categorizer, shown: int) -> None:
-        self.categorizer = categorizer
+    def __init__(self, categorizer: Categorizer, shown: int, on_problem: OnProblem) -> None:
+        self.categorizer, self.on_problem = categorizer, on_problem
         photos, title = bool(categorizer.image_model), bool(categorizer.title_model)
         there = {"photos": photos, "title": title, "both": photos and title}
         self.uses = [use for use in MODALITIES if there[use]]
@@ -138,19 +145,20 @@ class _Tally:
     def add(self, listings: Sequence[Listing], labels: NDArray[np.intp]) -> None:
         """Look at one batch."""
         categorizer = self.categorizer
-        sight = categorizer.look(listings, vectors=categorizer.projections.reads_vectors)
-        confidences = {use: categorizer.confidences(sight.alone(use)) for use in self.uses}
+        vectors = categorizer.projections.reads_vectors
+        outputs = categorizer.look(listings, vectors=vectors, on_problem=self.on_problem)
+        confidences = {use: categorizer.confidences(outputs.alone(use)) for use in self.uses}
         answers = {use: Answers.of(each, labels) for use, each in confidences.items()}
         for use, each in answers.items():
             self.answers[use].append(each)
         self.labels.append(labels)
-        self.kinds += sight.modalities()
+        self.kinds += outputs.modalities()
         self.cases.add(listings, labels, answers, confidences, categorizer.categories)
-        self.mix += np.nansum(combined(sight, categorizer.ensemble), axis=0)
-        self._count(listings, sight)
+        self.mix += np.nansum(combined(outputs, categorizer.ensemble), axis=0)
+        self._count(listings, outputs)
 
-    def _count(self, listings: Sequence[Listing], sight: ModelOutputs) -> None:
-        seen, read = ~np.isnan(sight.photos[:, 0]), ~np.isnan(sight.title[:, 0])
+    def _count(self, listings: Sequence[Listing], outputs: ModelOutputs) -> None:
+        seen, read = ~np.isnan(outputs.photos[:, 0]), ~np.isnan(outputs.title[:, 0])
         titled = np.array([bool(each.title.strip()) for each in listings])
         pictured = np.array([bool(each.photos) for each in listings])
         self.n_listings += len(listings)

@@ -17,6 +17,7 @@ from productcat.evaluation.labelled_pairs import LabelledPair
 from productcat.evaluation.metrics import PairMetrics, PairPoint, PairThreshold, kept_points, with_interval
 from productcat.evaluation.pair_figures import PrecisionRecall
 from productcat.listings.listing import Listing
+from productcat.problems import OnProblem, warn
 
 WORST = 8
 """Number of pairs of each kind that are shown."""
@@ -81,7 +82,11 @@ class PairEvaluation:
 
 
 def evaluate_pairs(
-    detector: DuplicateDetector, listings: Iterable[Listing], pairs: Iterable[LabelledPair], adapt: bool = True
+    detector: DuplicateDetector,
+    listings: Iterable[Listing],
+    pairs: Iterable[LabelledPair],
+    adapt: bool = True,
+    on_problem: OnProblem = warn,
 ) -> PairEvaluation:
     """Score labelled pairs.
 
@@ -94,6 +99,8 @@ def evaluate_pairs(
     pairs : iterable of LabelledPair
     adapt : bool
         First adapt to all the listings, as `find` does. Otherwise only those of the pairs are looked at.
+    on_problem : callable
+        As in `DuplicateDetector.embed`.
 
     Raises
     ------
@@ -102,7 +109,7 @@ def evaluate_pairs(
     """
     pairs = list(pairs)
     wanted = set(chain.from_iterable((each.left, each.right) for each in pairs))
-    embeddings = detector.embed(each for each in listings if adapt or each.id in wanted)
+    embeddings = detector.embed((each for each in listings if adapt or each.id in wanted), on_problem)
     detector = detector.adapt(embeddings) if adapt else detector
     known = {each.id: each for each in embeddings if each.id in wanted}
     usable = [each for each in pairs if each.left in known and each.right in known]

@@ -151,6 +151,7 @@ class SideFile:
         self.place = f"see {path}"
         self.resume = resume
         self.count = 0
+        self.problems = []
         self.stream = None
         if not resume:
             refuse_existing(self.path, "it is of another run; remove it, or give another name with --bad")
@@ -160,9 +161,10 @@ class SideFile:
         self.count += 1
         self._add({"row": bad.number, "reason": bad.reason, "text": bad.text})
 
-    def add_problem(self, reason):
+    def add_problem(self, problem):
         """Write what is wrong with the photos of a listing: {"reason": "..."}. It is not counted as a row."""
-        self._add({"reason": reason})
+        self.problems.append(str(problem))
+        self._add({"reason": str(problem)})
 
     def _add(self, found):
         line = json.dumps(found, ensure_ascii=False) + "\n"

@@ -11,7 +11,7 @@ ROLES = ("id", "title", "photos", "label")
 PICTURES = "photo", "image", "picture", "img"
 """Words in the name of a column that is likely to hold photos."""
 
-OnRemark = Callable[[str], None]
+OnRemark = Callable[[str], object]
 """Takes what the reader of a table should know of it as a whole."""
 
 

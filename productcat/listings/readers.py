@@ -37,7 +37,7 @@ OF_PHOTOS = "lst", "folders"
 MISSING = object()
 """Stands for a cell whose column the row does not have."""
 
-OnBad = Callable[[BadRow], None]
+OnBad = Callable[[BadRow], object]
 """Takes each row that is not a listing."""
 
 

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import shop
+from commands import assert_says, one_line
 
 PROGRAM = f'"{sys.executable}" -m productcat.cli'
 
@@ -49,32 +50,33 @@ def test_what_is_said_of_rows_is_never_among_the_predictions(shell):
 def test_bad_rows_of_a_run_into_a_pipe_are_said(shell, tmp_path):
     code, _, errors = shell("productcat predict --from some.csv --to >(cat > out.jsonl); code=$?; wait $!; exit $code")
     assert code == 1
-    assert "some.csv, row 3: 2 fields instead of 3" in errors
+    assert_says(errors, "some.csv, row 3: 2 fields instead of 3")
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("predict --from good.csv --to ./out --bad out", "--to and --bad are the same file; see --help"),
-        ("predict --from good.csv --to ./good.csv --resume", "--from and --to are the same file; see --help"),
-        ("duplicates find good.csv --to out --html ./out", "--to and --html are the same file; see --help"),
+        ("predict --from good.csv --to ./out --bad out", "--to and --bad … same"),
+        ("predict --from good.csv --to ./good.csv --resume", "--from and --to … same"),
+        ("duplicates find good.csv --to out --html ./out", "--to and --html … same"),
         (
             "duplicates find good.csv --to out --html out.bad.jsonl",
-            "--html and --bad are the same file; see --help",
+            "--html and --bad … same",
         ),
     ],
 )
 def test_one_file_for_two_outputs_is_refused(shell, tmp_path, line, message):
     code, output, errors = shell(f"productcat {line}")
-    assert (code, output, errors) == (2, "", f"productcat: {message}\n")
+    assert (code, output) == (2, "")
+    assert_says(one_line(errors), message)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_side_file_that_cannot_be_is_known_before_the_first_bad_row(shell):
     code, output, errors = shell("productcat predict --from some.csv --bad nowhere/bad.jsonl")
     assert (code, output) == (3, "")
-    assert errors == "productcat: nowhere/bad.jsonl: no such folder; check the path\n"
+    assert_says(one_line(errors), "nowhere/bad.jsonl: no such folder")
 
 
 def test_a_folder_whose_name_is_no_text_costs_nothing(shell, tmp_path):
@@ -86,7 +88,7 @@ def test_a_folder_whose_name_is_no_text_costs_nothing(shell, tmp_path):
         code, _, errors = shell(f"productcat predict --from $'m\\xe4rz/some.csv' --to out.jsonl{again}")
         assert (code, len(errors.splitlines())) == (1, 1)
     predictions = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
-    assert predictions[1]["problems"] == ["listing '3': m\udce4rz/gone.jpg: no such file; check the path"]
+    assert_says(predictions[1]["problems"][0], "listing '3': m\udce4rz/gone.jpg: no such file")
     assert json.loads((tmp_path / "out.jsonl.bad.jsonl").read_text("utf-8"))["row"] == 3
 
 
@@ -94,13 +96,14 @@ def test_json_is_json_where_the_output_takes_few_letters(shell, tmp_path):
     (tmp_path / "front.jpg").rename(tmp_path / "vorn-ä-👜.jpg")
     code, output, _ = shell("productcat predict vorn-ä-👜.jpg nö.jpg --json", PYTHONIOENCODING="ascii")
     assert (code, output.isascii()) == (1, True)
-    assert json.loads(output)["problems"] == ["nö.jpg: no such file; check the path"]
+    assert_says(json.loads(output)["problems"][0], "nö.jpg: no such file")
 
 
 def test_a_file_of_something_else_is_not_taken_for_a_torn_line(shell, tmp_path):
     (tmp_path / "package.json").write_text('{"name": "mine"}')
     code, _, errors = shell("productcat predict --from good.csv --to package.json --resume")
-    assert (code, errors) == (3, "productcat: package.json, line 1: not a prediction; is this the right file?\n")
+    assert code == 3
+    assert_says(one_line(errors), "package.json, line 1: not a prediction")
     assert (tmp_path / "package.json").read_text() == '{"name": "mine"}'
 
 

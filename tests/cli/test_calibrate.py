@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 import subprocess
 import sys
@@ -10,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 import shop
-from commands import lines_of, runner
+from commands import assert_says, environment, examples, lines_of, runner
 
 from productcat import Categorizer
-from productcat.cli import console, manual_calibrate
+from productcat.cli import console
 
 TARGET = "my-bundle"
 N_LISTINGS = 30
@@ -62,12 +61,14 @@ def test_a_column_that_may_have_photos_and_is_not_read_is_one_line(run, workplac
     text = (workplace / "labelled.csv").read_text()
     (workplace / "labelled.csv").write_text(text.replace("photos", "picture", 1))
     _, _, errors = run("labelled.csv", "--to", TARGET)
-    assert errors.count("column 'picture' is not read, since none is called photos or photo") == 1
+    assert errors.count("'picture' is not read") == 1
 
 
 def test_a_new_bundle_is_written_and_before_and_after_are_shown(run, workplace, tiny_bundle):
     code, output, errors = run("labelled.csv", "--to", TARGET)
-    assert (code, lines_of(errors)) == (console.FINE, [f"{TARGET}: calibrated on {N_LISTINGS} listings"])
+    (line,) = lines_of(errors)
+    assert code == console.FINE
+    assert_says(line, f"{TARGET}: … {N_LISTINGS} listings")
     assert re.search(r"^ +before +after$", output, re.MULTILINE)
     assert re.search(r"^expected calibration error +0\.\d{3} +0\.\d{3}$", output, re.MULTILINE)
     assert re.search(r"^the title alone +assigned from +90\.0 % on, 30 listings$", output, re.MULTILINE)
@@ -92,7 +93,7 @@ def test_json_is_one_object_with_figures_settings_and_rules(run, workplace):
 
 def test_notes_are_shown_below_the_table(run):
     output = run("labelled.csv", "--to", TARGET, "--precision", "0.7")[1]
-    assert re.search(r"^photos alone: 2 listings, it takes 10 to choose a threshold", output, re.MULTILINE)
+    assert re.search(r"^photos alone: 2 listings", output, re.MULTILINE)
 
 
 @pytest.mark.parametrize("options", [["--label", "shelf"], ["--columns", "label=shelf"]])
@@ -104,9 +105,8 @@ def test_the_column_of_the_labels_is_named_by_an_option(run, workplace, options)
 def test_json_lines_and_standard_input_are_read_too(run, workplace):
     assert run("labelled.jsonl", "--to", TARGET)[0] == console.FINE
     program = [sys.executable, "-m", "productcat.cli", "calibrate", "-", "--to", "from-stdin", "--json"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with open("labelled.jsonl") as stream:
-        done = subprocess.run(program, stdin=stream, capture_output=True, text=True, env=environment, check=False)
+        done = subprocess.run(program, stdin=stream, capture_output=True, text=True, env=environment(), check=False)
     assert done.returncode == console.FINE, done.stderr
     assert json.loads(done.stdout)["n_listings"] == N_LISTINGS
 
@@ -124,14 +124,12 @@ def test_what_is_left_out_is_named_and_counted(run, workplace):
     lines = lines_of(errors)
     assert code == console.SOME_BAD
     assert re.match(r"listing '0': .*broken\.jpg.*not a JPEG", lines[1])
-    assert [lines[0], *lines[2:]] == [
-        "odd.csv, row 7: no label; label it or leave it out",
-        "label 'Belt': no category of the bundle, 2 listings left out; is it 'Belts'?",
-        "label 'Kettles': no category of the bundle, 1 listing left out; label anew, or add the category first",
-        "listing '4': neither a photo that can be read nor a known word in its title; left out",
-        f"{TARGET}: calibrated on 25 listings; 4 listings left out, named above; 1 problem with photos, named above; "
-        "1 bad row, named above",
-    ]
+    assert lines[0].startswith("odd.csv, row 7: no label")
+    assert_says(lines[2], "label 'Belt': … 2 listings left out … 'Belts'?")
+    assert_says(lines[3], "label 'Kettles': … 1 listing left out … add the category")
+    assert_says(lines[4], "listing '4': … left out")
+    assert_says(lines[5], f"{TARGET}: … 25 listings; 4 listings left out … ; 1 problem with photos … ; 1 bad row")
+    assert len(lines) == 6
 
 
 def test_of_very_many_unknown_labels_the_first_are_named(run, workplace):
@@ -140,53 +138,52 @@ def test_of_very_many_unknown_labels_the_first_are_named(run, workplace):
     write(workplace / "many.csv", rows + more)
     lines = lines_of(run("many.csv", "--to", TARGET)[2])
     assert sum(line.startswith("label 'Kettle ") for line in lines) == 20
-    assert "10 more labels that are no categories" in lines
+    assert sum(line.startswith("10 more labels") for line in lines) == 1
 
 
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["missing.csv", "--to", TARGET], console.UNUSABLE, "missing.csv: no such file"),
+        (["missing.csv", "--to", TARGET], console.UNUSABLE, "missing.csv: … no such file"),
         (
             ["labelled.csv", "--to", TARGET, "--label", "shelf"],
             console.UNUSABLE,
-            "labelled.csv: no column 'shelf'; there",
+            "labelled.csv: … no column 'shelf'",
         ),
         (
             ["bare.csv", "--to", TARGET],
             console.UNUSABLE,
-            "bare.csv: none of its 30 rows has a label, in a column 'label' or 'category' or 'articleType'; "
-            "name the column of the labels with --label, or put photos into folders that are named by their labels",
+            "bare.csv: none of its 30 rows has a label … 'articleType' … --label",
         ),
-        (["hats.csv", "--to", TARGET], console.UNUSABLE, "no label is a category of the bundle: the labels are 'Hats'"),
+        (["hats.csv", "--to", TARGET], console.UNUSABLE, "no label … category … 'Hats'"),
         (
             ["few.csv", "--to", TARGET],
             console.UNUSABLE,
-            "9 listings that can be used, expected at least 10; label more",
+            "9 listings … at least 10",
         ),
         (
             ["labelled.csv", "--to", "labelled.csv"],
             console.UNUSABLE,
-            "labelled.csv: exists already; a bundle is written",
+            "labelled.csv: exists",
         ),
         (
             ["labelled.csv", "--to", TARGET, "--bundle", "nowhere"],
             console.UNUSABLE,
-            "bundle nowhere: no such directory",
+            "bundle nowhere: … no such",
         ),
         (
             ["labelled.csv", "--to", TARGET, "--precision", "98"],
             console.USAGE,
-            "--precision 98 is not above 0 and at most 1",
+            "--precision 98",
         ),
-        (["labelled.csv", "--to", TARGET, "--precision", "0"], console.USAGE, "--precision 0 is not above 0"),
-        (["labelled.csv", "--to", TARGET, "--precision", "nan"], console.USAGE, "--precision nan is not above 0"),
+        (["labelled.csv", "--to", TARGET, "--precision", "0"], console.USAGE, "--precision 0"),
+        (["labelled.csv", "--to", TARGET, "--precision", "nan"], console.USAGE, "--precision nan"),
         (
             ["labelled.csv", "--to", TARGET, "--label", "a", "--columns", "label=b"],
             console.USAGE,
-            "--label does not go with a label in --columns",
+            "--label … --columns",
         ),
-        (["labelled.csv"], console.USAGE, "Missing option '--to'"),
+        (["labelled.csv"], console.USAGE, "'--to'"),
     ],
 )
 def test_a_mistake_is_one_line_and_no_bundle(run, workplace, options, code, message):
@@ -197,7 +194,7 @@ def test_a_mistake_is_one_line_and_no_bundle(run, workplace, options, code, mess
     found, output, errors = run(*options)
     assert (found, output) == (code, "")
     assert errors.count("\n") == 1
-    assert message in lines_of(errors)[0]
+    assert_says(lines_of(errors)[0], message)
     assert not (workplace / TARGET).exists()
 
 
@@ -216,12 +213,13 @@ def test_rows_without_a_label_before_the_first_with_one_are_named(run, workplace
     rows[0]["label"] = ""
     write(workplace / "late.csv", rows)
     code, _, errors = run("late.csv", "--to", TARGET)
-    assert (code, lines_of(errors)[0]) == (console.SOME_BAD, "late.csv, row 2: no label; label it or leave it out")
+    assert code == console.SOME_BAD
+    assert_says(lines_of(errors)[0], "late.csv, row 2: no label")
 
 
 def test_the_examples_of_the_help_run(run, workplace):
-    examples = re.findall(r"^  productcat calibrate (.+)$", manual_calibrate.CALIBRATE, re.MULTILINE)
-    assert len(examples) == 3
+    lines = examples("calibrate")
+    assert len(lines) == 3
     write(workplace / "labelled.csv", [{**row, "shelf": row["label"]} for row in rows_of("labelled.csv")])
-    for example in examples:
-        assert run(*example.split())[0] == console.FINE, example
+    for example in lines:
+        assert run(*example.split()[2:])[0] == console.FINE, example

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,10 +11,9 @@ import sys
 import numpy as np
 import pytest
 import shop
-from commands import lines_of, runner
+from commands import assert_says, examples, lines_of, one_line, runner
 
-from productcat.cli import console, manual_evaluate
-from productcat.jobs.outputs import write_folder
+from productcat.cli import console
 
 N_LISTINGS = 12
 HEADER = ("left", "right", "label")
@@ -82,7 +82,8 @@ def metrics(folder):
 
 def test_a_folder_with_figures_and_report_is_written_and_the_figures_that_matter_are_shown(run, workplace):
     code, output, errors = run("evaluate", "labelled.csv", "--to", "report")
-    assert (code, errors) == (console.FINE, ["report/report.html: evaluated on 12 listings"])
+    assert (code, len(errors)) == (console.FINE, 1)
+    assert_says(errors[0], "report/report.html: … 12 listings")
     assert sorted(each.name for each in (workplace / "report").iterdir()) == ["metrics.json", "report.html"]
     found = metrics(workplace / "report")
     assert (found["source"], found["bundle"], found["listings"], found["left_out"]) == ("labelled.csv", "shop", 12, [])
@@ -101,18 +102,16 @@ def test_what_is_left_out_is_named_counted_and_in_the_report(run, workplace):
     write(workplace / "odd.csv", rows)
     code, _, errors = run("evaluate", "odd.csv", "--to", "report")
     assert code == console.SOME_BAD
-    assert errors[0] == "odd.csv, row 5: no label; label it or leave it out"
+    assert_says(errors[0], "odd.csv, row 5: no label")
     assert re.match(r"listing 'a0': .*broken\.jpg.*not a JPEG", errors[1])
-    assert errors[2:] == [
-        "label 'Belt': no category of the bundle, 2 listings left out; is it 'Belts'?",
-        "report/report.html: evaluated on 9 listings; 2 listings with unknown labels left out, named above; "
-        "1 problem with photos, named above; 1 bad row, named above",
-    ]
+    assert_says(errors[2], "label 'Belt': … 2 listings left out … 'Belts'?")
+    assert_says(errors[3], "9 listings; 2 listings with unknown labels … ; 1 problem with photos … ; 1 bad row")
+    assert len(errors) == 4
     assert metrics(workplace / "report")["left_out"] == [
-        "1 row that cannot be used: no label, or no listing",
-        "2 listings labelled 'Belt', which is no category",
+        "1 row that cannot be used: no label, or not a listing",
+        "2 listings labelled 'Belt', which is not a category",
         "1 photo that cannot be read",
-        "1 listing without evidence, taken for wrong",
+        "1 listing without evidence, counted as wrong",
     ]
     assert "2 listings labelled &#x27;Belt&#x27;" in (workplace / "report/report.html").read_text("utf-8")
 
@@ -121,23 +120,23 @@ def test_what_is_left_out_is_named_counted_and_in_the_report(run, workplace):
     ("options", "code", "message"),
     [
         (["missing.csv", "--to", "report"], console.UNUSABLE, "missing.csv: no such file"),
-        (["bare.csv", "--to", "report"], console.UNUSABLE, "bare.csv: none of its 12 rows has a label"),
+        (["bare.csv", "--to", "report"], console.UNUSABLE, "bare.csv: … 12 rows … label"),
         (
             ["hats.csv", "--to", "report"],
             console.UNUSABLE,
-            "no label is a category of the bundle: the labels are 'Hats'",
+            "no label … category … 'Hats'",
         ),
-        (["mute.csv", "--to", "report"], console.UNUSABLE, "none of 12 labelled listings has a photo that can be read"),
-        (["labelled.csv", "--to", "taken"], console.UNUSABLE, "taken: exists already; a report is written to a new"),
+        (["mute.csv", "--to", "report"], console.UNUSABLE, "12 labelled listings … photo"),
+        (["labelled.csv", "--to", "taken"], console.UNUSABLE, "taken: exists … new folder"),
         (["labelled.csv", "--to", "no/where"], console.UNUSABLE, "no/where: no such folder"),
         (["labelled.csv", "--to", "report", "--label", "shelf"], console.UNUSABLE, "no column 'shelf'"),
-        (["labelled.csv", "--to", "report", "--bundle", "nowhere"], console.UNUSABLE, "bundle nowhere: no such"),
+        (["labelled.csv", "--to", "report", "--bundle", "nowhere"], console.UNUSABLE, "bundle nowhere: … no such"),
         (
             ["labelled.csv", "--to", "report", "--label", "a", "--columns", "label=b"],
             console.USAGE,
-            "--label does not go with a label in --columns",
+            "--label … --columns",
         ),
-        (["labelled.csv"], console.USAGE, "Missing option '--to'"),
+        (["labelled.csv"], console.USAGE, "'--to'"),
     ],
 )
 def test_a_mistake_is_one_line_and_no_report(run, workplace, options, code, message):
@@ -149,7 +148,7 @@ def test_a_mistake_is_one_line_and_no_report(run, workplace, options, code, mess
     before = sorted(each.name for each in workplace.iterdir())
     found, output, errors = run("evaluate", *options)
     assert (found, output, len(errors)) == (code, "", 1)
-    assert message in errors[0]
+    assert_says(errors[0], message)
     assert sorted(each.name for each in workplace.iterdir()) == before
 
 
@@ -174,26 +173,15 @@ main(sys.argv[1:])
 def test_without_matplotlib_one_line_names_the_extra_before_a_bundle_is_opened(workplace, command):
     program = [sys.executable, "-c", WITHOUT, *command, "--to", "report", "--bundle", "nowhere"]
     done = subprocess.run(program, capture_output=True, text=True, check=False)
-    message = "productcat: the report needs matplotlib for its plots; run pip install matplotlib\n"
-    assert (done.returncode, done.stdout, done.stderr) == (console.UNUSABLE, "", message)
+    assert (done.returncode, done.stdout) == (console.UNUSABLE, "")
+    assert_says(one_line(done.stderr), "pip install matplotlib")
     assert not (workplace / "report").exists()
-
-
-def test_a_folder_that_cannot_be_finished_leaves_nothing_behind(tmp_path):
-    def interrupted():
-        yield b"<!DOCTYPE html>"
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_folder(tmp_path / "report", {"metrics.json": [b"{}"], "report.html": interrupted()})
-    assert list(tmp_path.iterdir()) == []
-    write_folder(tmp_path / "report", {"metrics.json": [b"{", b"}"]})
-    assert (tmp_path / "report/metrics.json").read_bytes() == b"{}"
 
 
 def test_labelled_pairs_make_a_report_too(run, workplace):
     code, output, errors = run("duplicates", "evaluate", "pairs.csv", "--listings", "listings.csv", "--to", "report")
-    assert (code, errors) == (console.FINE, ["report/report.html: evaluated on 8 pairs"])
+    assert (code, len(errors)) == (console.FINE, 1)
+    assert_says(errors[0], "report/report.html: … 8 pairs")
     found = metrics(workplace / "report")
     assert (found["pairs"], found["same_item"], found["listings"]) == (8, 4, 8)
     precision = found["figures"]["average_precision"]["value"]
@@ -207,16 +195,17 @@ def test_pairs_that_cannot_be_used_are_named(run, workplace):
     write_pairs(workplace / "odd.csv", [*pairs, *odd, ("a0", "gone", "0"), ("a1", "b0", "FALSE")])
     code, _, errors = run("duplicates", "evaluate", "odd.csv", "--listings", "listings.csv", "--to", "report")
     assert code == console.SOME_BAD
-    assert errors == [
-        "odd.csv, row 10: the pair of row 2 once more; keep one of them",
-        "odd.csv, row 11: 'a0' with itself; a pair is of two listings",
-        "odd.csv, row 12: an id is missing; give the ids of both listings",
-        "odd.csv, row 13: the label 'maybe'; write 1 or yes for the same item, 0 or no for different items",
-        "odd.csv, row 14: no label; write 1 or yes for the same item, 0 or no for different items",
-        "listing 'gone': not in listings.csv; its pairs are left out",
-        "report/report.html: evaluated on 9 pairs; 5 rows that cannot be used; "
-        "1 pair left out, since 1 listing of theirs cannot be found in the file",
+    expected = [
+        "odd.csv, row 10: … row 2",
+        "odd.csv, row 11: 'a0' … itself",
+        "odd.csv, row 12: … id",
+        "odd.csv, row 13: … 'maybe' … 1 or yes … 0 or no",
+        "odd.csv, row 14: no label … 1 or yes … 0 or no",
+        "listing 'gone': … listings.csv",
+        "report/report.html: … 9 pairs; 5 rows … ; 1 pair … 1 listing",
     ]
+    for error, words in zip(errors, expected, strict=True):
+        assert_says(error, words)
 
 
 @pytest.mark.parametrize(
@@ -224,16 +213,16 @@ def test_pairs_that_cannot_be_used_are_named(run, workplace):
     [
         (["missing.csv", "--listings", "listings.csv"], console.UNUSABLE, "missing.csv: no such file"),
         (["pairs.csv", "--listings", "missing.csv"], console.UNUSABLE, "missing.csv: no such file"),
-        (["labelled.csv", "--listings", "listings.csv"], console.UNUSABLE, "labelled.csv: no column 'left'; expected"),
-        (["empty.csv", "--listings", "listings.csv"], console.UNUSABLE, "empty.csv: no labelled pair in it"),
-        (["same.csv", "--listings", "listings.csv"], console.UNUSABLE, "1 pairs of the same item and 0 of different"),
-        (["pairs.csv", "--listings", "-"], console.USAGE, "--listings is read twice; give a file"),
+        (["labelled.csv", "--listings", "listings.csv"], console.UNUSABLE, "labelled.csv: no column 'left'"),
+        (["empty.csv", "--listings", "listings.csv"], console.UNUSABLE, "empty.csv: no labelled pair"),
+        (["same.csv", "--listings", "listings.csv"], console.UNUSABLE, "1 … same item … 0 of different"),
+        (["pairs.csv", "--listings", "-"], console.USAGE, "--listings … file"),
         (
             ["pairs.csv", "--listings", "listings.csv", "--threshold", "2"],
             console.USAGE,
-            "--threshold 2.0 is not between",
+            "--threshold 2.0 … 0 and 1",
         ),
-        (["pairs.csv"], console.USAGE, "Missing option '--listings'"),
+        (["pairs.csv"], console.USAGE, "'--listings'"),
     ],
 )
 def test_a_mistake_in_pairs_is_one_line_and_no_report(run, workplace, options, code, message):
@@ -241,7 +230,7 @@ def test_a_mistake_in_pairs_is_one_line_and_no_report(run, workplace, options, c
     write_pairs(workplace / "same.csv", [("a0", "b0", "yes")])
     found, output, errors = run("duplicates", "evaluate", *options, "--to", "report")
     assert (found, output, len(errors)) == (code, "", 1)
-    assert message in errors[0]
+    assert_says(errors[0], message)
     assert not (workplace / "report").exists()
 
 
@@ -256,18 +245,10 @@ def test_what_find_writes_is_a_file_of_pairs_once_labels_are_added(run, workplac
     assert metrics(workplace / "report")["pairs"] == len(lines)
 
 
-@pytest.mark.parametrize("page", [manual_evaluate.EVALUATE, manual_evaluate.PAIRS])
-def test_the_examples_of_the_help_run(run, workplace, page):
-    examples = re.findall(r"^  productcat (.+)$", page, re.MULTILINE)
-    assert len(examples) >= 2
+@pytest.mark.parametrize("command", ["evaluate", "duplicates evaluate"])
+def test_the_examples_of_the_help_run(run, workplace, command):
+    lines = examples(command)
+    assert len(lines) >= 2
     write(workplace / "labelled.csv", [{**row, "shelf": row["label"]} for row in rows_of("labelled.csv")])
-    for example in examples:
-        arguments = [each.strip('"') for each in re.findall(r'"[^"]+"|\S+', example)]
-        assert run(*arguments)[0] == console.FINE, example
-
-
-@pytest.mark.parametrize("command", [["evaluate"], ["duplicates", "evaluate"]])
-def test_help_names_the_exit_codes(run, command):
-    code, output, _ = run(*command, "--help")
-    assert code == console.FINE
-    assert re.search(r"^ +3 +the bundle, the input or the output cannot be used", output, re.MULTILINE)
+    for example in lines:
+        assert run(*shlex.split(example)[1:])[0] == console.FINE, example

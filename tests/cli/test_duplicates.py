@@ -13,19 +13,15 @@ import time
 import numpy as np
 import pytest
 import shop
-from commands import one_line, runner
+from commands import assert_says, environment, examples, one_line, runner
 
 from productcat import DuplicateDetector, read_listings
-from productcat.cli import console, manual_duplicates
+from productcat.cli import console
 from productcat.cli import duplicates as cli_duplicates
 
 PROGRAM = [sys.executable, "-m", "productcat.cli"]
 MANY = 700
 """Listings of the run that is killed: some shards of embeddings."""
-
-
-def environment(bundle):
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PRODUCTCAT_BUNDLE": str(bundle)}
 
 
 @pytest.fixture
@@ -119,7 +115,7 @@ def test_argument_standard_input_and_every_output_agree(run, workplace, duplicat
     whole = (workplace / "pairs.csv").read_text()
     assert run("find", "listings.jsonl")[1] == whole
     with open(workplace / "listings.csv", "rb") as stream:
-        done = subprocess.run(command, env=environment(duplicates_bundle), stdin=stream, capture_output=True)
+        done = subprocess.run(command, env=environment(), stdin=stream, capture_output=True)
     assert done.stdout.decode() == whole
     assert run("find", "listings.csv", "--to", "pairs.jsonl")[0] == 0
     lines = [json.loads(line) for line in (workplace / "pairs.jsonl").read_text().splitlines()]
@@ -140,16 +136,15 @@ def test_bad_rows_and_photos_go_to_the_side_file_and_the_rest_is_done(run, workp
     code, _, errors = run("find", "listings.csv", "--to", "pairs.csv")
     assert code == console.SOME_BAD
     assert re.fullmatch(
-        r"10 listings, \d+ pairs at 0.5 or more( \(.*\))?; 2 problems with photos, see pairs.csv.bad.jsonl; "
-        r"2 bad rows, see pairs.csv.bad.jsonl",
+        r"10 listings, \d+ pairs .*; 2 problems with photos, .*pairs.csv.bad.jsonl; 2 bad rows, .*pairs.csv.bad.jsonl",
         one_line(errors),
     )
     bad = [json.loads(line) for line in (workplace / "pairs.csv.bad.jsonl").read_text().splitlines()]
     assert [each.get("row") for each in bad] == [10, 11, None, None]
-    assert bad[0]["reason"].startswith("the id 'a1' is that of row 3 too")
+    assert_says(bad[0]["reason"], "'a1' … row 3")
     assert bad[2]["reason"].startswith("listing 'c1': ")
     assert "missing.jpg: no such file" in bad[2]["reason"]
-    assert bad[3]["reason"] == "listing 'c2': no photo; it is never a duplicate"
+    assert bad[3]["reason"].startswith("listing 'c2': no photo")
     assert any("c1" in pair for pair in pairs_of((workplace / "pairs.csv").read_text()))
 
 
@@ -170,10 +165,9 @@ def test_bad_rows_are_told_on_standard_error_when_pairs_go_to_standard_output(ru
     code, output, errors = run("find", "few.csv")
     assert (code, output) == (console.SOME_BAD, "left,right,score\n")
     first, second, last = errors.splitlines()
-    assert first.startswith("productcat: few.csv, row 3: the id '1' is that of row 2 too")
-    assert second.startswith("productcat: listing '2': text.jpg: not a JPEG, PNG or WebP photo")
-    said = "2 listings, 0 pairs at 0.5 or more; 1 problem with photos, named above; 1 bad row, named above"
-    assert last.endswith(said)
+    assert_says(first, "few.csv, row 3: … '1' … row 2")
+    assert_says(second, "listing '2': text.jpg: not a JPEG, PNG or WebP")
+    assert_says(last, "2 listings, 0 pairs … ; 1 problem with photos … ; 1 bad row")
 
 
 @pytest.mark.parametrize("content", ["id,title,photos\n", "id,title,photos\n1,a title,\n"])
@@ -189,24 +183,24 @@ def test_a_table_without_listings_or_photos_gives_no_pair(run, workplace, conten
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ("find nothing.csv --to pairs.csv", console.UNUSABLE, "nothing.csv: no such file; check the path"),
-        ("find empty.csv --to pairs.csv", console.UNUSABLE, "empty.csv: empty; expected a header line"),
+        ("find nothing.csv --to pairs.csv", console.UNUSABLE, "nothing.csv: no such file"),
+        ("find empty.csv --to pairs.csv", console.UNUSABLE, "empty.csv: empty … header"),
         ("find listings.csv --to nowhere/pairs.csv", console.UNUSABLE, "cannot be written (No such file or directory)"),
         ("find listings.csv --to stock.csv/pairs.csv", console.UNUSABLE, "cannot be written (Not a directory)"),
         ("find listings.csv --to pairs.csv --html nowhere/r.html", console.UNUSABLE, "nowhere/r.html: no such folder"),
-        ("find listings.csv --to stock.csv", console.UNUSABLE, "stock.csv: exists already; give another name"),
-        ("find listings.csv --html stock.csv", console.UNUSABLE, "stock.csv: exists already; give another name"),
-        ("find listings.csv --threshold 1.5", console.USAGE, "--threshold 1.5 is not between 0 and 1; see --help"),
-        ("find listings.csv --threshold nan", console.USAGE, "--threshold nan is not between 0 and 1; see --help"),
-        ("find listings.csv --columns titel=a", console.USAGE, "--columns: 'titel=a' is not role=name"),
-        ("find listings.csv --to r.html --html r.html", console.USAGE, "--to and --html are the same file"),
-        ("find", console.USAGE, "Missing argument 'LISTINGS'"),
-        ("compare front.jpg", console.USAGE, "give the photos of the other listing: --with B..."),
-        ("compare front.jpg --with", console.USAGE, "give the photos of the other listing: --with B..."),
-        ("compare --with front.jpg", console.USAGE, "Missing argument 'A'"),
-        ("compare - --with -", console.USAGE, "- can be given once"),
-        ("compare nothing.jpg --with front.jpg", console.UNUSABLE, "nothing.jpg: no such file; check the path"),
-        ("compare front.jpg --with back.jpg --bundle nothing", console.UNUSABLE, "bundle nothing: no such directory"),
+        ("find listings.csv --to stock.csv", console.UNUSABLE, "stock.csv: exists"),
+        ("find listings.csv --html stock.csv", console.UNUSABLE, "stock.csv: exists"),
+        ("find listings.csv --threshold 1.5", console.USAGE, "--threshold 1.5 … 0 and 1 … --help"),
+        ("find listings.csv --threshold nan", console.USAGE, "--threshold nan … 0 and 1"),
+        ("find listings.csv --columns titel=a", console.USAGE, "--columns: 'titel=a' … role=name"),
+        ("find listings.csv --to r.html --html r.html", console.USAGE, "--to and --html … same"),
+        ("find", console.USAGE, "'LISTINGS'"),
+        ("compare front.jpg", console.USAGE, "--with B..."),
+        ("compare front.jpg --with", console.USAGE, "--with B..."),
+        ("compare --with front.jpg", console.USAGE, "'A'"),
+        ("compare - --with -", console.USAGE, "- … once"),
+        ("compare nothing.jpg --with front.jpg", console.UNUSABLE, "nothing.jpg: no such file"),
+        ("compare front.jpg --with back.jpg --bundle nothing", console.UNUSABLE, "bundle nothing: … no such"),
     ],
 )
 def test_each_mistake_is_one_line_and_leaves_no_file(run, workplace, arguments, code, message):
@@ -214,7 +208,7 @@ def test_each_mistake_is_one_line_and_leaves_no_file(run, workplace, arguments, 
     before = sorted(workplace.iterdir())
     found, output, errors = run(*arguments.split())
     assert (found, output) == (code, "")
-    assert message in one_line(errors)
+    assert_says(one_line(errors), message)
     assert sorted(workplace.iterdir()) == before
 
 
@@ -222,7 +216,7 @@ def test_a_bundle_without_a_duplicates_part_is_refused_by_name(run, tiny_bundle)
     for arguments in ("find listings.csv", "compare front.jpg --with back.jpg"):
         code, _, errors = run(*arguments.split(), "--bundle", str(tiny_bundle))
         assert code == console.UNUSABLE
-        assert "no 'duplicates' part in it; use one with it, such as fashion" in one_line(errors)
+        assert_says(one_line(errors), "'duplicates' … fashion")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
@@ -247,9 +241,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_files(run, workpla
     arguments = {kind: ["find", str(many), "--to", to, "--html", html] for kind, (to, html) in outputs.items()}
     assert run(*arguments[""])[0] == console.SOME_BAD
     shards = workplace / "pairs.csv.embeddings"
-    with subprocess.Popen(
-        [*PROGRAM, "duplicates", *arguments["killed"]], env=environment(duplicates_bundle)
-    ) as process:
+    with subprocess.Popen([*PROGRAM, "duplicates", *arguments["killed"]], env=environment()) as process:
         while process.poll() is None and not list(shards.glob("[0-9]*.safetensors")):
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
@@ -259,7 +251,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_files(run, workpla
     assert not (workplace / "pairs.csv").exists()
     code, _, errors = run(*arguments["killed"])
     assert code == console.SOME_BAD
-    assert "1 problem with photos, see pairs.csv.bad.jsonl; 1 bad row" in one_line(errors)
+    assert_says(one_line(errors), "1 problem with photos … pairs.csv.bad.jsonl; 1 bad row")
     for first, second in zip(*outputs.values(), strict=True):
         assert (workplace / second).read_bytes() == (workplace / first).read_bytes()
     side = [(workplace / f"{name}.bad.jsonl").read_bytes() for name in ("pairs.csv", "whole.csv")]
@@ -274,13 +266,13 @@ def test_an_interrupted_run_says_how_to_go_on(workplace, duplicates_bundle, many
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell lets what it runs in the background ignore them
 
     pipes = {"stderr": subprocess.PIPE, "text": True, "preexec_fn": heed_interrupts}
-    with subprocess.Popen(command, env=environment(duplicates_bundle), **pipes) as process:
+    with subprocess.Popen(command, env=environment(), **pipes) as process:
         while process.poll() is None and not (workplace / "pairs.csv.embeddings").exists():
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
         errors = process.stderr.read()
     assert process.returncode == console.INTERRUPTED
-    assert one_line(errors) == "interrupted; the same command goes on"
+    assert_says(one_line(errors), "interrupted; … same command")
 
 
 def test_two_sets_are_compared_and_the_photos_that_match_are_named(run):
@@ -318,29 +310,17 @@ def test_an_unreadable_photo_is_named_and_the_names_of_the_others_stay_right(run
     code, output, errors = run("compare", "nothing.jpg", "back.jpg", "--with", "boots.jpg", "--json")
     found = json.loads(output)
     assert code == console.SOME_BAD
-    assert one_line(errors) == "nothing.jpg: no such file; check the path"
+    assert_says(one_line(errors), "nothing.jpg: no such file")
     assert found["problems"] == [one_line(errors)]
     assert found["matches"][0]["left"] == "back.jpg"
 
 
-PAGES = (manual_duplicates.FIND, manual_duplicates.COMPARE)
-EXAMPLES = [line.strip() for page in PAGES for line in page.splitlines() if re.match(r" +(productcat|cat) ", line)]
-
-
-@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize("example", examples("duplicates find", "duplicates compare"))
 def test_every_example_of_the_help_pages_runs(workplace, duplicates_bundle, example):
     shell = example.replace("productcat duplicates", f"{shlex.join(PROGRAM)} duplicates")
     if "{id}" in shell:
         for name in ("a0-0", "a1-0"):
             assert (workplace / f"photos/{name}.jpg").exists()
-    done = subprocess.run(shell, shell=True, env=environment(duplicates_bundle), capture_output=True, text=True)
+    done = subprocess.run(shell, shell=True, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("\n") == (1 if " find " in shell else 0)
-
-
-@pytest.mark.parametrize("arguments", ["--help", "find --help", "compare --help"])
-def test_help_pages_are_there_and_document_the_exit_codes(run, arguments):
-    code, output, _ = run(*arguments.split())
-    assert code == 0
-    if " " in arguments:
-        assert all(re.search(rf"^ +{number} +\w", output, re.MULTILINE) for number in (0, 1, 2, 3, 130, 141))

@@ -1,0 +1,158 @@
+"""The command `productcat predict`."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from productcat.cli import bad_rows, console, options
+from productcat.cli.console import FINE, INTERRUPTED, SOME_BAD, STREAM, UNUSABLE, UsageError, command, complain
+from productcat.wording import counted
+
+if TYPE_CHECKING:
+    from productcat.categories.categorizer import Categorizer
+    from productcat.listings.columns import Columns
+    from productcat.listings.listing import Listing
+
+TABLES = (".csv", ".jsonl", ".parquet", ".lst")
+"""Endings of files of listings."""
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@command(app)
+def predict(
+    photos: Annotated[
+        list[str] | None, typer.Argument(metavar="PHOTO", help="JPEG, PNG or WebP; - is standard input.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="The listing's title.")] = None,
+    bundle: options.Bundle = None,
+    as_json: options.Json = False,
+    source: options.From = None,
+    target: Annotated[str, typer.Option("--to", help="The file of predictions; - is standard output.")] = STREAM,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the file of an interrupted run.")] = False,
+    bad: options.Bad = None,
+    columns: options.Columns = None,
+    format: options.Format = None,
+) -> int:
+    """Tell the category of one listing, or of a file of listings.
+
+    \b
+    One listing:
+      productcat predict boots.jpg --title "red leather boots"
+      productcat predict front.jpg back.jpg
+      productcat predict --title "red leather boots" --json
+
+    \b
+    Many: CSV, JSON Lines, Parquet, .lst (index, label, path), or a folder <label>/<name>.jpg:
+      productcat predict --from listings.csv --to predictions.jsonl
+      productcat predict --from listings.csv --to predictions.jsonl --resume
+      cat listings.jsonl | productcat predict --from - --to - | head -n 1
+      productcat predict --from stock.csv --to - --columns "title=headline, photo_pattern=photos/{id}.jpg"
+
+    The columns are id, title and photos (several separated by "|"). Paths of photos are relative to the file's folder.
+    Each listing becomes one line of JSON. Rows that are not listings go to the side file, with their number and the
+    reason.
+    """
+    for_many = {
+        "--to": target != STREAM,
+        "--resume": resume,
+        "--bad": bad,
+        "--columns": columns,
+        "--format": format,
+    }
+    for_one = {"PHOTO": photos, "--title": title is not None, "--json": as_json}
+    if source is None:
+        options.refuse(for_many, "goes with --from")
+        if not photos and title is None:
+            raise UsageError("give a PHOTO, --title or --from")
+        tables = [each for each in photos or () if each.lower().endswith(TABLES)]
+        options.refuse(dict.fromkeys(tables, True), "is not a photo; a file of listings goes with --from")
+        return _one(bundle, photos or [], title or "", as_json)
+    options.refuse(for_one, "does not go with --from")
+    options.refuse_same_file({"--from": source, "--to": target, "--bad": bad_rows.side_path(target, bad)})
+    if target == STREAM:
+        options.refuse({"--resume": resume}, "needs --to FILE")
+    return _many(bundle, source, target, resume, bad, options.columns_from(columns), format)
+
+
+def _one(bundle: str | None, photos: list[str], title: str, as_json: bool) -> int:
+    from productcat.cli.text import prediction_lines
+    from productcat.jobs.predict import as_dict
+    from productcat.listings.listing import Listing
+
+    categorizer = _load(bundle)
+    listing = Listing("", title, tuple(map(console.photo_of, photos)))
+    prediction, confidences = next(categorizer.judge([listing]))
+    for problem in prediction.problems:
+        complain(problem)
+    if prediction.problems and not prediction.candidates:
+        return UNUSABLE  # the photos were the only evidence, and what is wrong with them is said
+    if as_json:
+        console.print_json(as_dict(prediction))
+    else:
+        print("\n".join(prediction_lines(categorizer.categories, confidences, prediction, sys.stdout.encoding)))
+    return SOME_BAD if prediction.problems else FINE
+
+
+def _many(
+    bundle: str | None, source: str, target: str, resume: bool, bad: str | None, columns: Columns, format: str | None
+) -> int:
+    from productcat.jobs.outputs import refuse_existing
+    from productcat.listings.readers import count_rows, read_listings
+
+    if not resume and target != STREAM:
+        refuse_existing(target)
+    total = count_rows(source, format)
+    with closing(bad_rows.side_for(source, target, bad, resume)) as side:
+        listings = read_listings(source, columns, side.add, format, complain)
+        try:
+            decisions, n_troubled = _predict_all(_load(bundle), listings, total, target, resume)
+        except KeyboardInterrupt:
+            return complain("interrupted" + ("" if target == STREAM else "; go on with --resume"), INTERRUPTED)
+        return _sum_up(decisions, n_troubled, side)
+
+
+def _load(bundle: str | None) -> Categorizer:
+    from productcat.categories.categorizer import Categorizer
+
+    return Categorizer.load(bundle)
+
+
+def _predict_all(
+    categorizer: Categorizer, listings: Iterable[Listing], total: int | None, target: str, resume: bool
+) -> tuple[Counter[str], int]:
+    """Predict with a progress bar → how often each decision was taken, number of listings with unreadable photos."""
+    from productcat.jobs.predict import predict_to_file, predict_to_stream
+    from productcat.jobs.progress import Progress
+
+    decisions: Counter[str] = Counter()
+    n_troubled = 0
+    with ExitStack() as stack:
+        progress = stack.enter_context(Progress("predicting", total, "listings"))
+        if target == STREAM:
+            output = stack.enter_context(open(sys.stdout.fileno(), "wb", buffering=0, closefd=False))
+            batches = predict_to_stream(categorizer, listings, output)
+        else:
+            batches = predict_to_file(categorizer, listings, target, resume)
+        for batch in stack.enter_context(closing(batches)):
+            decisions.update(each.decision for each in batch)
+            n_troubled += sum(1 for each in batch if each.problems)
+            progress.advance(len(batch))
+    return decisions, n_troubled
+
+
+def _sum_up(decisions: Counter[str], n_troubled: int, side: bad_rows.Side) -> int:
+    """Say what was done, unless all went well and nobody looks on. → exit code"""
+    counts = ", ".join(f"{number} {decision}" for decision, number in decisions.most_common())
+    done = counted(decisions.total(), "listing") + (f" ({counts})" if counts else "")
+    left_out = [f"{n_troubled} with problems, named beside their predictions"] if n_troubled else []
+    left_out += bad_rows.left_out(side)
+    if left_out or not decisions or sys.stderr.isatty():
+        return console.sum_up(done, left_out)
+    return FINE
