@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LISTINGS_AT_ONCE = 64
 """Number of listings that are searched before their duplicates are printed."""
 
-app = console.group("Keep a catalogue on disk, and search it for duplicates of a new listing.")
+app = console.group("Keep a catalogue on disk, and search it for duplicates.")
 
 IndexArgument = Annotated[str, typer.Argument(metavar="PATH", help="The folder of the index.")]
 BadOption = Annotated[str | None, typer.Option("--bad", help="The side file. [default: standard error]")]
