@@ -49,10 +49,10 @@ def mistakes_section(evaluation: Evaluation, figures: Metrics) -> str:
         return best.confidence >= usual[best.category] and case.label not in answers
 
     are = "is" if said["wrong"] == 1 else "are"
-    return f"""<p>{counted(said["wrong"], "listing")} {are} answered wrongly; of <b>{said["suspect_labels"]:,}</b> the
-label itself is suspect: the answer is as likely as it is, on average, for listings that bear it as their label, and
-neither the photos alone nor the title alone speak for the label that is there (confident learning, Northcutt et al.
-2021). Look at these first; a wrong label makes the figures worse than the bundle is.</p>
+    return f"""<p>{counted(said["wrong"], "listing")} {are} answered wrongly; for <b>{said["suspect_labels"]:,}</b> the
+label itself is suspect: the answer is at least as likely as it is, on average, for listings that have it as their
+label, and neither the photos alone nor the title alone speak for the label that is there (confident learning, Northcutt
+et al. 2021). Look at these first; a wrong label makes the figures worse than the bundle is.</p>
 {f"<h3>The surest{_of(top)}</h3>" if _of(top) else ""}
 {_cards(top.best, evaluation, flagged)}"""
 

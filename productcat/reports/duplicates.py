@@ -22,8 +22,8 @@ OTHERS = 4
 
 EXPLANATION = """\
 <details><summary>How to read this</summary>
-<p>Each row shows two photos that match, the best match first. The bars tell how alike the two are on each level of the
-image model: 1 is the same, 0 is no more alike than any two photos. Higher levels tell of objects, lower ones of scenes
+<p>Each row shows two photos that match, the best match first. The bars show how alike the two are on each level of the
+image model: 1 is the same, 0 is no more alike than any two photos. Higher levels show objects, lower ones scenes
 and surfaces. “Copy” compares the pictures themselves, however turned or mirrored: near 1 it is the same picture. The
 percentage of a pair, the probability that both show the same item, weighs all photos of both listings.</p>
 </details>

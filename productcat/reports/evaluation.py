@@ -58,11 +58,11 @@ COMPARED = {
 
 METHOD = """<details><summary>How to read these figures</summary>
 <p>The smaller numbers are bootstrap intervals: of {rounds:,} draws of as many listings as there are, {percent} lie
-inside. They tell of chance, not of listings chosen for being easy. Where not one of n listings is wrong, the interval
-has no width; up to 3/n may still be wrong. A listing without evidence, neither a photo that can be read nor a known
-word, counts as wrong and is never assigned; only the calibration error and the log-likelihood leave it out. F1 counts
-categories that were answered and never meant with 0. The expected calibration error is the mean distance between
-confidence and share of right answers, in 15 bins (Naeini et al. 2015).</p></details>
+inside. They account for chance, not for listings that were chosen because they are easy. Where none of n listings is
+wrong, the interval has no width; up to 3/n may still be wrong. A listing without evidence (no photo that can be read,
+no known word) counts as wrong and is never assigned; only the calibration error and the log-likelihood leave it out. In
+the F1, a category that is answered but is no listing's label counts as 0. The expected calibration error is the mean
+distance between confidence and share of right answers, in 15 bins (Naeini et al. 2015).</p></details>
 """
 
 
@@ -126,8 +126,8 @@ def _top(figures: Metrics, origin: Origin) -> str:
         )
     n_categories = counted(figures["categories"], "category", "categories")
     return f"""<p class="lead">{lead}</p>
-<p class="soft">{figures["categories_present"]:,} of its {n_categories} occur among the labels. Figures are by all the
-evidence that a listing has, unless it is said otherwise.</p>
+<p class="soft">{figures["categories_present"]:,} of its {n_categories} occur among the labels. Figures use all the
+evidence that a listing has, unless stated otherwise.</p>
 {remarks(origin.notes)}{tiles(LEADING, main)}"""
 
 
@@ -174,8 +174,8 @@ def _confidence(figures: Metrics, words: Mapping[Modality, str]) -> str:
             own[use] = {"threshold": threshold, "coverage": coverage, "precision": precision}
     diagram = plots.reliability_diagram(figures["reliability"], words)
     curves = plots.coverage_plot(figures["coverage"], own, words)
-    return f"""<p>Where the points lie on the line, a confidence of 90 % is right nine times in ten; below it, the
-bundle believes too much of itself. <code>productcat calibrate</code> mends that.</p>
+    return f"""<p>Where the points lie on the line, a confidence of 90 % is right nine times in ten. Below the line, the
+bundle is too confident; <code>productcat calibrate</code> corrects that.</p>
 <div class="pair">
 <div class="panel"><h3>Reliability</h3>{diagram}</div>
 <div class="panel"><h3>Coverage against precision</h3>{curves}
@@ -214,7 +214,7 @@ def _categories(figures: Metrics) -> str:
         [row["category"], (f"{row['support']:,}", row["support"]), *((share(row[name]), row[name]) for name in columns)]
         for row in rows
     ]
-    return f"""<p>A click on a name sorts by it. Of few listings a share means little.</p>
+    return f"""<p>Click on the name of a column to sort by it. A share of few listings means little.</p>
 {table(["category", "listings", *names], cells, sortable=True)}"""
 
 

@@ -59,14 +59,14 @@ def pair_report(
 def _top(figures: PairMetrics, origin: Origin) -> str:
     found, different = figures["figures"], figures["pairs"] - figures["same_item"]
     precision = found["precision"]["value"]
-    right = "" if precision is None else f"; of what it finds <b>{share(precision)}</b> is right"
+    right = "" if precision is None else f"; <b>{share(precision)}</b> of what it finds is right"
     interval = figures["interval"]
     return f"""<p class="lead">Of {counted(figures["same_item"], "labelled pair")} of one item it finds \
 <b>{share(found["recall"]["value"])}</b> at the threshold of {share(figures["threshold"])}{right}.</p>
 <p class="soft">{counted(figures["pairs"], "pair")}, {different:,} of them of different items. Precision depends on
-which pairs were labelled: of pairs that were chosen for being hard it says little about a catalogue, in which nearly
-all pairs are different and easy. Intervals hold {100 * interval["level"]:g} % of {interval["rounds"]:,} bootstrap draws
-of the pairs.</p>
+which pairs were labelled. If they were chosen because they are hard, it says little about a catalogue, in which nearly
+all pairs are different and easy. Intervals contain {100 * interval["level"]:g} % of {interval["rounds"]:,} bootstrap
+draws of the pairs.</p>
 {remarks(origin.notes)}{tiles(FIGURES, found)}
 """
 

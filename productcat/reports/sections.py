@@ -119,14 +119,14 @@ def _figures(found: Drift) -> str:
         before = "not known" if test is None else share(test)
         rows.append([f"mean confidence, {MODALITY_NAMES[use]}", (before, test), (share(here), here)])
     why = (
-        "<p>Beside these listings stand those that training set apart to test the bundle by. Figures that are much "
-        "worse here mean that these listings are of another kind, or labelled otherwise. Here, listings "
+        "<p>These listings are compared with those that training set apart to test the bundle. Figures that are much "
+        "worse here mean that these listings are of another kind, or labelled differently. Here, listings "
         "without such evidence are left out; above they count as wrong.</p>\n"
         if found["figures"]
         else "<p>How the bundle did on the test listings of its training is <b>not known</b>, or cannot be compared, "
         "since its categories are not the classes that it was trained on.</p>\n"
     )
-    return f"{why}{table(['', 'test listings of the training', 'here'], rows)}" if rows else why
+    return f"{why}{table(['', 'test listings from training', 'here'], rows)}" if rows else why
 
 
 def _titles(unknown: float | None) -> str:

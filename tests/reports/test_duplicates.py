@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import re
 
 import numpy as np
@@ -13,8 +12,6 @@ from PIL import Image
 
 from productcat import DuplicateDetector, DuplicatePair, Listing
 from productcat.duplicates.matches import ReportedPair
-from productcat.duplicates.pairs import pair_lines
-from productcat.jobs.find_duplicates import doubts
 from productcat.reports.duplicates import MATCHES, OTHERS, SIDE, Findings, ListingCard, draw, report
 
 NASTY = "<script>alert('x')</script> & \"quotes\" \ud800 👜"
@@ -145,28 +142,3 @@ def test_text_from_photos_is_not_carried_into_the_report():
     assert b"secret" not in drawn["a"].photos[0].jpeg
     html = b"".join(report([ReportedPair(pair, [])], drawn, Findings("x", 0.5, 2, 1)))
     assert base64.b64encode(drawn["a"].photos[0].jpeg) in html
-
-
-def pairs_at(*scores):
-    return [DuplicatePair(f"l{number}", f"r{number}", score) for number, score in enumerate(scores)]
-
-
-def test_the_doubts_come_first_from_both_sides_of_the_threshold():
-    chosen = doubts(pairs_at(0.99, 0.9, 0.55, 0.51, 0.48, 0.3), 0.5, 10)
-    assert [pair.score for pair in chosen.pairs] == [0.51, 0.48, 0.55, 0.3, 0.9, 0.99]
-    assert (chosen.reported, chosen.below) == (0, 0)
-
-
-def test_pairs_below_the_threshold_take_at_most_half_of_the_report():
-    chosen = doubts(pairs_at(0.99, 0.9, 0.55, 0.49, 0.48, 0.47, 0.46), 0.5, 4)
-    assert [pair.score for pair in chosen.pairs] == [0.49, 0.48, 0.55, 0.9]
-    assert (chosen.reported, chosen.below) == (1, 2)
-    assert [pair.score for pair in doubts(pairs_at(0.6, 0.4), 0.5, 1).pairs] == [0.6]
-
-
-def test_pairs_are_written_as_csv_or_json_lines():
-    pairs = [DuplicatePair('a,"b"', "ü", 0.9876543), DuplicatePair("c", "d", 1.0)]
-    csv = b"".join(pair_lines(pairs)).decode()
-    assert csv == 'left,right,score\n"a,""b""",ü,0.987654\nc,d,1.000000\n'
-    lines = [json.loads(line) for line in pair_lines(pairs, as_json=True)]
-    assert lines[0] == {"left": 'a,"b"', "right": "ü", "score": 0.987654}
