@@ -19,6 +19,9 @@ FIGURE = re.compile(
 )
 """What looks like something that was measured, and is not a precision that is asked for."""
 
+SECONDS = 900
+"""A page takes about a minute, and this much longer where others need the machine."""
+
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
 each_run_page = pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
 
@@ -75,6 +78,7 @@ def test_the_reference_has_every_public_name_and_its_public_methods(site):
     assert {"productcat.Categorizer.predict", "productcat.ListingIndex.search"} <= described
 
 
+@pytest.mark.timeout(SECONDS)
 @each_run_page
 def test_what_a_page_shows_runs_and_prints_what_it_says(page, tmp_path, monkeypatch):
     make_workplace(tmp_path, monkeypatch)
