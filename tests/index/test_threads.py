@@ -11,17 +11,15 @@ from productcat import DuplicateDetector, Listing, ListingIndex
 from productcat.problems import Problem
 
 THREADS = 8
-ROUNDS = 3
-"""Number of times that each thread does its work."""
 
 
-def at_once(work):
-    """What `work` gives in each of 8 threads that start at the same moment."""
+def at_once(work, rounds=3):
+    """What `work` gives in each round of each of 8 threads that start at the same moment."""
     start = Barrier(THREADS)
 
     def run(number):
         start.wait()
-        return [work(number) for _ in range(ROUNDS)]
+        return [work(number) for _ in range(rounds)]
 
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(run, range(THREADS)))
@@ -91,6 +89,13 @@ def test_8_threads_add_and_remove_while_they_search(index):
     stayed = {f"thread-{number}-{which}" for number in range(THREADS) for which in ("whole", "damaged")}
     assert index.ids() == known | stayed
     assert index.stats().photos == sum(map(len, index.sample())) == 30 + THREADS * 3
+
+
+def test_a_listing_that_8_threads_add_is_there_once(index, detector):
+    embedding = detector.embed([Listing("same", photos=(shop.photo("Belts", np.random.default_rng(1)),))])
+    n_rows = index.store.n_rows()
+    at_once(lambda _: index.add(embedding), rounds=1)
+    assert index.store.n_rows() == n_rows + 1
 
 
 def test_a_problem_names_the_listing_and_reads_as_one_line(index):
