@@ -68,7 +68,8 @@ ALWAYS = np.iinfo(np.int64).max
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
-Method: TypeAlias = "Callable[Concatenate[PhotoStore, P], Result]"
+Method: TypeAlias = Callable[Concatenate[Any, P], Result]
+"""A method of PhotoStore."""
 
 
 def _reported(doing: str) -> Callable[[Method[P, Result]], Method[P, Result]]:
@@ -76,7 +77,7 @@ def _reported(doing: str) -> Callable[[Method[P, Result]], Method[P, Result]]:
 
     def decorate(method: Method[P, Result]) -> Method[P, Result]:
         @functools.wraps(method)
-        def wrapped(store: "PhotoStore", /, *arguments: P.args, **options: P.kwargs) -> Result:
+        def wrapped(store: Any, /, *arguments: P.args, **options: P.kwargs) -> Result:
             try:
                 return method(store, *arguments, **options)
             except (RuntimeError, ValueError, OSError) as error:

@@ -177,7 +177,7 @@ def test_an_id_that_is_no_text_is_refused_before_anything_is_removed(full):
 @pytest.mark.parametrize(
     ("given_as", "message"),
     [
-        (Listing("one", "a bag"), r"one Listing is no sequence of listings; write \[listing\]"),
+        (Listing("one", "a bag"), r"one Listing is not a sequence of listings; write \[listing\]"),
         ([{"id": "1"}], "is dict, expected Listing"),
         (["a.jpg"], "'a.jpg' is str, expected Listing"),
     ],

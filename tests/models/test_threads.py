@@ -1,19 +1,18 @@
 """Models that threads share: one session, and the answers of one thread."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier
 
 import numpy as np
 import onnxruntime
 import pytest
 import shop
+from frozen import SHOP
 
 from productcat.models.image_model import DISTRIBUTION, ImageModel, photo_means
 from productcat.models.title_model import TitleModel
 from productcat.models.title_words import WordBags
 
-BUNDLE = Path(__file__).parents[1] / "bundles/format-1/bundle"
 THREADS = 8
 
 
@@ -42,14 +41,14 @@ def test_threads_that_start_at_the_same_moment_open_one_session(monkeypatch):
         return session(*arguments, **options)
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", counted)
-    model = ImageModel.load(BUNDLE / "image")
+    model = ImageModel.load(SHOP / "image")
     sessions = at_once(lambda _: model.session)
     assert len(opened) == 1
     assert all(each is model.session for each in sessions)
 
 
 def test_photos_get_the_same_distributions_and_features_in_8_threads_as_in_one():
-    shared, alone = ImageModel.load(BUNDLE / "image"), ImageModel.load(BUNDLE / "image")
+    shared, alone = ImageModel.load(SHOP / "image"), ImageModel.load(SHOP / "image")
     for number, (distributions, features) in enumerate(at_once(lambda number: shared.run(photos(number)))):
         expected_distributions, expected_features = alone.run(photos(number))
         np.testing.assert_array_equal(distributions, expected_distributions)
@@ -58,7 +57,7 @@ def test_photos_get_the_same_distributions_and_features_in_8_threads_as_in_one()
 
 
 def test_unreadable_photos_are_noted_by_the_thread_that_met_them():
-    model = ImageModel.load(BUNDLE / "image")
+    model = ImageModel.load(SHOP / "image")
 
     def means(number):
         problems = [[], []]
@@ -74,6 +73,6 @@ def test_unreadable_photos_are_noted_by_the_thread_that_met_them():
 @pytest.mark.parametrize("loaded", [TitleModel.load, lambda folder: WordBags(TitleModel.load(folder))])
 def test_titles_get_the_same_vectors_in_8_threads_as_in_one(loaded):
     titles = ["Puma Men red handbag", "lether blet", "", "striped tshirt", "zzz"]
-    shared, alone = loaded(BUNDLE / "title"), loaded(BUNDLE / "title")
+    shared, alone = loaded(SHOP / "title"), loaded(SHOP / "title")
     for number, vectors in enumerate(at_once(lambda number: shared.vectors(titles[number % 5 :]))):
         np.testing.assert_array_equal(vectors, alone.vectors(titles[number % 5 :]))
