@@ -43,5 +43,4 @@ class Steps:
 
     def result(self, folder: Path) -> dict[str, Any]:
         """Read the result of a step that is done."""
-        found: dict[str, Any] = json.loads((folder / "done.json").read_text("utf-8"))
-        return found
+        return json.loads((folder / "done.json").read_text("utf-8"))

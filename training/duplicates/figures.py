@@ -143,8 +143,7 @@ def _n_pairs(counts: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray[
 
     counts : ndarray of shape (rounds, n_items); chosen : ndarray of shape (n_items, n_items), bool
     """
-    found: NDArray[np.float64] = ((counts @ chosen.astype(float)) * counts).sum(axis=1)
-    return found
+    return ((counts @ chosen.astype(float)) * counts).sum(axis=1)
 
 
 def _drawn_counts(n_items: int, rounds: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -233,9 +233,7 @@ def fit_boosting(samples: Samples) -> ScoringHead:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     fitted = HistGradientBoostingClassifier(max_leaf_nodes=8, class_weight="balanced", random_state=0)
-    fitted.fit(samples.seen[:, :-1], samples.same, samples.weights * len(samples.seen))
-    score: ScoringHead = fitted.decision_function
-    return score
+    return fitted.fit(samples.seen[:, :-1], samples.same, samples.weights * len(samples.seen)).decision_function
 
 
 HEADS = {"logistic regression": fit_logistic, "gradient boosting": fit_boosting}
