@@ -91,7 +91,7 @@ def remove(
 
     index = _open_known(path)
     if ids == [STREAM]:
-        with text_stream(STREAM) as lines:
+        with text_stream("-") as lines:
             ids = [line.rstrip("\r\n") for line in lines if line.strip()]
     known = index.ids()
     there = [each for each in dict.fromkeys(ids) if each in known]
@@ -153,7 +153,7 @@ def search(
             return [[pair for pair in pairs if pair.score >= threshold] for pairs in found]
 
         if source is None:
-            return _print_one(find, photos or [], as_json, side.problems, index.detector.threshold_among(len(index)))
+            return _print_one(find, photos or [], as_json, side.problems, index.threshold)
         from productcat.listings.readers import read_listings
 
         _print_many(find, read_listings(source, roles, side.add, format, complain), as_json)

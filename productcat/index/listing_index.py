@@ -207,6 +207,11 @@ class ListingIndex:
         counts = self.store.counts()
         return IndexStats(len(counts), sum(counts.values()), sum(map(_size, self.path.rglob("*"))))
 
+    @property
+    def threshold(self) -> float:
+        """Score from which a listing found here is a duplicate, among as many listings as the index holds."""
+        return self._needed_detector().threshold_among(len(self))
+
     def __len__(self) -> int:
         """Return the number of listings."""
         return len(self.store.counts())
