@@ -73,16 +73,6 @@ def packages(names):
     return {name.split(".")[0] for name in names}
 
 
-def functions(path):
-    return [each for each in ast.walk(tree(path)) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
-
-
-def body_lines(function):
-    """Lines of a function's body, its docstring not counted."""
-    body = function.body[1:] if ast.get_docstring(function) else function.body
-    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
-
-
 each_runtime_module = pytest.mark.parametrize("path", RUNTIME, ids=name_of)
 each_module = pytest.mark.parametrize("path", RUNTIME + TRAINING, ids=name_of)
 
@@ -105,6 +95,8 @@ def test_every_folder_is_a_room():
 
 @each_runtime_module
 def test_imports_point_down(path):
+    if path == ROOT / "productcat/__init__.py":
+        return  # the front door leads to all rooms
     mine = room_of(path)
     for each in own_modules(path):
         theirs = room_of(each)
@@ -153,21 +145,6 @@ def test_no_module_reads_or_writes_formats_that_run_code(path):
 @each_module
 def test_no_module_is_named_after_nothing(path):
     assert path.stem not in NO_ROOMS
-
-
-@each_module
-def test_modules_are_short(path):
-    assert len(path.read_text("utf-8").splitlines()) <= 300
-
-
-@each_module
-def test_functions_and_signatures_are_short(path):
-    for function in functions(path):
-        assert body_lines(function) <= 30, f"{path.name}:{function.lineno} {function.name} is too long"
-        arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
-        names = [each.arg for each in arguments if each.arg not in ("self", "cls")]
-        if not is_command_line(path):  # a command's options are its arguments
-            assert len(names) <= 7, f"{path.name}:{function.lineno} {function.name} has too many arguments"
 
 
 @each_module

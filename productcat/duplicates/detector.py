@@ -23,7 +23,7 @@ from productcat.duplicates.matches import PhotoMatch, PhotoMatches
 from productcat.duplicates.metric import SetMetric, raised
 from productcat.duplicates.neighbours import scored_pairs
 from productcat.duplicates.pairs import DuplicatePair
-from productcat.duplicates.photo_sets import PhotoSets
+from productcat.duplicates.photo_sets import AdaptedPhotoSets, PhotoSets
 from productcat.duplicates.thumbnails import SIDE, correlations, thumbnails, unframed
 from productcat.duplicates.whitening import Space, known_share
 from productcat.errors import BundleError
@@ -307,16 +307,18 @@ class DuplicateDetector:
             name: space.project(stacked(seen, name) if seen else np.empty((0, len(space.mean)), np.float32))
             for name, space in self.spaces.items()
         }
-        lengths = {name: np.linalg.norm(each, axis=1) for name, each in vectors.items()}
-        vectors = {name: unit(each) for name, each in vectors.items()}
+        units = {name: unit(each) for name, each in vectors.items()}
         little = np.concatenate([each.thumbnails for each in embeddings]) if embeddings else _no_thumbnails()
-        own = OwnShares.of(marks(seen), self.metric.known) if self.metric.known else None
-        return PhotoSets(vectors, lengths, little, np.array([len(each) for each in embeddings], int), own)
+        counts = np.array([len(each) for each in embeddings], int)
+        if not self.metric.known:
+            return PhotoSets(units, little, counts)
+        lengths = {name: np.linalg.norm(each, axis=1) for name, each in vectors.items()}
+        return AdaptedPhotoSets(units, little, counts, lengths, OwnShares.of(marks(seen), self.metric.known))
 
     def _scores(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp]) -> NDArray[np.float64]:
         scores = np.zeros(len(pairs))
         some = (left.counts[pairs[:, 0]] > 0) & (right.counts[pairs[:, 1]] > 0)
-        scores[some] = self.metric.probabilities(evidence(left, right, pairs[some]))
+        scores[some] = self.metric.probabilities(evidence(left, right, pairs[some], self.metric.wanted))
         return scores
 
 

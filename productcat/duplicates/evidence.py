@@ -1,111 +1,130 @@
-"""What two sets of photos say about being of one item: numbers that neither the order of the photos nor that of the
-two sets can change."""
+"""The evidence of a pair of listings: columns of numbers that say what two sets of photos have in common.
+
+Neither the order of the photos nor that of the two sets changes a number.
+"""
+
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from productcat.duplicates.leave_out import cosines_without
+from productcat.duplicates.photo_sets import AdaptedPhotoSets, PhotoSets
 from productcat.duplicates.thumbnails import copy_evidence, correlations
 
-CHUNK = 16_384
-"""Pairs of photos compared at once, which bounds the memory."""
+PHOTO_PAIRS_AT_ONCE = 16_384
+"""Number of pairs of photos compared together, which bounds the memory."""
+
+Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+"""Cosines: float32, but float64 where the spaces were adapted to a catalogue."""
 
 
-def evidence(left, right, pairs):
-    """Compare pairs of listings.
+def evidence(
+    left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], wanted: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
+    """Describe pairs of listings.
 
     Parameters
     ----------
     left, right : PhotoSets
     pairs : ndarray of shape (n_pairs, 2), int
         Numbers of listings that have photos, in `left` and in `right`.
+    wanted : ndarray of shape (3 * n_levels + 2,), bool, optional
+        The columns that count, by default all. The others may be left 0.
 
     Returns
     -------
     ndarray of shape (n_pairs, 3 * n_levels + 2), float32
-        For each level the cosine of the mean vectors, that of the two most similar photos, and the mean over all photos
-        of both sets of the best in the other set; then how surely two photos are copies, by `copy_evidence`; then the
-        logarithm of the number of pairs of photos.
+        For each level three cosines: of the mean vectors; of the two most similar photos; and the mean, over all photos
+        of both sets, of the best with a photo of the other set. Then `copy_evidence`: how surely two photos are copies.
+        Last the logarithm of the number of pairs of photos.
     """
-    means = {} if left.own else {level: (left.means(level), right.means(level)) for level in left.vectors}
-    sizes = left.counts[pairs[:, 0]] * right.counts[pairs[:, 1]]
-    ends = np.searchsorted(np.cumsum(sizes), np.arange(CHUNK, sizes.sum() + CHUNK, CHUNK), side="right")
-    parts, begin = [], 0
-    for end in [*ends, len(pairs)]:
-        end = min(max(end, begin + 1), len(pairs))
-        if begin < end:
-            parts.append(_chunk(left, right, pairs[begin:end], means))
-        begin = end
-    return np.concatenate(parts) if parts else np.empty((0, 3 * len(left.vectors) + 2), np.float32)
+    wanted = np.ones(3 * len(left.vectors) + 2, bool) if wanted is None else wanted
+    found = np.zeros((len(pairs), len(wanted)), np.float32)
+    counts = np.stack([left.counts[pairs[:, 0]], right.counts[pairs[:, 1]]], axis=1)
+    for shape in np.unique(counts, axis=0):
+        alike = np.flatnonzero((counts == shape).all(axis=1))
+        at_once = max(PHOTO_PAIRS_AT_ONCE // int(shape.prod()), 1)
+        for start in range(0, len(alike), at_once):
+            some = alike[start : start + at_once]
+            found[some] = _columns(left, right, pairs[some], wanted)
+    return found
 
 
-def _chunk(left, right, pairs, means):
-    first, second = pairs.T
-    grid = _Grid(left.counts[first], right.counts[second])
-    i, j = left.starts[first][grid.pair] + grid.row, right.starts[second][grid.pair] + grid.column
-    columns = []
-    for level in left.vectors:
-        if left.own:
-            of_means, cosines = _cosines_without(left, right, pairs, level, grid)
-        else:
-            ours, theirs = means[level]
-            of_means = np.einsum("nd,nd->n", ours[first], theirs[second])
-            cosines = np.einsum("nd,nd->n", left.vectors[level][i], right.vectors[level][j])
-        columns += [of_means, grid.best(cosines), grid.mean_of_best(cosines)]
-    columns.append(copy_evidence(grid.best(correlations(left.thumbnails[i], right.thumbnails[j]))))
-    columns.append(np.log(grid.sizes))
-    return np.stack(columns, axis=1).astype(np.float32)
+def _columns(
+    left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], wanted: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Return the evidence of pairs whose left listings have equally many photos, and whose right ones have, too."""
+    ours, theirs = left.rows(pairs[:, 0]), right.rows(pairs[:, 1])
+    found = np.zeros((len(pairs), len(wanted)), np.float32)
+    for number, level in enumerate(left.vectors):
+        place = 3 * number
+        if wanted[place : place + 3].any():
+            of_photos = bool(wanted[place + 1 : place + 3].any())
+            columns = _level_columns(left, right, pairs, level, of_photos)
+            found[:, place : place + len(columns)] = np.stack(columns, axis=1)
+    if wanted[-2]:
+        first, second = _photo_pairs(ours, theirs)
+        copies = correlations(left.thumbnails[first], right.thumbnails[second])
+        found[:, -2] = copy_evidence(copies.reshape(len(pairs), -1).max(axis=1))
+    found[:, -1] = np.log(ours.shape[1] * theirs.shape[1])
+    return found
 
 
-def _cosines_without(left, right, pairs, level, grid):
-    """As `leave_out.cosines_without`. → of the means of each pair of listings, of all their pairs of photos"""
-    of_means, cosines = np.empty(len(pairs)), np.empty(len(grid.pair))
-    shapes = np.stack([left.counts[pairs[:, 0]], right.counts[pairs[:, 1]]], axis=1)
-    for shape in np.unique(shapes, axis=0):
-        some = np.flatnonzero((shapes == shape).all(axis=1))
-        photos = []
-        for side, column in ((left, 0), (right, 1)):
-            rows = side.starts[pairs[some, column], None] + np.arange(shape[column])
-            photos.append((side.vectors[level][rows] * side.lengths[level][rows][:, :, None], *side.own.at(rows)))
-        both = (np.concatenate(each, axis=1) for each in zip(*photos, strict=True))
-        found, of_means[some] = cosines_without(*both, shape[0])
-        cosines[grid.starts[some, None] + np.arange(shape.prod())] = found.reshape(len(some), -1)
-    return of_means, cosines
+def _level_columns(
+    left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], level: str, of_photos: bool
+) -> list[Floats]:
+    """Return the three columns of a level, or that of the means alone."""
+    ours, theirs = left.rows(pairs[:, 0]), right.rows(pairs[:, 1])
+    if isinstance(left, AdaptedPhotoSets) and isinstance(right, AdaptedPhotoSets):
+        cosines, means = _cosines_without_own(left, right, ours, theirs, level)
+        return [means, *_best(cosines)] if of_photos else [means]
+    means = np.einsum("nd,nd->n", left.means[level][pairs[:, 0]], right.means[level][pairs[:, 1]])
+    return [means, *_best(_cosines(left, right, ours, theirs, level))] if of_photos else [means]
 
 
-def photo_cosines(left, right, level):
-    """Cosines of all photos of one listing with all of another. left, right : PhotoSets → (n_left, n_right)"""
-    if not left.own or not len(left.thumbnails) or not len(right.thumbnails):
-        return left.vectors[level] @ right.vectors[level].T
-    grid, shape = _Grid(left.counts, right.counts), (len(left.thumbnails), len(right.thumbnails))
-    return _cosines_without(left, right, np.zeros((1, 2), int), level, grid)[1].reshape(shape)
+def _best(cosines: Floats) -> tuple[Floats, Floats]:
+    """Return the best of all cosines, and the mean over all photos of the best with a photo of the other listing."""
+    best_of_rows, best_of_columns = cosines.max(axis=2), cosines.max(axis=1)
+    n_photos = best_of_rows.shape[1] + best_of_columns.shape[1]
+    # reduceat rounds in another order than sum, and shipped figures come from it
+    sums = np.add.reduceat(best_of_rows, [0], axis=1) + np.add.reduceat(best_of_columns, [0], axis=1)
+    return best_of_rows.max(axis=1), sums[:, 0] / n_photos
 
 
-class _Grid:
-    """All pairs of photos of many pairs of listings, as flat arrays: listing pair by listing pair, row by row.
+def _photo_pairs(ours: NDArray[np.intp], theirs: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Pair each photo of one listing with each of the other: rows on the left, rows on the right."""
+    return np.repeat(ours, theirs.shape[1], axis=1).ravel(), np.tile(theirs, ours.shape[1]).ravel()
 
-    pair, row, column : ndarray of shape (n_photo_pairs,), int
+
+def _cosines(
+    left: PhotoSets, right: PhotoSets, ours: NDArray[np.intp], theirs: NDArray[np.intp], level: str
+) -> NDArray[np.float32]:
+    """Return the cosines of all photos of listings with those of others, shape (n_pairs, n_left, n_right)."""
+    first, second = _photo_pairs(ours, theirs)
+    cosines: NDArray[np.float32] = np.einsum("nd,nd->n", left.vectors[level][first], right.vectors[level][second])
+    return cosines.reshape(*ours.shape, theirs.shape[1])
+
+
+def _cosines_without_own(
+    left: AdaptedPhotoSets, right: AdaptedPhotoSets, ours: NDArray[np.intp], theirs: NDArray[np.intp], level: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return cosines of photos, shape (n_pairs, n_left, n_right), and of means, shape (n_pairs,); see `leave_out`."""
+    vectors = np.concatenate([left.unscaled(level, ours), right.unscaled(level, theirs)], axis=1)
+    marks, shares, times = (
+        np.concatenate(both, axis=1) for both in zip(left.own.at(ours), right.own.at(theirs), strict=True)
+    )
+    return cosines_without(vectors, marks, shares, times, ours.shape[1])
+
+
+def photo_cosines(left: PhotoSets, right: PhotoSets, level: str) -> Floats:
+    """Return the cosines of all photos of one listing with all of another, shape (n_left, n_right).
+
+    left, right : PhotoSets of one listing each
     """
-
-    def __init__(self, rows, columns):
-        self.rows, self.columns, self.sizes = rows, columns, rows * columns
-        self.starts = np.cumsum(self.sizes) - self.sizes
-        self.pair = np.repeat(np.arange(len(rows)), self.sizes)
-        place = np.arange(len(self.pair)) - self.starts[self.pair]
-        self.row, self.column = np.divmod(place, columns[self.pair])
-        self.by_column = self.starts[self.pair] + (place % rows[self.pair]) * columns[self.pair]
-        self.by_column += place // rows[self.pair]
-
-    def best(self, values):
-        """The greatest value of each pair of listings."""
-        return np.maximum.reduceat(values, self.starts)
-
-    def mean_of_best(self, values):
-        """Mean over all photos, of both listings, of the best value with a photo of the other listing."""
-        rows = self._sum_of_best(values, self.rows, self.columns)
-        return (rows + self._sum_of_best(values[self.by_column], self.columns, self.rows)) / (self.rows + self.columns)
-
-    def _sum_of_best(self, values, segments, length):
-        """values lie in `segments` runs of `length` each."""
-        runs = np.repeat(length, segments)
-        best = np.maximum.reduceat(values, np.cumsum(runs) - runs)
-        return np.add.reduceat(best, np.cumsum(segments) - segments)
+    if isinstance(left, AdaptedPhotoSets) and isinstance(right, AdaptedPhotoSets):
+        one = np.zeros(1, np.intp)
+        if len(left.thumbnails) and len(right.thumbnails):
+            return _cosines_without_own(left, right, left.rows(one), right.rows(one), level)[0][0]
+    cosines: NDArray[np.float32] = left.vectors[level] @ right.vectors[level].T
+    return cosines

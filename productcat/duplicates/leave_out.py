@@ -1,17 +1,26 @@
-"""Photos compared in a space that was made of all but themselves.
+"""Compare photos in a space that was made of all photos except themselves.
 
 A background that was adapted to a catalogue holds the very photos that are compared in it. Each photo brings the
-direction in which it differs from all others, and whitening takes away what photos of the background vary in: in a
+direction in which it differs from all others, and whitening takes away what photos of the background vary in. In a
 catalogue of twenty listings two copies of one photo would look as if they had nothing in common. So each pair of
-listings is judged by the background without the two. No background is made anew for that: what leaving out rows changes
-in inner products under an inverse covariance has a closed form (Sherman & Morrison 1950; Woodbury 1950), as in
+listings is judged by the background without the two. No background is computed again for that: what leaving out rows
+changes in inner products under an inverse covariance has a closed form (Sherman & Morrison 1950; Woodbury 1950), as in
 leave-one-out residuals of a regression.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
+
+Marks: TypeAlias = NDArray[np.uint64]
+Shares: TypeAlias = NDArray[np.float64]
+
+Known: TypeAlias = Mapping[int, tuple[float, int]]
+"""The photos of a background: mark → (share of the background, number of photos with that mark)."""
 
 
 @dataclass(frozen=True)
@@ -19,37 +28,40 @@ class OwnShares:
     """What photos are themselves of a background.
 
     marks : ndarray of shape (n_photos,), uint64
-        Of their features; alike where the features are.
+        Fingerprints of their features; the same where the features are the same.
     shares : ndarray of shape (n_photos,)
-        Of the background that photos of that mark are in all, in [0, 1).
+        Share of the background, in [0, 1), that all its photos of that mark have together.
     times : ndarray of shape (n_photos,)
-        So many photos of that mark the background has.
+        Number of photos of that mark in the background.
     """
 
-    marks: np.ndarray
-    shares: np.ndarray
-    times: np.ndarray
+    marks: Marks
+    shares: Shares
+    times: Shares
 
     @classmethod
-    def of(cls, marks, known):
-        """Of photos by their marks. known : dict, mark → (share, times)"""
+    def of(cls, marks: Marks, known: Known) -> Self:
+        """Look photos up by their marks."""
         found = [known.get(int(mark), (0.0, 0)) for mark in marks]
         shares, times = np.array(found, float).reshape(-1, 2).T
         return cls(marks, shares, times)
 
-    def at(self, rows):
-        """Those of some photos. → marks, shares and times, each of the shape of `rows`"""
+    def at(self, rows: NDArray[np.intp]) -> tuple[Marks, Shares, Shares]:
+        """Return marks, shares and times of some photos, each of the shape of `rows`."""
         return self.marks[rows], self.shares[rows], self.times[rows]
 
 
-def marks_of(features):
-    """features : ndarray of shape (n_photos, n_bytes), int8 → ndarray of shape (n_photos,), uint64"""
+def marks_of(features: NDArray[np.int8]) -> Marks:
+    """Fingerprint the features of photos.
+
+    features : ndarray of shape (n_photos, n_bytes), int8 → ndarray of shape (n_photos,), uint64
+    """
     digests = (hashlib.blake2b(row, digest_size=8).digest() for row in np.ascontiguousarray(features))
     return np.frombuffer(b"".join(digests), np.uint64)
 
 
-def add_known(known, marks, shares, before):
-    """The photos of a background to which more come. known, → : dict, mark → (share, times); before: what it keeps"""
+def add_known(known: Known, marks: Marks, shares: Shares, before: float) -> dict[int, tuple[float, int]]:
+    """Add photos to those that a background has. before: the share that the earlier photos keep"""
     found = {mark: (share * before, times) for mark, (share, times) in known.items()}
     for mark, share in zip(marks.tolist(), shares.tolist(), strict=True):
         earlier, times = found.get(mark, (0.0, 0))
@@ -57,8 +69,8 @@ def add_known(known, marks, shares, before):
     return found
 
 
-def _without_own(products, shares):
-    """Inner products of photos in a whitened space → those in the space whitened without these photos.
+def _without_own(products: NDArray[np.float64], shares: Shares) -> NDArray[np.float64]:
+    """Turn inner products of photos in a whitened space into those in the space whitened without these photos.
 
     Let Z be the photos in the space of a background of which they are the shares p, P their sum, and G = Z Z'. Without
     them the mean lies at -Z'p / (1 - P), and of the covariance, with its ridge the identity, Z'B Z is gone, where
@@ -80,13 +92,16 @@ def _without_own(products, shares):
     one = np.eye(products.shape[-1])
     rest = 1.0 - shares.sum(axis=-1)[..., None, None]
     column, row = shares[..., :, None], shares[..., None, :]
-    without = np.linalg.solve(one - products @ (column * one + column * row / rest), products)
+    without: NDArray[np.float64] = np.linalg.solve(one - products @ (column * one + column * row / rest), products)
     column, row = column / rest, row / rest
-    return without + row @ without + without @ column + row @ without @ column
+    moved: NDArray[np.float64] = without + row @ without + without @ column + row @ without @ column
+    return moved
 
 
-def cosines_without(vectors, marks, shares, times, first):
-    """Cosines of the photos of pairs of listings, in the space without the pair's own photos.
+def cosines_without(
+    vectors: NDArray[np.float32], marks: Marks, shares: Shares, times: Shares, first: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Compare the photos of pairs of listings in the space without the pair's own photos.
 
     Parameters
     ----------
@@ -95,7 +110,7 @@ def cosines_without(vectors, marks, shares, times, first):
     marks, shares, times : ndarray of shape (n_pairs, n)
         As `OwnShares` has them.
     first : int
-        So many of the n photos are of the first listing.
+        Number of the n photos that are of the first listing.
 
     Returns
     -------
@@ -122,5 +137,5 @@ def cosines_without(vectors, marks, shares, times, first):
     return np.take_along_axis(cosines, place[:, None, first:], axis=2), means
 
 
-def _ordered(values, order):
+def _ordered(values: NDArray[Any], order: NDArray[np.intp]) -> NDArray[Any]:
     return np.take_along_axis(values, order.reshape(order.shape + (1,) * (values.ndim - 2)), axis=1)

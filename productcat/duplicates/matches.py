@@ -1,20 +1,22 @@
-"""Which photos of two listings match: the evidence behind the score of a pair."""
+"""Which photos of two listings match, to explain the score of a pair."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from productcat.duplicates.pairs import DuplicatePair
-from productcat.listings.photos import name_of, thumbnail_or_reason
+from productcat.listings.photos import Photo, name_of, thumbnail_or_reason
 from productcat.notebook import SIDE, bars, card, figure, note
 
 SHOWN = 3
-"""Matches that a notebook shows."""
+"""Number of matches that a notebook shows."""
 
 
 @dataclass(frozen=True)
 class PhotoMatch:
-    """Two photos, by their numbers among those of their listings that can be read, and how alike they are.
+    """Two photos and how alike they are.
 
-    levels: cosine on each level of the image model; higher levels tell of objects, lower ones of scenes and surfaces.
+    left, right: the number of each photo among the readable photos of its listing.
+    levels: cosine on each level of the image model. Higher levels see objects, lower ones scenes and surfaces.
     copy: correlation of the two as thumbnails, however turned or mirrored; 1 for the same picture.
     """
 
@@ -24,20 +26,25 @@ class PhotoMatch:
     copy: float
 
 
-class PhotoMatches(list):
+class PhotoMatches(list[PhotoMatch]):
     """A list of PhotoMatch, best first, that a notebook shows as photos side by side.
 
     left_photos, right_photos : sequence
-        The photos of both listings, as the listings have them; empty where they are not known any more, as in an
-        embedding. They are opened when they are shown, not here.
+        The photos of both listings, as the listings have them; empty where they are no longer known, as in an
+        embedding. They are opened only when they are shown.
     """
 
-    def __init__(self, matches=(), left_photos=(), right_photos=()):
+    def __init__(
+        self,
+        matches: Iterable[PhotoMatch] = (),
+        left_photos: Sequence[Photo] = (),
+        right_photos: Sequence[Photo] = (),
+    ) -> None:
         super().__init__(matches)
         self.left_photos, self.right_photos = left_photos, right_photos
 
-    def _repr_html_(self):
-        """What a notebook shows: the best matches, each as two photos with bars between them."""
+    def _repr_html_(self) -> str:
+        """Show the best matches in a notebook, each as two photos with bars between them."""
         if not self:
             return card(note("no photos to compare"))
         shown = self[:SHOWN]
@@ -48,9 +55,10 @@ class PhotoMatches(list):
         return card(*rows, *more)
 
 
-def _figures(photos, wanted):
-    """The figures of some photos, by their numbers among those that can be read. → dict, number → str"""
-    found, readable = {}, 0
+def _figures(photos: Sequence[Photo], wanted: set[int]) -> dict[int, str]:
+    """Make figures of some photos, by their numbers among those that can be read."""
+    found: dict[int, str] = {}
+    readable = 0
     for number, photo in enumerate(photos, 1):
         if len(found) == len(wanted):
             break
@@ -63,17 +71,17 @@ def _figures(photos, wanted):
     return found
 
 
-def _row(match, left, right):
+def _row(match: PhotoMatch, left: str | None, right: str | None) -> str:
     levels = zip(level_names(match.levels), match.levels.values(), strict=True)
     drawn = bars((name, value, f"{value:.2f}") for name, value in (*levels, ("copy", match.copy)))
     sides = [side or note(f"photo {number + 1}") for side, number in ((left, match.left), (right, match.right))]
     return f'<div class="match">{sides[0]}{drawn}{sides[1]}</div>'
 
 
-def level_names(levels):
-    """What people are told of the levels of an image model, lowest first. → list of str
+def level_names(levels: Iterable[str]) -> list[str]:
+    """Name the levels of an image model for people, lowest first.
 
-    Of two, the lower one tells of scenes and surfaces and the higher one of objects; of others their layers are named.
+    Of two levels, the lower one sees scenes and surfaces, and the higher one objects. Others are named by their layers.
     """
     names = [level.removeprefix("embedding_").replace("_", " ") for level in levels]
     return ["background", "object"] if len(names) == 2 else names
@@ -84,4 +92,4 @@ class ReportedPair:
     """A pair of the report. matches: list of PhotoMatch, the best first."""
 
     pair: DuplicatePair
-    matches: list[PhotoMatch]
+    matches: Sequence[PhotoMatch]

@@ -1,17 +1,19 @@
-"""Pairs of duplicates → lines of a file; and which of them a person should look at first."""
+"""Two listings that show the same item, and how pairs are written to a file."""
 
 import csv
 import io
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from productcat.notebook import bars, card, headline, percent
 
 DECIMALS = 6
+"""Number of decimals of a score in a file."""
 
 
-def pair_lines(pairs, as_json=False):
-    """Pairs as CSV under a header "left,right,score", or as JSON Lines.
+def pair_lines(pairs: Iterable["DuplicatePair"], as_json: bool = False) -> Iterator[bytes]:
+    """Write pairs as CSV under a header "left,right,score", or as JSON Lines.
 
     Parameters
     ----------
@@ -33,7 +35,7 @@ def pair_lines(pairs, as_json=False):
         yield _csv(pair.left, pair.right, f"{pair.score:.{DECIMALS}f}")
 
 
-def _csv(*fields):
+def _csv(*fields: str) -> bytes:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(fields)
     return line.getvalue().encode()
@@ -47,7 +49,7 @@ class DuplicatePair:
     right: str
     score: float
 
-    def _repr_html_(self):
-        """What a notebook shows: both ids and the score. Photos are in the evidence that `explain` gives."""
+    def _repr_html_(self) -> str:
+        """Show both ids and the score in a notebook. `DuplicateDetector.explain` shows the photos."""
         same = bars([("the same item", self.score, percent(self.score))])
         return card(headline(f"{self.left} and {self.right}"), same)

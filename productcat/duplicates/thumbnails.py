@@ -1,19 +1,20 @@
-"""Small gray pictures of photos, by which copies of a picture are known, also turned, mirrored or framed."""
+"""Small gray pictures of photos, by which copies of a picture are found, also turned, mirrored or framed."""
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from productcat.duplicates.borders import without_border, without_frame
-from productcat.listings.photos import fit
+from productcat.listings.photos import Pixels, fit
 
 SIDE = 16
-"""Thumbnails have this many pixels a side."""
+"""Number of pixels of a thumbnail's side."""
 
 ALIKE = 0.02
-"""From a correlation of 1 - ALIKE on, thumbnails are evidence of a copy: below, photos of two items of one kind are."""
+"""Threshold for copies: a correlation above 1 - ALIKE. Photos of two items of one kind reach lower ones."""
 
 SHARP = 5e-4
-"""Thumbnails of one photo may differ by as much from rounding."""
+"""Difference from a correlation of 1 that rounding makes between thumbnails of one photo."""
 
 _GRID = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
 
@@ -21,34 +22,34 @@ TURNS = np.stack([np.rot90(grid, k).ravel() for grid in (_GRID, _GRID.T) for k i
 """The eight ways to turn and mirror a thumbnail, as orders of its pixels."""
 
 
-def unframed(photos):
-    """Photos without the frames that sellers put around them, scaled to what they were. (n, height, width, 3), uint8"""
+def unframed(photos: Pixels) -> Pixels:
+    """Cut off the frames that sellers put around photos, and scale them back. (n, height, width, 3), uint8"""
     inside = [without_frame(each) for each in photos]
     if all(each is photo for each, photo in zip(inside, photos, strict=True)):
         return photos
-    return np.stack([fit(Image.fromarray(each), photos.shape[1:3]) for each in inside])
+    height, width = photos.shape[1:3]
+    return np.stack([fit(Image.fromarray(each), (height, width)) for each in inside])
 
 
-def thumbnails(photos):
-    """Gray thumbnails without brightness, contrast, and borders of one colour (frames, backdrops, filled-up frames).
+def thumbnails(photos: Pixels) -> NDArray[np.int8]:
+    """Make gray thumbnails without brightness, contrast and borders of one colour (frames, backdrops, filling).
 
     photos : ndarray of shape (n, height, width, 3), dtype uint8 → ndarray of shape (n, SIDE * SIDE), int8
     """
-    size = photos.shape[1:3]
-    inside = [fit(Image.fromarray(each), size) for each in map(without_border, photos)]
+    height, width = photos.shape[1:3]
+    inside = [fit(Image.fromarray(each), (height, width)) for each in map(without_border, photos)]
     gray = np.stack(inside).mean(axis=3, dtype=np.float32)
-    for axis in (1, 2):
-        edges = np.linspace(0, gray.shape[axis], SIDE + 1).astype(int)
-        gray = np.add.reduceat(gray, edges[:-1], axis) / np.diff(edges).reshape(
-            [-1 if i == axis else 1 for i in range(3)]
-        )
+    rows, columns = (np.linspace(0, length, SIDE + 1).astype(int) for length in gray.shape[1:])
+    gray = np.add.reduceat(gray, rows[:-1], 1) / np.diff(rows)[:, None]
+    gray = np.add.reduceat(gray, columns[:-1], 2) / np.diff(columns)
     flat = gray.reshape(len(gray), -1)
     flat = flat - flat.mean(axis=1, keepdims=True)
-    return np.round(flat * (127 / np.maximum(np.abs(flat).max(axis=1, keepdims=True), 1.0))).astype(np.int8)
+    steps: NDArray[np.float64] = np.round(flat * (127 / np.maximum(np.abs(flat).max(axis=1, keepdims=True), 1.0)))
+    return steps.astype(np.int8)
 
 
-def correlations(first, second):
-    """Greatest correlation of aligned thumbnails over the eight turns, in whole numbers and so alike both ways.
+def correlations(first: NDArray[np.int8], second: NDArray[np.int8]) -> NDArray[np.float32]:
+    """Correlate aligned thumbnails, at best over the eight turns. Sums of whole numbers are the same both ways.
 
     first, second : ndarray of shape (n, SIDE * SIDE), int8 → ndarray of shape (n,), 0 where one has no contrast
     """
@@ -59,8 +60,8 @@ def correlations(first, second):
     return np.where(lengths > 0, best / np.maximum(lengths, 1.0), 0.0)
 
 
-def copy_evidence(correlations):
-    """What a correlation of thumbnails says of two photos being one picture: 0 up to 1 - ALIKE, then the logarithm.
+def copy_evidence(correlations: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Say how surely two photos are one picture: 0 for a correlation up to 1 - ALIKE, then its logarithm.
 
     Between a correlation of 0.96 and one of 0.99 lies more than between 0.1 and 0.9.
     """

@@ -1,27 +1,29 @@
 """A space in which photos are compared: what all photos have in common counts for little.
 
 Features of photos are centred and whitened (principal components scaled to unit variance; Jégou & Chum 2012,
-"Negative evidences and co-occurrences in image retrieval"), so directions that many photos share, such as a studio's
-backdrop, are no evidence, and what is rare is. What is common is known from the photos that the space was made of, and
-can be learnt from a catalogue without any labels.
+"Negative evidences and co-occurrences in image retrieval"). So directions that many photos share, such as a studio's
+backdrop, count for nothing, and what is rare counts. What is common is known from the photos that the space was made
+of, and can be learnt from a catalogue without any labels.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 SETTLING = 20.0
-"""Listings of a catalogue at which it counts as much as what was known before."""
+"""Number of listings at which a catalogue counts as much as what was known before."""
 
 RIDGE = 0.1
 """Share of the mean variance added to every direction, so that rare ones are not blown up without measure."""
 
-ROWS = 4_096
-"""Rows that are held in double precision at once."""
+ROWS_AT_ONCE = 4_096
+"""Number of rows held in double precision together."""
 
 
-def known_share(listings):
-    """How much a catalogue of so many listings counts, in [0, 1)."""
+def known_share(listings: float) -> float:
+    """Return how much a catalogue of so many listings counts, in [0, 1)."""
     return float(listings / (listings + SETTLING))
 
 
@@ -32,35 +34,36 @@ class Background:
     mean : ndarray of shape (n_features,)
     covariance : ndarray of shape (n_features, n_features)
     share : float in [0, 1)
-        How much of it is of the catalogue that it was adapted to.
+        Share of it that comes from the catalogue that it was adapted to.
     """
 
-    mean: np.ndarray
-    covariance: np.ndarray
+    mean: NDArray[np.float64]
+    covariance: NDArray[np.float64]
     share: float = 0.0
 
     @classmethod
-    def of(cls, features, weights):
-        """Mean and covariance of rows.
+    def of(cls, features: NDArray[np.floating], weights: NDArray[np.float64]) -> Self:
+        """Measure the mean and the covariance of rows.
 
         features : ndarray of shape (n, n_features); weights : ndarray of shape (n,), such as 1 / photos of the listing
         """
         share = weights / weights.sum()
-        mean, second = 0.0, 0.0
-        for start in range(0, len(features), ROWS):
-            part = features[start : start + ROWS].astype(np.float64)
-            weighted = part * share[start : start + ROWS, None]
+        n_features = features.shape[1]
+        mean, second = np.zeros(n_features), np.zeros((n_features, n_features))
+        for start in range(0, len(features), ROWS_AT_ONCE):
+            part = features[start : start + ROWS_AT_ONCE].astype(np.float64)
+            weighted = part * share[start : start + ROWS_AT_ONCE, None]
             mean, second = mean + weighted.sum(axis=0), second + weighted.T @ part
         return cls(mean, second - np.outer(mean, mean))
 
-    def adapted(self, features, weights):
-        """A mixture of this background and that of a catalogue, which counts the more the larger it is.
+    def adapted(self, features: NDArray[np.floating], weights: NDArray[np.float64]) -> "Background":
+        """Mix this background with that of a catalogue, which counts more when it is larger.
 
         Parameters
         ----------
         features : ndarray of shape (n_photos, n_features)
         weights : ndarray of shape (n_photos,)
-            Summing to 1 for each listing, so that listings count alike.
+            They sum to 1 for each listing, so that listings count alike.
         """
         catalogue, share = Background.of(features, weights), known_share(weights.sum())
         apart = catalogue.mean - self.mean
@@ -71,8 +74,8 @@ class Background:
             1 - (1 - share) * (1 - self.share),
         )
 
-    def space(self, n_dimensions):
-        """The whitened space of the directions that vary most. → Space"""
+    def space(self, n_dimensions: int) -> "Space":
+        """Make the whitened space of the directions that vary most."""
         ridge = RIDGE * np.trace(self.covariance) / len(self.covariance)
         variances, directions = np.linalg.eigh(self.covariance)
         variances, directions = variances[::-1][:n_dimensions], directions[:, ::-1][:, :n_dimensions]
@@ -82,14 +85,15 @@ class Background:
 
 @dataclass(frozen=True)
 class Space:
-    """Where photos are compared by the cosine.
+    """A space in which photos are compared by the cosine.
 
     mean : ndarray of shape (n_features,); matrix : ndarray of shape (n_features, n_dimensions)
     """
 
-    mean: np.ndarray
-    matrix: np.ndarray
+    mean: NDArray[np.float32]
+    matrix: NDArray[np.float32]
 
-    def project(self, features):
-        """Vectors of photos, shape (n_photos, n_dimensions), float32, not scaled to length 1."""
-        return (features - self.mean) @ self.matrix
+    def project(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return vectors of photos, shape (n_photos, n_dimensions), not scaled to length 1."""
+        centred: NDArray[np.float32] = features - self.mean
+        return centred @ self.matrix

@@ -91,7 +91,7 @@ def damaged(kind, folder):
 
 UNREADABLE = {
     "truncated": "truncated.jpg: … decoded … damaged",
-    "bomb": "bomb.jpg: 100 megapixels … 64",
+    "bomb": "bomb.jpg: … the limit is 64 megapixels",
     "text": "text.jpg: not a JPEG, PNG or WebP",
     "missing": "missing.jpg: no such file",
 }

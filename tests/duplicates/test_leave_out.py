@@ -167,7 +167,7 @@ def test_the_explanation_leaves_the_pair_out_too(detector, copied):
 def test_however_often_an_item_is_posted_all_its_pairs_are_scored(posted, others, k):
     n = posted + others
     vectors = unit(np.eye(n + 1, dtype=np.float32)[np.maximum(np.arange(n) - posted + 1, 0)])
-    sets = PhotoSets({"high": vectors}, {"high": np.ones(n)}, np.zeros((n, 256), np.int8), np.ones(n, int))
+    sets = PhotoSets({"high": vectors}, np.zeros((n, 256), np.int8), np.ones(n, int))
     pairs, scores = scored_pairs(sets, k, lambda pairs: (pairs < posted).all(axis=1).astype(float), 0.5)
     assert (scores == (pairs < posted).all(axis=1)).all()
     assert len(np.unique(pairs, axis=0)) == len(pairs)
@@ -178,7 +178,7 @@ def test_however_often_an_item_is_posted_all_its_pairs_are_scored(posted, others
 def test_pairs_are_found_where_not_all_neighbours_are_duplicates(posted, others, seed):
     n, rng = posted + others, np.random.default_rng(seed)
     vectors = unit(np.eye(n + 1, dtype=np.float32)[np.maximum(np.arange(n) - posted + 1, 0)])
-    sets = PhotoSets({"high": vectors}, {"high": np.ones(n)}, np.zeros((n, 256), np.int8), np.ones(n, int))
+    sets = PhotoSets({"high": vectors}, np.zeros((n, 256), np.int8), np.ones(n, int))
     doubted = rng.integers(posted)  # one of the item's photos, that no score takes for a duplicate
 
     def score(pairs):

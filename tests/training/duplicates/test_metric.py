@@ -134,7 +134,7 @@ def test_the_more_photos_a_pair_has_in_common_the_greater_is_every_similarity(al
     photos = np.sqrt(1 - alike) * axes[:4] + np.sqrt(alike) * axes[4]
     counts = np.array([4, 1, 2, 3, 4])
     vectors = np.concatenate([photos[:count] for count in counts]).astype(np.float32)
-    sets = PhotoSets({"low": vectors}, {}, np.zeros((len(vectors), 256), np.int8), counts)
+    sets = PhotoSets({"low": vectors}, np.zeros((len(vectors), 256), np.int8), counts)
     seen = evidence(sets, sets, np.array([[0, 1], [0, 2], [0, 3], [0, 4]]))[:, :3]
     assert (np.diff(seen, axis=0) > -1e-6).all()
 
