@@ -10,8 +10,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from productcat.arithmetic.vectors import products
-
 TINY = np.finfo(np.float64).tiny
 
 
@@ -72,37 +70,6 @@ def average(
         mean: NDArray[np.float64] = (shares[:, :, None] * stacked).sum(axis=0)
         return mean
     return softmax((shares[:, :, None] * np.log(np.maximum(stacked, TINY))).sum(axis=0))
-
-
-def floor(distributions: NDArray[np.floating], amount: float) -> NDArray[np.float64]:
-    """Mix with the uniform distribution, so that no probability is below amount / n_classes.
-
-    amount : float in [0, 1]
-    """
-    mixed: NDArray[np.float64] = (1.0 - amount) * distributions + amount / distributions.shape[1]
-    return mixed
-
-
-def kl_divergence(distributions: NDArray[np.floating], projections: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the Kullback-Leibler divergence of every distribution from every projection, in nats.
-
-    KL(p‖q) = Σ p log p − Σ p log q, so all pairs are one product (Kullback & Leibler 1951).
-
-    Parameters
-    ----------
-    distributions : ndarray of shape (n_listings, n_classes)
-    projections : ndarray of shape (n_categories, n_classes)
-        Without zeros (see `floor`), else divergences are infinite.
-
-    Returns
-    -------
-    ndarray of shape (n_listings, n_categories), >= 0; NaN rows where the distribution is NaN.
-    """
-    negative_entropy = (distributions * np.log(np.maximum(distributions, TINY))).sum(axis=1)
-    divergences = negative_entropy[:, None] - products(distributions, np.log(projections))
-    # Rounding can leave -1e-17 for equal rows. NaN stays NaN.
-    positive: NDArray[np.float64] = np.maximum(divergences, 0.0)
-    return positive
 
 
 def entropy(distributions: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from productcat.arithmetic.distributions import TINY, average, entropy, floor, kl_divergence, sharpen, softmax
+from productcat.arithmetic.distributions import TINY, average, entropy, sharpen, softmax
 from productcat.arithmetic.vectors import products
 
 
@@ -131,40 +131,6 @@ def test_softmax_rows_sum_to_one_whatever_is_added_to_all_scores(scores, shift):
     np.testing.assert_allclose(softmax(scores + shift), softmax(scores), atol=1e-9)
 
 
-@given(some_rows, st.floats(0, 1))
-def test_a_floored_row_sums_to_one_and_has_nothing_below_the_floor(distributions, amount):
-    floored = floor(distributions, amount)
-    np.testing.assert_allclose(floored.sum(axis=1), 1.0)
-    assert (floored >= amount / distributions.shape[1] * (1 - 1e-12)).all()
-
-
-@given(two_parts, st.floats(1e-6, 0.5))
-def test_the_divergence_is_that_of_a_naive_loop(parts, amount):
-    listings, projections = parts[0], floor(parts[1], amount)
-    expected = [
-        [sum(a * math.log(a / b) for a, b in zip(p, q, strict=True) if a > 0) for q in projections] for p in listings
-    ]
-    np.testing.assert_allclose(kl_divergence(listings, projections), expected, atol=1e-9)
-
-
-@given(two_parts, st.floats(1e-6, 0.5))
-def test_a_divergence_is_at_least_that_of_pinsker_and_zero_for_the_same_row(parts, amount):
-    listings, projections = floor(parts[0], amount), floor(parts[1], amount)
-    divergences = kl_divergence(listings, projections)
-    apart = np.abs(listings[:, None] - projections[None]).sum(axis=2)
-    assert (divergences >= apart**2 / 2 - 1e-9).all()  # Pinsker's inequality: zero only for equal rows
-    assert (np.diag(kl_divergence(listings, listings)) < 1e-12).all()
-
-
-@given(two_parts)
-def test_divergences_turn_with_the_rows_and_stay_when_the_classes_are_reordered(parts):
-    listings, projections = parts[0], floor(parts[1], 1e-3)
-    divergences = kl_divergence(listings, projections)
-    np.testing.assert_array_equal(kl_divergence(listings[::-1], projections), divergences[::-1])
-    np.testing.assert_array_equal(kl_divergence(listings, projections[::-1]), divergences[:, ::-1])
-    np.testing.assert_allclose(kl_divergence(listings[:, ::-1], projections[:, ::-1]), divergences, atol=1e-12)
-
-
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 150), st.integers(0, 2**32 - 1))
 def test_inner_products_are_the_same_to_the_bit_whatever_the_other_rows_are(n, m, k, seed):
     rng = np.random.default_rng(seed)
@@ -178,10 +144,9 @@ def test_inner_products_are_the_same_to_the_bit_whatever_the_other_rows_are(n, m
 
 def test_rows_without_evidence_stay_nan_and_float32_counts_as_float64():
     row = np.array([[np.nan, np.nan], [0.25, 0.75]], np.float32)
-    for result in (sharpen(row, 2.0), floor(row, 0.1), softmax(row), kl_divergence(row, np.full((3, 2), 0.5))):
+    for result in (sharpen(row, 2.0), softmax(row)):
         assert np.isnan(result[0]).all()
         assert not np.isnan(result[1]).any()
-    np.testing.assert_allclose(kl_divergence(row[1:], np.full((1, 2), 0.5)), [[0.130812]], atol=1e-6)
     assert np.isnan(entropy(row)).tolist() == [True, False]
 
 
@@ -193,4 +158,3 @@ def test_no_listings_give_no_rows():
     none = np.empty((0, 3))
     assert average([none, none]).shape == (0, 3)
     assert sharpen(none, 2.0).shape == (0, 3)
-    assert kl_divergence(none, np.full((2, 3), 1 / 3)).shape == (0, 2)

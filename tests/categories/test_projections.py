@@ -1,5 +1,8 @@
 """Categories as projections over the classes, compared by Kullback-Leibler divergence."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -52,6 +55,29 @@ def test_the_nearest_category_is_the_most_confident_one(seed, n_categories, n_cl
         one, other = np.meshgrid(np.arange(n_categories), np.arange(n_categories))
         clearly_nearer = near[one] < near[other] - 1e-9
         assert (sure[one] >= sure[other])[clearly_nearer].all()
+
+
+@given(seeds, st.integers(1, 6), st.integers(1, 9), st.floats(1e-6, 0.9))
+def test_the_divergence_is_that_of_a_naive_loop_and_at_least_what_pinsker_says(seed, n_categories, n_classes, floor):
+    rng = np.random.default_rng(seed)
+    projections, seen = random_projections(rng, n_categories, n_classes, floor=floor), distributions(rng, 4, n_classes)
+    floored = (1 - floor) * projections.matrix + floor / n_classes
+    expected = [[sum(a * math.log(a / b) for a, b in zip(p, q, strict=True) if a > 0) for q in floored] for p in seen]
+    divergences = projections.divergences(seen)
+    np.testing.assert_allclose(divergences, expected, atol=1e-9)
+    apart = np.abs(seen[:, None] - floored[None]).sum(axis=2)
+    assert (divergences >= apart**2 / 2 - 1e-9).all()  # Pinsker's inequality: zero for equal rows only
+    assert (np.diag(projections.divergences(floored)) < 1e-9).all()
+
+
+@given(seeds, st.integers(1, 9))
+def test_divergences_turn_with_the_rows_and_stay_when_the_classes_are_reordered(seed, n_classes):
+    rng = np.random.default_rng(seed)
+    projections, seen = random_projections(rng, 5, n_classes), distributions(rng, 4, n_classes)
+    divergences = projections.divergences(seen)
+    np.testing.assert_array_equal(projections.divergences(seen[::-1]), divergences[::-1])
+    turned = replace(projections, matrix=projections.matrix[:, ::-1])
+    np.testing.assert_allclose(turned.divergences(seen[:, ::-1]), divergences, atol=1e-12)
 
 
 @given(seeds, st.integers(1, 12), st.integers(1, 150))

@@ -69,7 +69,10 @@ def _photos(dataset: Dataset, image: Path, seed: int) -> Iterator[tuple[NDArray[
     with Progress("prototypes of the classes", len(by_class), "classes") as progress:
         for rows in progress.each(each for each in by_class if len(each)):
             listings = [dataset.listings[row] for row in rows]
-            yield photo_means(listings, model, [[] for _ in listings])[model.levels[-1]], dataset.labels[rows]
+            yield (
+                photo_means([each.photos for each in listings], model, [[] for _ in listings])[model.levels[-1]],
+                dataset.labels[rows],
+            )
 
 
 def _titles(dataset: Dataset, title: Path) -> Iterator[tuple[NDArray[np.float32], NDArray[np.intp]]]:
