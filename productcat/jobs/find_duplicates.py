@@ -84,7 +84,7 @@ class Side(Protocol):
     def add(self, bad: BadRow, /) -> None:
         """Take a row."""
 
-    def add_problem(self, reason: str, /) -> None:
+    def add_problem(self, problem: str, /) -> None:
         """Take a problem with the photos of a listing."""
 
 

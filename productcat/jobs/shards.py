@@ -108,7 +108,7 @@ def _made_of(made_by: str, listings: Sequence[Listing]) -> str:
 
 def _photo(photo: Photo) -> str | list[str | int]:
     if not isinstance(photo, str | os.PathLike):
-        return hashlib.sha256(photo).hexdigest()
+        return hashlib.sha256(photo if isinstance(photo, bytes) else photo.tobytes()).hexdigest()
     try:
         status = os.stat(photo)
     except OSError:
