@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from productcat.cli.console import STREAM, complain
 from productcat.wording import counted
 
 if TYPE_CHECKING:
-    from productcat.jobs.outputs import SideFile
+    from productcat.jobs.outputs import Side
     from productcat.listings.columns import BadRow
-
-    Side: TypeAlias = "SideFile | StderrLog"
 
 
 class StderrLog:

@@ -15,6 +15,7 @@ from productcat.wording import counted
 if TYPE_CHECKING:
     from productcat.calibration.calibrate import Calibration
     from productcat.categories.categorizer import Categorizer
+    from productcat.jobs.outputs import Side
     from productcat.listings.listing import Listing
 
 app = typer.Typer(rich_markup_mode=None)
@@ -78,7 +79,7 @@ def _fitted(
     source: str,
     format: str | None,
     precision: float | None,
-    side: bad_rows.Side,
+    side: Side,
 ) -> tuple[Categorizer, Calibration]:
     """Load a bundle and calibrate it."""
     from productcat.calibration import calibrate as calibration

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from productcat.evaluation.evaluate_pairs import PairEvaluation
     from productcat.evaluation.labelled_pairs import LabelledPair
     from productcat.evaluation.metrics import Metrics, PairMetrics
+    from productcat.jobs.outputs import Side
     from productcat.listings.listing import Listing
     from productcat.listings.source import Table
     from productcat.reports.evaluation import Origin
@@ -96,7 +97,7 @@ def _report(target: str) -> Path:
 
 
 def _evaluated(
-    bundle: str | None, pairs: Iterable[tuple[Listing, str]], source: str, format: str | None, side: bad_rows.Side
+    bundle: str | None, pairs: Iterable[tuple[Listing, str]], source: str, format: str | None, side: Side
 ) -> tuple[Categorizer, Evaluation]:
     """Load a bundle and evaluate it."""
     from productcat.categories.categorizer import Categorizer
@@ -110,7 +111,7 @@ def _evaluated(
     return categorizer, found
 
 
-def _notes(found: Evaluation, side: bad_rows.Side) -> list[str]:
+def _notes(found: Evaluation, side: Side) -> list[str]:
     """Return what the report says about rows and photos that are not in its figures."""
     labels = list(found.unknown_labels.items())
     n_others = sum(count for _, count in labels[labelled.NAMED :])
@@ -209,7 +210,7 @@ def evaluate_pairs(
     return console.sum_up(f"{_report(target)}: evaluated on {counted(figures['pairs'], 'pair')}", notes)
 
 
-def _read_pairs(source: str, side: bad_rows.Side) -> list[LabelledPair]:
+def _read_pairs(source: str, side: Side) -> list[LabelledPair]:
     """Read all labelled pairs of a file. Raise ListingError for a file without one."""
     from productcat.evaluation.labelled_pairs import read_labelled_pairs
 
@@ -224,7 +225,7 @@ def _scored(
     threshold: float | None,
     table: Table,
     pairs: list[LabelledPair],
-    side: bad_rows.Side,
+    side: Side,
     adapt: bool,
 ) -> PairEvaluation:
     """Load a detector and score pairs."""

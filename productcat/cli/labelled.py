@@ -15,7 +15,7 @@ from productcat.errors import ListingError
 from productcat.wording import counted, either, perhaps
 
 if TYPE_CHECKING:
-    from productcat.cli.bad_rows import Side
+    from productcat.jobs.outputs import Side
     from productcat.listings.columns import BadRow, Columns
     from productcat.listings.listing import Listing
 

@@ -16,6 +16,7 @@ from productcat.wording import counted
 
 if TYPE_CHECKING:
     from productcat.categories.categorizer import Categorizer
+    from productcat.jobs.outputs import Side
     from productcat.listings.columns import Columns
     from productcat.listings.listing import Listing
 
@@ -147,7 +148,7 @@ def _predict_all(
     return decisions, n_troubled
 
 
-def _sum_up(decisions: Counter[str], n_troubled: int, side: bad_rows.Side) -> int:
+def _sum_up(decisions: Counter[str], n_troubled: int, side: Side) -> int:
     """Say what was done, unless all went well and nobody looks on. → exit code"""
     counts = ", ".join(f"{number} {decision}" for decision, number in decisions.most_common())
     done = counted(decisions.total(), "listing") + (f" ({counts})" if counts else "")

@@ -122,9 +122,9 @@ def photo_cosines(left: PhotoSets, right: PhotoSets, level: str) -> Floats:
 
     left, right : PhotoSets of one listing each
     """
-    if isinstance(left, AdaptedPhotoSets) and isinstance(right, AdaptedPhotoSets):
+    shape = len(left.thumbnails), len(right.thumbnails)
+    if isinstance(left, AdaptedPhotoSets) and isinstance(right, AdaptedPhotoSets) and all(shape):
         one = np.zeros(1, np.intp)
-        if len(left.thumbnails) and len(right.thumbnails):
-            return _cosines_without_own(left, right, left.rows(one), right.rows(one), level)[0][0]
+        return _cosines_without_own(left, right, left.rows(one), right.rows(one), level)[0].reshape(shape)
     cosines: NDArray[np.float32] = left.vectors[level] @ right.vectors[level].T
     return cosines

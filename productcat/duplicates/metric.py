@@ -50,7 +50,8 @@ def compact(outputs: NDArray[np.float32], basis: NDArray[np.float32] | None = No
     outputs : ndarray of shape (n, n_outputs); basis : as `Level` has it → (n, n_features), int8
     """
     kept = unit(outputs) if basis is None else unit(unit(outputs) @ basis)
-    return np.round(kept * (127 / np.maximum(np.abs(kept).max(axis=1, keepdims=True), 1e-12))).astype(np.int8)
+    steps: NDArray[np.float32] = np.round(kept * (127 / np.maximum(np.abs(kept).max(axis=1, keepdims=True), 1e-12)))
+    return steps.astype(np.int8)
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,19 @@
-"""A file of listings → a file of pairs and a report, by a run that may be interrupted and begun again."""
+"""From a file of listings to a file of pairs and a report, by a run that can go on after an interruption."""
 
 import math
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from productcat.duplicates.detector import DuplicateDetector
+from productcat.duplicates.embedding import Embedding
 from productcat.duplicates.matches import ReportedPair
-from productcat.duplicates.pairs import pair_lines
-from productcat.jobs.outputs import refuse_existing, refuse_unwritable, write_whole
+from productcat.duplicates.pairs import DuplicatePair, pair_lines
+from productcat.jobs.outputs import Side, refuse_existing, refuse_unwritable, write_whole
 from productcat.jobs.progress import Progress
 from productcat.jobs.shards import embed_in_shards, kept_in, remove_folder
-from productcat.listings.source import STREAM
+from productcat.listings.source import STREAM, Table
 from productcat.reports.duplicates import Findings, draw, report
 
 OTHER_NAME = "give another name"
@@ -20,9 +23,14 @@ OTHER_NAME = "give another name"
 class Outputs:
     """What is to be written.
 
-    pairs, report, bad : str
-        The files; `report` may be None, and None for `bad` is the side file by default.
-    most : int, pairs in the report
+    pairs : str
+        The file of pairs.
+    report : str, optional
+        The HTML file.
+    most : int
+        Greatest number of pairs in the report.
+    bad : str, optional
+        The side file. By default its name is made from `pairs`.
     """
 
     pairs: str
@@ -31,53 +39,51 @@ class Outputs:
     bad: str | None
 
     @property
-    def shards(self):
-        """The folder in which embeddings are kept until the run is done, None where there is none."""
+    def shards(self) -> Path | None:
+        """The folder in which embeddings are kept until the run is done. None if `pairs` is a stream or a device."""
         goes_by = self.pairs == STREAM or (Path(self.pairs).exists() and not Path(self.pairs).is_file())
         return None if goes_by else Path(f"{self.pairs}.embeddings")
 
-    def unfinished(self):
-        """Whether a run for these outputs was interrupted. Raises ListingError when one is there of a finished run."""
-        found = self.shards is not None and self.shards.is_dir()
-        # of a finished run what else lay in the folder is left, such as a .DS_Store
-        found = found and (any(self.shards.glob("*.safetensors")) or not Path(self.pairs).exists())
+    def unfinished(self) -> bool:
+        """Tell whether a run for these outputs was interrupted. Raise ListingError for files of a finished run."""
         if self.report:  # it is written last, so not even an unfinished run has one
             refuse_existing(self.report, OTHER_NAME)
             refuse_unwritable(self.report)
-        if self.shards is not None and not found:
-            refuse_existing(self.pairs, OTHER_NAME)
-            refuse_existing(self.bad or f"{self.pairs}.bad.jsonl", OTHER_NAME)
-        return found
+        if self.shards is None:
+            return False
+        # a finished run leaves what else lay in the folder, such as a .DS_Store
+        if self.shards.is_dir() and (any(self.shards.glob("*.safetensors")) or not Path(self.pairs).exists()):
+            return True
+        refuse_existing(self.pairs, OTHER_NAME)
+        refuse_existing(self.bad or f"{self.pairs}.bad.jsonl", OTHER_NAME)
+        return False
 
 
 @dataclass(frozen=True)
 class Result:
     """What a run found.
 
-    n_listings: looked at. n_pairs: found. n_near: pairs that reach half the threshold and not the whole.
-    n_problems: lines told of photos that cannot be read. strict: the threshold for so many listings, n_strict: pairs
-    that reach it.
+    n_listings: listings looked at. n_pairs: pairs found. n_near: pairs that reach half the threshold, but not the
+    threshold. strict: the threshold for so many listings. n_strict: pairs that reach that one.
     """
 
     n_listings: int
     n_pairs: int
     n_near: int
-    n_problems: int
     strict: float
     n_strict: int
 
 
-def search(detector, table, outputs, side, adapt=True):
+def search(detector: DuplicateDetector, table: Table, outputs: Outputs, side: Side, adapt: bool = True) -> Result:
     """Find the duplicates in a table.
 
     Parameters
     ----------
     detector : DuplicateDetector
-        Its threshold counts.
+        Its threshold is the one that counts.
     table : Table
     outputs : Outputs
-    side : SideFile
-        Or what has its methods: takes bad rows, and what is wrong with photos.
+    side : Side
     adapt : bool
         As for `DuplicateDetector.find`.
 
@@ -88,7 +94,7 @@ def search(detector, table, outputs, side, adapt=True):
     total = table.count()
     if outputs.report:
         table.keep()
-    embeddings, n_problems = _embed(detector, table, total, outputs.shards, side)
+    embeddings = _embed(detector, table, total, outputs.shards, side)
     with Progress("comparing", None, "listings"):
         detector = detector.adapt(embeddings) if adapt else detector
         # Pairs that miss the threshold are doubts for the report, and their number tells whether it is too high.
@@ -96,34 +102,34 @@ def search(detector, table, outputs, side, adapt=True):
     found = [pair for pair in pairs if pair.score >= detector.threshold]
     _write_pairs(outputs.pairs, found)
     if outputs.report:
-        _write_report(detector, table, embeddings, pairs, outputs)
+        _write_report(detector, table, embeddings, pairs, outputs.report, outputs.most)
     if outputs.shards:
         remove_folder(outputs.shards)
     strict = _as_typed(detector.threshold_among(len(embeddings)))
     n_strict = sum(pair.score >= strict for pair in found)
-    return Result(len(embeddings), len(found), len(pairs) - len(found), n_problems, strict, n_strict)
+    return Result(len(embeddings), len(found), len(pairs) - len(found), strict, n_strict)
 
 
-def _as_typed(probability):
-    """With three digits of what is missing to 1, which is enough to type."""
+def _as_typed(probability: float) -> float:
+    """Round to three digits of what is missing to 1, which is enough to type."""
     missing = 1.0 - probability
     return round(probability, 2 - math.floor(math.log10(missing))) if missing > 0 else probability
 
 
-def _embed(detector, table, total, shards, side):
-    """→ the embeddings of all listings, how many problems with photos there were"""
-    embeddings, n_problems = [], 0
+def _embed(
+    detector: DuplicateDetector, table: Table, total: int | None, shards: Path | None, side: Side
+) -> list[Embedding]:
+    embeddings: list[Embedding] = []
     with Progress("looking at photos", total, "listings") as progress, kept_in(shards):
         for some, problems in embed_in_shards(detector, table.read(side.add), shards):
             embeddings += some
-            n_problems += len(problems)
             for problem in problems:
                 side.add_problem(problem)
             progress.advance(len(some))
-    return embeddings, n_problems
+    return embeddings
 
 
-def _write_pairs(target, pairs):
+def _write_pairs(target: str, pairs: Iterable[DuplicatePair]) -> None:
     if target != STREAM:
         write_whole(target, pair_lines(pairs, target.endswith(".jsonl")))
         return
@@ -131,8 +137,15 @@ def _write_pairs(target, pairs):
         stream.writelines(pair_lines(pairs))
 
 
-def _write_report(detector, table, embeddings, pairs, outputs):
-    chosen = doubts(pairs, detector.threshold, outputs.most)
+def _write_report(
+    detector: DuplicateDetector,
+    table: Table,
+    embeddings: Sequence[Embedding],
+    pairs: Sequence[DuplicatePair],
+    target: str,
+    most: int,
+) -> None:
+    chosen = doubts(pairs, detector.threshold, most)
     known = {each.id: each for each in embeddings}
     reported = [ReportedPair(pair, detector.explain(known[pair.left], known[pair.right])) for pair in chosen.pairs]
     shown, n_wanted = {}, len({id for pair in chosen.pairs for id in (pair.left, pair.right)})
@@ -142,7 +155,7 @@ def _write_report(detector, table, embeddings, pairs, outputs):
             progress.advance(1)
     n_found = sum(pair.score >= detector.threshold for pair in pairs)
     findings = Findings(table.name, detector.threshold, len(embeddings), n_found, chosen.reported, chosen.below)
-    write_whole(outputs.report, report(reported, shown, findings))
+    write_whole(target, report(reported, shown, findings))
 
 
 @dataclass(frozen=True)
@@ -151,16 +164,16 @@ class Doubts:
 
     pairs : list of DuplicatePair
     reported, below : int
-        Pairs left out that reach the threshold, and that do not.
+        Number of pairs left out that reach the threshold, and that do not.
     """
 
-    pairs: list
+    pairs: list[DuplicatePair]
     reported: int
     below: int
 
 
-def doubts(pairs, threshold, most):
-    """The pairs nearest to the threshold, at most `most`, at most half of them below it. → Doubts
+def doubts(pairs: Iterable[DuplicatePair], threshold: float, most: int) -> Doubts:
+    """Choose the pairs nearest to the threshold: at most `most`, and at most half of them below the threshold.
 
     Parameters
     ----------
@@ -170,7 +183,7 @@ def doubts(pairs, threshold, most):
     most : int
     """
 
-    def nearest(some, number):
+    def nearest(some: Iterable[DuplicatePair], number: int) -> list[DuplicatePair]:
         return sorted(some, key=lambda pair: (abs(pair.score - threshold), pair.left, pair.right))[:number]
 
     reported = [pair for pair in pairs if pair.score >= threshold]

@@ -1,16 +1,21 @@
-"""Files that a run writes: whole or not at all, or line by line and gone on with. And the side file of bad rows."""
+"""Files that a run writes: whole or not at all, or line by line so that a run can go on. And the file of bad rows."""
 
 import json
 import os
 import shutil
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import IO, Protocol, TypeAlias
 
 from productcat.errors import ListingError
+from productcat.listings.columns import BadRow
+
+PathLike: TypeAlias = str | os.PathLike[str]
 
 
-def refuse_existing(target, way_out=None):
-    """Raise ListingError when there is a file or a folder already."""
+def refuse_existing(target: PathLike, way_out: str = "") -> None:
+    """Raise ListingError if there is a file or a folder already."""
     target = Path(target)
     if target.is_dir() and not way_out:
         raise ListingError(f"{target}: a folder; give the name of a file")
@@ -18,27 +23,27 @@ def refuse_existing(target, way_out=None):
         raise ListingError(f"{target}: exists already; {way_out or 'go on with it (--resume), or give another name'}")
 
 
-def refuse_bundle(target):
-    """Raise ListingError when no bundle can be written, which makes folders above it, too."""
+def refuse_bundle(target: PathLike) -> None:
+    """Raise ListingError if a bundle cannot be written. Writing one makes the folders above it, too."""
     refuse_existing(target, "a bundle is written to a new directory")
     _refuse_closed(target, next(each for each in Path(target).absolute().parents if each.exists()))
 
 
-def refuse_unwritable(target):
-    """Raise ListingError when no file can be made in the folder of `target`, so that this is known before the work."""
+def refuse_unwritable(target: PathLike) -> None:
+    """Raise ListingError if no file can be made in the folder of `target`, so that this is known before the work."""
     folder = Path(target).parent
     if not folder.is_dir():
         raise ListingError(f"{target}: no such folder; check the path")
     _refuse_closed(target, folder)
 
 
-def _refuse_closed(target, folder):
+def _refuse_closed(target: PathLike, folder: Path) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ListingError(f"{target}: cannot be written; choose a folder that you may write to")
 
 
-def opened(target, resume):
-    """A new file, or when resuming the one that is there, as an unbuffered binary stream."""
+def opened(target: Path, resume: bool) -> IO[bytes]:
+    """Open a new file, or when resuming the one that is there, as an unbuffered binary stream."""
     try:
         # Devices and pipes exist already and are simply written to.
         mode = "wb" if not target.is_file() else "r+b" if resume else "xb"
@@ -47,33 +52,33 @@ def opened(target, resume):
         raise _unwritable(target, error) from None
 
 
-def encoded(text):
-    """A text of JSON as UTF-8. Half a surrogate pair, as in the name of a file that is not UTF-8, is escaped."""
+def encoded(text: str) -> bytes:
+    """Encode JSON as UTF-8. Half a surrogate pair, as in the name of a file that is not UTF-8, is escaped."""
     return text.encode("utf-8", "backslashreplace")
 
 
-def write(stream, text):
-    """Write all of a text to an unbuffered binary stream. Raises ListingError when it cannot be written."""
+def write(stream: IO[bytes], text: str) -> None:
+    """Write all of a text to an unbuffered binary stream. Raise ListingError if it cannot be written."""
     rest = memoryview(encoded(text))
     try:
         while rest:
             rest = rest[stream.write(rest) :]
     except BrokenPipeError:
-        raise  # the reader has had enough, which is no mistake
+        raise  # the reader has had enough, which is not a mistake
     except OSError as error:
-        name, way_out = "standard output", "mend that and begin anew"
+        name, way_out = "standard output", "fix that and start again"
         if isinstance(stream.name, str):
-            name, way_out = stream.name, "mend that, then go on (--resume)"
+            name, way_out = stream.name, "fix that, then go on (--resume)"
         raise ListingError(f"{name}: cannot be written ({error.strerror}); {way_out}") from None
 
 
-def write_whole(target, chunks):
+def write_whole(target: PathLike, chunks: Iterable[bytes]) -> None:
     """Write a new file so that it is there whole or not at all, even after a kill.
 
     Parameters
     ----------
     target : str | os.PathLike
-        What exists under this name is replaced; to a device or a pipe it is simply written.
+        A file of this name is replaced. A device or a pipe is simply written to.
     chunks : iterable of bytes
 
     Raises
@@ -83,7 +88,8 @@ def write_whole(target, chunks):
     """
     target = Path(target)
     if target.exists() and not target.is_file():
-        return _fill(target, target, chunks)
+        _fill(target, target, chunks)
+        return
     temporary = target.with_name(f".{target.name}-{os.getpid()}")
     try:
         _fill(temporary, target, chunks)
@@ -94,14 +100,14 @@ def write_whole(target, chunks):
         raise
 
 
-def write_folder(target, files):
+def write_folder(target: PathLike, files: Mapping[str, Iterable[bytes]]) -> None:
     """Write a new folder so that it is there whole or not at all, even after a kill.
 
     Parameters
     ----------
     target : str | os.PathLike
         A folder that does not exist.
-    files : dict, name → iterable of bytes
+    files : mapping, name → iterable of bytes
 
     Raises
     ------
@@ -121,7 +127,7 @@ def write_folder(target, files):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _fill(path, target, chunks):
+def _fill(path: Path, target: Path, chunks: Iterable[bytes]) -> None:
     """Write to `path` what is to be called `target`."""
     try:
         with open(path, "wb") as stream:
@@ -136,59 +142,82 @@ def _fill(path, target, chunks):
         raise _unwritable(target, error) from None
 
 
-def _unwritable(target, error):
+def _unwritable(target: Path, error: OSError) -> ListingError:
     return ListingError(f"{target}: cannot be written ({error.strerror}); choose a folder that you may write to")
 
 
-class SideFile:
-    """Takes bad rows and writes them as JSON Lines: {"row": 7, "reason": "...", "text": "..."}.
+class Side(Protocol):
+    """Takes what cannot be used.
 
-    The file is made with the first bad row. When resuming, rows that are in it already are not written again.
+    count : number of bad rows so far
+    problems : what was wrong with the photos of listings so far
+    place : where the user finds it
     """
 
-    def __init__(self, path, resume=False):
+    count: int
+    problems: list[str]
+    place: str
+
+    def add(self, bad: BadRow) -> None:
+        """Take a bad row."""
+
+    def add_problem(self, problem: object) -> None:
+        """Take what is wrong with the photos of a listing."""
+
+    def close(self) -> None:
+        """Close what was opened."""
+
+
+class SideFile:
+    """Writes bad rows as JSON Lines: {"row": 7, "reason": "...", "text": "..."}.
+
+    The file is made with the first bad row. When resuming, rows that are already in it are not written again.
+    """
+
+    def __init__(self, path: PathLike, resume: bool = False) -> None:
         self.path = Path(path)
         self.place = f"see {path}"
         self.resume = resume
         self.count = 0
-        self.problems = []
-        self.stream = None
+        self.problems: list[str] = []
+        self.stream: IO[bytes] | None = None
         if not resume:
             refuse_existing(self.path, "it is of another run; remove it, or give another name with --bad")
 
-    def add(self, bad):
-        """Write one BadRow."""
+    def add(self, bad: BadRow) -> None:
+        """Write one bad row."""
         self.count += 1
         self._add({"row": bad.number, "reason": bad.reason, "text": bad.text})
 
-    def add_problem(self, problem):
-        """Write what is wrong with the photos of a listing: {"reason": "..."}. It is not counted as a row."""
+    def add_problem(self, problem: object) -> None:
+        """Write what is wrong with the photos of a listing: {"reason": "..."}. It does not count as a row."""
         self.problems.append(str(problem))
         self._add({"reason": str(problem)})
 
-    def _add(self, found):
+    def _add(self, found: Mapping[str, object]) -> None:
         line = json.dumps(found, ensure_ascii=False) + "\n"
         if self.stream is None:
             self.resume = self.resume and self.path.is_file()
             self.stream = opened(self.path, self.resume)
-        if not self._has(encoded(line)):
+        if not self._has(self.stream, encoded(line)):
             write(self.stream, line)
 
-    def _has(self, line):
+    def _has(self, stream: IO[bytes], line: bytes) -> bool:
+        """Tell whether an earlier run wrote this line. From a torn or missing line on, all lines are new."""
         if not self.resume:
             return False
-        start = self.stream.tell()
-        found = self.stream.readline()
+        start = stream.tell()
+        found = stream.readline()
         if found == line:
             return True
         if found.endswith(b"\n"):
             raise ListingError(f"{self.path}: made from other rows; give the same input, or --to another name")
-        self.stream.seek(start)
-        self.stream.truncate()
+        stream.seek(start)
+        stream.truncate()
         self.resume = False
         return False
 
-    def close(self):
+    def close(self) -> None:
         """Close the file, if there is one."""
         if self.stream is not None:
             self.stream.close()

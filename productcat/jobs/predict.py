@@ -1,33 +1,39 @@
-"""A file of listings → a file of predictions, by a run that may be interrupted and gone on with.
+"""From a file of listings to a file of predictions, by a run that can go on after an interruption.
 
 Predictions are JSON Lines, one object a listing, in the order of the listings:
 
     {"id": "17", "decision": "assign", "category": "Belts", "candidates": [{"category": "Belts", "confidence": 0.98}],
      "problems": []}
 
-They are written batch by batch, a batch beginning at every 64th listing. A run that goes on begins at such a place
-too, so that each listing shares its batch with the same others, and the file is that of an unbroken run, byte for byte.
+They are written batch by batch; a batch begins at every 64th listing. A run that goes on begins at such a place too. So
+each listing shares its batch with the same others, and the file is that of an unbroken run, byte for byte.
 """
 
 import json
+import os
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
+from typing import IO, Any
 
-from productcat.categories.categorizer import LISTINGS_AT_ONCE as BATCH
+from productcat.categories.categorizer import LISTINGS_AT_ONCE, Categorizer
 from productcat.categories.decision import Candidate, Prediction
 from productcat.errors import ListingError
 from productcat.jobs.outputs import opened, refuse_existing, write
+from productcat.listings.listing import Listing
 
 START = b'{"id": '
-"""Of every line."""
+"""Start of every line."""
 
 DECIMALS = 6
+"""Number of decimals of a confidence in a file."""
+
 SAME_WITHIN = 0.05
-"""How far a confidence may move between processors or versions of the runtime and still be of the same bundle."""
+"""Difference by which a bundle's confidence may move between processors or versions of the runtime."""
 
 
-def as_dict(prediction):
-    """A Prediction as JSON knows it."""
+def as_dict(prediction: Prediction) -> dict[str, Any]:
+    """Return a prediction as plain values for JSON."""
     candidates = [
         {"category": each.category, "confidence": round(each.confidence, DECIMALS)} for each in prediction.candidates
     ]
@@ -35,19 +41,21 @@ def as_dict(prediction):
     return {**found, "candidates": candidates, "problems": list(prediction.problems)}
 
 
-def to_json(prediction):
-    """A Prediction as a line of JSON, without the line's end."""
+def to_json(prediction: Prediction) -> str:
+    """Return a prediction as a line of JSON, without the line's end."""
     return json.dumps(as_dict(prediction), ensure_ascii=False)
 
 
-def from_json(line):
-    """The Prediction in a line of JSON. Raises ValueError, KeyError or TypeError when it is none."""
+def from_json(line: str | bytes) -> Prediction:
+    """Read a prediction from a line of JSON. Raise ValueError, KeyError or TypeError for any other line."""
     found = json.loads(line)
     candidates = tuple(Candidate(**each) for each in found["candidates"])
     return Prediction(found["decision"], found["category"], candidates, found["id"], tuple(found["problems"]))
 
 
-def predict_to_stream(categorizer, listings, stream):
+def predict_to_stream(
+    categorizer: Categorizer, listings: Iterable[Listing], stream: IO[bytes]
+) -> Generator[list[Prediction], None, None]:
     """Predict and write, batch by batch.
 
     Parameters
@@ -62,26 +70,28 @@ def predict_to_stream(categorizer, listings, stream):
         Each batch, once it is written.
     """
     listings = iter(listings)
-    while batch := list(islice(listings, BATCH)):
+    while batch := list(islice(listings, LISTINGS_AT_ONCE)):
         predictions = categorizer.predict(batch)
         write(stream, "".join(f"{to_json(each)}\n" for each in predictions))
         yield predictions
 
 
-def predict_to_file(categorizer, listings, target, resume=False):
-    """As `predict_to_stream`, into a new file, or after what an interrupted run has written.
+def predict_to_file(
+    categorizer: Categorizer, listings: Iterable[Listing], target: str | os.PathLike[str], resume: bool = False
+) -> Generator[list[Prediction], None, None]:
+    """Predict as `predict_to_stream`, into a new file, or after what an interrupted run has written.
 
     Parameters
     ----------
     target : str | os.PathLike
     resume : bool
-        Go on with `target` if it is there; a torn last line is dropped. Predictions kept from before are yielded too.
+        Go on with `target` if it exists; a torn last line is dropped. Predictions kept from before are yielded too.
 
     Raises
     ------
     ListingError
-        The file exists and `resume` is false; it cannot be written; or it was not made from these listings by
-        this categorizer, and then it is left as it is.
+        The file exists and `resume` is false; it cannot be written; or it was not made from these listings by this
+        categorizer, and then it stays as it is.
     """
     target = Path(target)
     if not resume:
@@ -97,8 +107,10 @@ def predict_to_file(categorizer, listings, target, resume=False):
         yield from predict_to_stream(categorizer, chain(first, listings), stream)
 
 
-def _written(categorizer, listings, target):
-    """What an earlier run has done.
+def _written(
+    categorizer: Categorizer, listings: Iterator[Listing], target: Path
+) -> Generator[list[Prediction], None, tuple[Iterator[Listing], int]]:
+    """Read what an earlier run has done.
 
     Yields
     ------
@@ -107,32 +119,39 @@ def _written(categorizer, listings, target):
 
     Returns
     -------
-    listings : iterator of Listing, those to do
-    size : int, bytes of `target` to keep
+    listings : iterator of Listing
+        Those still to do.
+    size : int
+        Number of bytes of `target` to keep.
     """
-    count, size, batch, predictions = 0, 0, [], []
+    count, size = 0, 0
+    batch: list[Listing] = []
+    predictions: list[Prediction] = []
     with open(target, "rb") as stream:
         if not (start := stream.read(len(START))).startswith(START[: len(start)]):
             raise ListingError(f"{target}, line 1: not a prediction; is this the right file?")
         stream.seek(0)
-        while lines := [line for line in islice(stream, BATCH) if line.endswith(b"\n")]:
+        while lines := [line for line in islice(stream, LISTINGS_AT_ONCE) if line.endswith(b"\n")]:
             following = list(islice(listings, len(lines)))
             found = _same_listings(lines, following, target, count)
-            if len(lines) < BATCH:
+            if len(lines) < LISTINGS_AT_ONCE:
                 batch, predictions = batch + following, predictions + found
                 listings = chain(following, listings)
                 break
             batch, predictions = following, found
-            count += BATCH
+            count += LISTINGS_AT_ONCE
             size += sum(map(len, lines))
             yield predictions
     if not all(map(_agree, predictions, categorizer.predict(batch))):
-        raise ListingError(f"{target}: made with another bundle or other photos; give --to another name and begin anew")
+        raise ListingError(
+            f"{target}: made with another bundle or other photos; start again with another name for --to"
+        )
     return listings, size
 
 
-def _same_listings(lines, listings, target, before):
-    predictions = []
+def _same_listings(lines: Sequence[bytes], listings: Sequence[Listing], target: Path, before: int) -> list[Prediction]:
+    """Read lines of predictions. Raise ListingError if one is not of the listing at its place."""
+    predictions: list[Prediction] = []
     for number, (line, listing) in enumerate(zip(lines, [*listings, *[None] * len(lines)], strict=False), before + 1):
         try:
             predictions.append(from_json(line))
@@ -147,8 +166,8 @@ def _same_listings(lines, listings, target, before):
     return predictions
 
 
-def _agree(old, new):
-    """Whether two predictions of a listing come from the same bundle and evidence."""
+def _agree(old: Prediction, new: Prediction) -> bool:
+    """Tell whether two predictions of a listing can come from the same bundle, title and photos."""
     if not old.candidates or not new.candidates:
         return old.candidates == new.candidates
     best, now = old.candidates[0], new.candidates[0]

@@ -1,12 +1,13 @@
-"""Embeddings kept on disk while a long run lasts, so that the same run, begun again after a kill, goes on.
+"""Embeddings kept on disk during a long run, so that the same run goes on when it is started again after a kill.
 
-They lie in a folder, in files of SHARD listings each. A file says of which listings, photos and image model it was
-made, and is made anew when these have changed.
+They lie in a folder, in files of SHARD listings each. A file says from which listings, photos and image model it was
+made, and is made again if these have changed.
 """
 
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count, islice
 from pathlib import Path
@@ -14,17 +15,22 @@ from pathlib import Path
 import numpy as np
 
 from productcat import __version__
+from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.embedding import FORMAT, Embedding, joined
 from productcat.errors import ListingError, ProductcatError
-from productcat.jobs.outputs import write_whole
+from productcat.jobs.outputs import PathLike, write_whole
+from productcat.listings.listing import Listing
+from productcat.listings.photos import Photo
 
 SHARD = 256
-"""Listings in a file; a multiple of the detector's batch, so that each always shares its batch with the same others."""
+"""Number of listings in a file: a multiple of the detector's batch, so each listing meets the same others."""
 
 LEVEL = "level/"
 
 
-def embed_in_shards(detector, listings, folder=None):
+def embed_in_shards(
+    detector: DuplicateDetector, listings: Iterable[Listing], folder: PathLike | None = None
+) -> Iterator[tuple[list[Embedding], list[str]]]:
     """Embed listings, and keep the embeddings.
 
     Parameters
@@ -33,7 +39,7 @@ def embed_in_shards(detector, listings, folder=None):
     listings : iterable of Listing
         It may be longer than memory.
     folder : str | os.PathLike, optional
-        It exists; see `kept_in`. None keeps nothing.
+        It must exist; see `kept_in`. With None nothing is kept.
 
     Yields
     ------
@@ -59,15 +65,15 @@ def embed_in_shards(detector, listings, folder=None):
         yield found
 
 
-def _looked_at(detector, listings):
-    """→ embeddings, and what is wrong with their photos"""
+def _looked_at(detector: DuplicateDetector, listings: Sequence[Listing]) -> tuple[list[Embedding], list[str]]:
+    """Embed listings. Return the embeddings, and what is wrong with the photos."""
     seen = list(detector.look(listings))
     return [embedding for embedding, _ in seen], [str(problem) for _, problems in seen for problem in problems]
 
 
 @contextmanager
-def kept_in(folder):
-    """Make a folder for embeddings, unless it is None. After an error it is removed again if nothing lies in it."""
+def kept_in(folder: PathLike | None) -> Iterator[None]:
+    """Make a folder for embeddings, unless it is None. After an error remove it again if it is empty."""
     if folder is None:
         yield
         return
@@ -85,30 +91,30 @@ def kept_in(folder):
         raise
 
 
-def remove_folder(folder):
-    """Remove the embeddings of a run that is done; what else lies in the folder stays."""
+def remove_folder(folder: PathLike) -> None:
+    """Remove the embeddings of a run that is done. Other files in the folder stay."""
     for path in Path(folder).glob("*.safetensors"):
         path.unlink()
     if not any(Path(folder).iterdir()):
         Path(folder).rmdir()
 
 
-def _fingerprint(detector):
-    """Of all that makes an embedding what it is."""
+def _fingerprint(detector: DuplicateDetector) -> str:
+    """Return the fingerprint of all that makes an embedding what it is."""
     return hashlib.sha256(f"{__version__} {FORMAT} {detector.mark}".encode()).hexdigest()
 
 
-def _made_of(made_by, listings):
-    """Fingerprint of the listings of a shard; the photos' files count with their sizes and times."""
+def _made_of(made_by: str, listings: Sequence[Listing]) -> str:
+    """Return the fingerprint of the listings of a shard. Files of photos count with their sizes and times."""
     found = hashlib.sha256(made_by.encode())
     for listing in listings:
         found.update(json.dumps([listing.id, *map(_photo, listing.photos)]).encode())
     return found.hexdigest()
 
 
-def _photo(photo):
+def _photo(photo: Photo) -> str | list[str | int]:
     if not isinstance(photo, str | os.PathLike):
-        return hashlib.sha256(photo).hexdigest()
+        return hashlib.sha256(photo if isinstance(photo, bytes) else photo.tobytes()).hexdigest()
     try:
         status = os.stat(photo)
     except OSError:
@@ -116,7 +122,7 @@ def _photo(photo):
     return [os.fsdecode(photo), status.st_size, status.st_mtime_ns]
 
 
-def _save(path, made_of, embeddings, problems):
+def _save(path: Path, made_of: str, embeddings: Sequence[Embedding], problems: Sequence[str]) -> None:
     from safetensors.numpy import save
 
     whole = joined(embeddings)
@@ -125,8 +131,8 @@ def _save(path, made_of, embeddings, problems):
     write_whole(path, [save(tensors, {"made_of": made_of, "problems": json.dumps(problems)})])
 
 
-def _load(path, made_of, listings):
-    """Embeddings and problems as they were kept; None when there is no such file, or it was made of something else."""
+def _load(path: Path, made_of: str, listings: Sequence[Listing]) -> tuple[list[Embedding], list[str]] | None:
+    """Read embeddings and problems as they were kept. None if there is no such file, or one made from other things."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -134,7 +140,7 @@ def _load(path, made_of, listings):
             said = file.metadata() or {}
             if said.get("made_of") != made_of:
                 return None
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not a dict)
     except (OSError, SafetensorError):
         return None
     thumbnails, counts = tensors.pop("thumbnails"), tensors.pop("counts")
