@@ -55,7 +55,7 @@ def from_json(line: str | bytes) -> Prediction:
 
 def predict_to_stream(
     categorizer: Categorizer, listings: Iterable[Listing], stream: IO[bytes]
-) -> Iterator[list[Prediction]]:
+) -> Generator[list[Prediction], None, None]:
     """Predict and write, batch by batch.
 
     Parameters
@@ -78,7 +78,7 @@ def predict_to_stream(
 
 def predict_to_file(
     categorizer: Categorizer, listings: Iterable[Listing], target: str | os.PathLike[str], resume: bool = False
-) -> Iterator[list[Prediction]]:
+) -> Generator[list[Prediction], None, None]:
     """Predict as `predict_to_stream`, into a new file, or after what an interrupted run has written.
 
     Parameters
