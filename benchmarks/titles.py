@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from timing import compare, report, seconds, take_turns
 
-from productcat.models.title_model import TitleModel, ngrams, phrases, split_words
+from productcat.models.title_model import TitleModel
+from productcat.models.title_words import ngrams, phrases, split_words
 
 BRANDS = ("Puma", "Nike", "Levis", "Fossil", "Wrangler", "Baggit", "Reebok", "Lotto", "Wildcraft", "Titan")
 PEOPLE = ("Men", "Women", "Unisex", "Kids", "Boys", "Girls", "Men's", "Women's")

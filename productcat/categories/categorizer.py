@@ -18,7 +18,7 @@ from productcat.listings.listing import Listing, only
 from productcat.models.bundle import Bundle, write_bundle
 from productcat.models.image_model import DISTRIBUTION, ImageModel, photo_means
 from productcat.models.title_model import TitleModel
-from productcat.models.title_words import WordBags
+from productcat.models.word_bags import WordBags
 from productcat.problems import OnProblem, Problem, warn
 from productcat.wording import is_unicode
 
@@ -208,9 +208,9 @@ class Categorizer:
         known = self.projections  # the caller or another thread may replace them meanwhile
         for batch in self._batches(listings, "both", known.reads_vectors):
             distributions = combined(batch.outputs, self.ensemble)
-            nearness = known.nearness(distributions)
-            rows = known.confidences(distributions, batch.outputs.vectors, nearness)
-            judged = rows, known.divergences(distributions, nearness), batch.outputs.modalities(), batch.problems
+            near = known.nearness(distributions)
+            rows = known.confidences(distributions, batch.outputs.vectors, near)
+            judged = rows, known.divergences(distributions, near), batch.outputs.modalities(), batch.problems
             for listing, row, nats, modality, problems in zip(batch.listings, *judged, strict=True):
                 rule = self.rules[modality]
                 yield rule.decide(known.categories, row, listing.id, map(str, problems), nats), row

@@ -62,9 +62,16 @@ class Prediction:
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the decision, its candidates with bars, and what is wrong with photos."""
         meaning = {ASSIGN: self.category, SHORTLIST: "let the seller choose"}.get(self.decision, "ask the seller")
-        rows = [(each.category, each.confidence, percent(each.confidence)) for each in self.candidates]
+        rows = [
+            (each.category, each.confidence, percent(each.confidence) + _nats(each.divergence))
+            for each in self.candidates
+        ]
         evidence = bars(rows) if rows else note("no evidence, neither a photo nor a word that is known")
         return card(badge(self.decision, str(meaning), self.id), evidence, *map(note, self.problems))
+
+
+def _nats(divergence: float | None) -> str:
+    return "" if divergence is None else f", {divergence:.2f} nats"
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from productcat.arithmetic.distributions import TINY, entropy, softmax
-from productcat.arithmetic.vectors import products
+from productcat.arithmetic.distributions import TINY, softmax
+from productcat.arithmetic.divergences import divergences, lift, nearness
 from productcat.categories.prototypes import Prototype, Prototypes
 
 SETTINGS, MATRIX = "categories.json", "projections.safetensors"
@@ -146,34 +146,29 @@ class CategoryProjections:
 
     @cached_property
     def _lift(self) -> NDArray[np.float64]:
-        """log(floored projection) + log(n_classes / floor), by log1p exactly 0 where a projection is at its floor."""
-        return np.asarray(np.log1p((1.0 - self.floor) / self.floor * self.matrix.shape[1] * self.matrix))
+        return lift(self.matrix, self.floor)
 
     def nearness(self, distributions: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return KL_none − KL_c in nats, shape (n_listings, n_categories): how near each projection is.
+        """Return how near each category is to each listing, in nats, shape (n_listings, n_categories).
 
-        KL_c is the divergence of a listing p from the floored projection q of category c (Kullback & Leibler 1951).
-        KL_none = −H(p) + log(n_classes / floor) is that from a category that shares nothing with the listing. The
-        entropy H(p) cancels, so the difference is one product, Σ p (log q + log(n_classes / floor)).
+        `productcat/arithmetic/divergences.py` defines it: KL_none − KL_c.
         """
-        return products(distributions, self._lift)
+        return nearness(distributions, self._lift)
 
     def divergences(
-        self, distributions: NDArray[np.float64], nearness: NDArray[np.float64] | None = None
+        self, distributions: NDArray[np.float64], near: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64]:
         """Return KL(listing‖projection) in nats, shape (n_listings, n_categories).
 
-        nearness : what `nearness` returned for these distributions, if it is known already
+        near : what `nearness` returned for these distributions, if it is known already
         """
-        none = np.log(self.matrix.shape[1] / self.floor) - entropy(distributions)
-        found = none[:, None] - (self.nearness(distributions) if nearness is None else nearness)
-        return np.asarray(np.maximum(found, 0.0))  # rounding can leave -1e-17 for equal rows; NaN stays NaN
+        return divergences(distributions, self.nearness(distributions) if near is None else near, self.floor)
 
     def confidences(
         self,
         distributions: NDArray[np.float64],
         vectors: Mapping[str, NDArray[np.float32]] | None = None,
-        nearness: NDArray[np.float64] | None = None,
+        near: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """Return the probabilities of the categories, shape (n_listings, n_categories), rows sum to 1.
 
@@ -189,9 +184,9 @@ class CategoryProjections:
 
         vectors : dict, "photos" | "title" → ndarray of shape (n_listings, n_features), optional
             Of the listings' photos and titles; rows of NaN for those without, n_features 0 where none has any.
-        nearness : what `nearness` returned for these distributions, if it is known already
+        near : what `nearness` returned for these distributions, if it is known already
         """
-        scores = np.log(np.maximum(self.nearness(distributions) if nearness is None else nearness, TINY))
+        scores = np.log(np.maximum(self.nearness(distributions) if near is None else near, TINY))
         for kind, rows in (vectors or {}).items():
             if kind in self.reads_vectors and rows.shape[1]:
                 scores = scores + self.prototypes[kind].likeness(rows, *self._settings(kind))

@@ -1,54 +1,46 @@
-"""Turn titles into vectors of their words, whatever the title model makes of them.
+"""Split titles into words, phrases and n-grams of characters."""
 
-A category remembers its examples' titles by these vectors. The title model's own vectors keep only what tells its
-classes apart. A category that is added may differ from others in words that mean nothing to the classes.
-"""
-
-import zlib
-from collections.abc import Sequence
-from functools import cached_property
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-import numpy as np
-from numpy.typing import NDArray
+from productcat.errors import ListingError
 
-from productcat.arithmetic.vectors import unit
-from productcat.models.title_model import TitleModel, split_words
+MAX_WORDS = 64
+"""Number of words of a title that count: the first ones."""
 
-WIDTH = 512
-"""Number of places into which words and pairs are hashed."""
+MAX_CHARACTERS = 4_000
+"""Number of characters of a title that count: the first ones."""
+
+ASCII_WORD = re.compile(r"[a-z0-9]+")
+
+# Python's \w has no combining marks, without which words of Indic, Thai, Arabic or Hebrew script fall to pieces.
+WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u06ed\u0900-\u109f])*")
+
+# Symbols that normalisation would turn into letters and digits: keycaps, trade marks, letters in squares.
+SYMBOL = re.compile("[0-9#*]\ufe0f?\u20e3|[\u2100-\u214f\u3297\u3299\U0001f100-\U0001f2ff]")
 
 
-class WordBags:
-    """Turn titles into unit vectors of their words and pairs of words, also those that the title model does not know.
+def split_words(title: str) -> list[str]:
+    """Return the words of a title, normalised (NFKC, casefold), in order and without the possessive "s"."""
+    if not isinstance(title, str):
+        raise ListingError(f"a title is a str, not {type(title).__name__} ({title!r:.60}); use '' for none")
+    if title.isascii():
+        found = ASCII_WORD.findall(title[:MAX_CHARACTERS].lower())
+    else:
+        title = SYMBOL.sub(" ", title[:MAX_CHARACTERS])
+        found = WORD.findall(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", title).casefold()))
+    return [word for word in found if word != "s"][:MAX_WORDS]
 
-    Each feature adds its rarity, with a sign, at one of 512 places. A hash of the feature chooses sign and place
-    (Weinberger et al. 2009, "Feature hashing for large scale multitask learning"). The rarity is the inverse document
-    frequency of Spärck Jones (1972), where the title model has it. A feature that it never saw counts as the rarest.
 
-    Parameters
-    ----------
-    title_model : TitleModel
-    """
+def phrases(words: Sequence[str]) -> list[str]:
+    """Return the features that are not single words: neighbouring pairs, and the last word marked "$"."""
+    pairs = [f"{left} {right}" for left, right in pairwise(words)]
+    return [*pairs, f"{words[-1]} $"] if words else pairs
 
-    def __init__(self, title_model: TitleModel) -> None:
-        self._title_model = title_model
-        self._rarest: float = title_model.settings.get("rarest", 1.0)
 
-    def vectors(self, titles: Sequence[str]) -> NDArray[np.float32]:
-        """Return unit vectors, shape (n_titles, 512), float32. A title without a word has a row of NaN."""
-        features: list[tuple[int, str]] = []
-        for row, title in enumerate(titles):
-            words = split_words(title)
-            features += [(row, feature) for feature in (*words, *map(" ".join, pairwise(words)))]
-        rows = np.array([row for row, _ in features], int)
-        codes = np.array([zlib.crc32(feature.encode()) for _, feature in features], np.int64)
-        rarities = np.array([self._rarity.get(feature, self._rarest) for _, feature in features])
-        found = np.zeros((len(titles), WIDTH), np.float32)
-        np.add.at(found, (rows, codes % WIDTH), np.where(codes >> 31, rarities, -rarities))
-        return np.where(found.any(axis=1, keepdims=True), unit(found), np.float32(np.nan))
-
-    @cached_property
-    def _rarity(self) -> dict[str, float]:
-        rarity = self._title_model.tensors.get("rarity")
-        return {} if rarity is None else dict(zip(self._title_model.vocabulary, rarity.tolist(), strict=True))
+def ngrams(word: str, sizes: Iterable[int]) -> list[str]:
+    """Return the pieces of "<word>" of `sizes` letters, marked "~", not the whole (Bojanowski et al., 2017)."""
+    marked = f"<{word}>"
+    return ["~" + marked[i : i + size] for size in sizes if size < len(marked) for i in range(len(marked) - size + 1)]

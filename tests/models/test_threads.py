@@ -11,7 +11,7 @@ from frozen import SHOP
 
 from productcat.models.image_model import DISTRIBUTION, ImageModel, photo_means
 from productcat.models.title_model import TitleModel
-from productcat.models.title_words import WordBags
+from productcat.models.word_bags import WordBags
 
 THREADS = 8
 

@@ -111,7 +111,7 @@ def test_prototypes_are_made_of_the_features_of_the_bundle_that_is_named(trained
 
 
 def test_a_bundle_without_features_is_refused_before_any_training(image_part, title_part, tmp_path):
-    from training.config import load_config
+    from training.config import Config, load_config
     from training.pipeline import Pipeline
 
     bare = shutil.copytree(image_part, tmp_path / "image")
@@ -120,7 +120,7 @@ def test_a_bundle_without_features_is_refused_before_any_training(image_part, ti
     put_together(tmp_path / "bare", {"image": bare, "title": title_part})
     text = f'name = "x"\nfeatures = "{tmp_path / "bare"}"\n[data]\nsource = "x.csv"\n'
     (tmp_path / "x.toml").write_text(text, "utf-8")
-    config = load_config(tmp_path / "x.toml")
+    config = load_config(tmp_path / "x.toml", Config)
     with pytest.raises(ValueError, match="its image model gives no features; name another bundle"):
         Pipeline(config, text, tmp_path, tmp_path / "work")
 

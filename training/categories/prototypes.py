@@ -15,7 +15,7 @@ from productcat.categories.prototypes import Prototype
 from productcat.jobs.progress import Progress
 from productcat.models.image_model import ImageModel, photo_means
 from productcat.models.title_model import TitleModel
-from productcat.models.title_words import WordBags
+from productcat.models.word_bags import WordBags
 from training.listings.datasets import Dataset
 
 LISTINGS_AT_ONCE = 256

@@ -23,7 +23,7 @@ from productcat.listings.listing import Listing
 from productcat.listings.readers import read_labelled
 from productcat.listings.tables import detect
 from productcat.models.bundle import sha256
-from productcat.models.title_model import split_words
+from productcat.models.title_words import split_words
 from training.listings.archives import unpacked
 from training.listings.splits import NAMES, SPLITS, choose_splits
 

@@ -7,7 +7,8 @@ from itertools import zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
-from productcat.models.title_model import MAX_WORDS, TitleModel, ngrams, phrases
+from productcat.models.title_model import TitleModel
+from productcat.models.title_words import MAX_WORDS, ngrams, phrases
 from training.titles.title_config import TitleConfig
 
 NGRAM, PHRASE = MAX_WORDS, 2 * MAX_WORDS

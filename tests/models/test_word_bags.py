@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from productcat.models.title_model import TitleModel
-from productcat.models.title_words import WordBags
+from productcat.models.word_bags import WordBags
 
 VOCABULARY = ["red", "bag", "red bag", "bag $", "belt"]
 RARITY = np.array([1.0, 4.0, 5.0, 4.5, 3.0], np.float16)
