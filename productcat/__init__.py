@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # so that editors and type checkers know the names
     from productcat.listings.listing import Listing
     from productcat.listings.readers import read_listings
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "BundleError",
