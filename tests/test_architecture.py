@@ -135,6 +135,15 @@ def test_only_the_command_line_prints_or_exits(path):
             assert "Exit" not in ast.unparse(each), f"{path.name}:{each.lineno} exits"
 
 
+@each_runtime_module
+def test_problems_are_data_and_only_one_place_warns(path):
+    calls = {ast.unparse(each.func) for each in ast.walk(tree(path)) if isinstance(each, ast.Call)}
+    if path.name != "problems.py":
+        assert "warnings.warn" not in calls, "hand problems to on_problem, whose default is productcat.problems.warn"
+    if path.name != "canvas.py":  # matplotlib warns of letters that its fonts lack
+        assert "warnings.catch_warnings" not in calls, "catching warnings is not safe between threads"
+
+
 @each_module
 def test_no_module_reads_or_writes_formats_that_run_code(path):
     assert not packages(imports(tree(path))) & CODE_ON_LOAD

@@ -1,11 +1,17 @@
-"""The command line, put together: the program `productcat`."""
+"""The program `productcat`: its commands put together, and what becomes of errors: one line and an exit code."""
 
+import os
+import sys
+import warnings
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from productcat import __version__
 from productcat.cli import bundle, calibrate, categories, console, duplicates, evaluate, index, predict
+from productcat.cli.console import INTERRUPTED, UNUSABLE, USAGE, UsageError, complain, forget_output
+from productcat.errors import ProductcatError
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -25,7 +31,14 @@ app.add_typer(index.app, name="index")
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line on a list of arguments (by default the program's own), and exit."""
-    console.run(app, arguments)
+    for name in ("stdin", "stdout", "stderr"):  # in this order, so that each gets its own descriptor again
+        if getattr(sys, name) is None:  # it was closed, as by >&-
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115, for the whole run
+    warnings.showwarning = _say_warning
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # an emoji on an ASCII terminal is not a reason to die
+    sys.exit(_run(arguments))
 
 
 @app.callback(invoke_without_command=True)
@@ -39,3 +52,47 @@ def productcat(
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())
+
+
+def _run(arguments: list[str] | None) -> int | None:
+    try:
+        code: int | None = app(args=arguments, prog_name="productcat", standalone_mode=False)
+        sys.stdout.flush()
+        return code
+    except UsageError as error:
+        return complain(f"{error}; see --help", USAGE)
+    except ProductcatError as error:
+        return complain(error, UNUSABLE)
+    except KeyboardInterrupt:
+        return complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        return forget_output()
+    except OSError as error:
+        forget_output()
+        return complain(f"{error.filename or 'standard output'}: {error.strerror}", UNUSABLE)
+    except Exception as error:
+        if _from_interrupt(error):
+            return complain("interrupted", INTERRUPTED)
+        if not hasattr(error, "format_message"):  # typer's errors of wrong usage have it
+            raise
+        said = error.format_message().rstrip(".")
+        return complain(said + (" See --help" if said.endswith("?") else "; see --help"), USAGE)
+
+
+def _from_interrupt(error: BaseException | None) -> bool:
+    """Tell whether Ctrl-C is behind an error: a compiled module that it hits says that it cannot be imported."""
+    while error and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _say_warning(
+    message: Warning | str,
+    category: type[Warning],  # noqa: ARG001, `warnings` gives it
+    filename: str,
+    *_: object,
+    **__: object,
+) -> None:
+    """Say a warning in one line, without its place in the code. Pillow's are left out: productcat judges photos."""
+    if Path(filename).parent.name != "PIL":
+        complain(message)

@@ -4,10 +4,8 @@ import functools
 import json
 import os
 import sys
-import warnings
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NoReturn, ParamSpec
+from typing import Any, ParamSpec
 
 import typer
 from typer.core import TyperCommand
@@ -63,7 +61,7 @@ def command(
                 code = function(*arguments, **options)
                 sys.stdout.flush()
             except BrokenPipeError:
-                code = _forget_output()
+                code = forget_output()
             except KeyboardInterrupt:
                 code = complain("interrupted", INTERRUPTED)
             raise typer.Exit(code or FINE)
@@ -73,66 +71,10 @@ def command(
     return register
 
 
-def run(app: typer.Typer, arguments: list[str] | None = None) -> NoReturn:
-    """Run an app on a list of arguments (by default the program's own), and exit."""
-    for name in ("stdin", "stdout", "stderr"):  # in this order, so that each gets its own descriptor again
-        if getattr(sys, name) is None:  # it was closed, as by >&-
-            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115, for the whole run
-    warnings.showwarning = say_warning
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # an emoji on an ASCII terminal is not a reason to die
-    sys.exit(_run(app, arguments))
-
-
-def _run(app: typer.Typer, arguments: list[str] | None) -> int | None:
-    try:
-        code: int | None = app(args=arguments, prog_name="productcat", standalone_mode=False)
-        sys.stdout.flush()
-        return code
-    except UsageError as error:
-        return complain(f"{error}; see --help", USAGE)
-    except ProductcatError as error:
-        return complain(error, UNUSABLE)
-    except KeyboardInterrupt:
-        return complain("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        return _forget_output()
-    except OSError as error:
-        _forget_output()
-        return complain(f"{error.filename or 'standard output'}: {error.strerror}", UNUSABLE)
-    except Exception as error:
-        if _from_interrupt(error):
-            return complain("interrupted", INTERRUPTED)
-        if not hasattr(error, "format_message"):  # typer's errors of wrong usage have it
-            raise
-        said = error.format_message().rstrip(".")
-        return complain(said + (" See --help" if said.endswith("?") else "; see --help"), USAGE)
-
-
-def _from_interrupt(error: BaseException | None) -> bool:
-    """Tell whether Ctrl-C is behind an error: a compiled module that it hits says that it cannot be imported."""
-    while error and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
-
-
-def _forget_output() -> int:
+def forget_output() -> int:
     """Let nothing more be written to standard output, not even at exit. → exit code"""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return NOT_READ
-
-
-def say_warning(
-    message: Warning | str,
-    category: type[Warning],  # noqa: ARG001, `warnings` gives it
-    filename: str,
-    *_: object,
-    **__: object,
-) -> None:
-    """Say a warning in one line, without its place in the code. Pillow's are left out: productcat judges photos."""
-    if Path(filename).parent.name != "PIL":
-        complain(message)
 
 
 def complain(message: object, code: int = FINE) -> int:
