@@ -11,7 +11,6 @@ import argparse
 import sys
 import tempfile
 import time
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
@@ -58,10 +57,8 @@ class Maker:
     def __init__(self, detector: DuplicateDetector, folder: Path) -> None:
         files = sorted(each for each in folder.rglob("*") if each.suffix.lower() in (".jpg", ".jpeg", ".png"))
         chosen = files[:: max(len(files) // REAL, 1)][:REAL]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = detector.embed(Listing(str(each), photos=(each,)) for each in chosen)
-        found = [each for each in found if len(each)]
+        listings = (Listing(str(each), photos=(each,)) for each in chosen)
+        found = [embedding for embedding, _ in detector.look(listings) if len(embedding)]
         stacked = {name: np.concatenate([each.features[name] for each in found]) for name in detector.spaces}
         self.features = {name: unit(each.astype(np.float32)) for name, each in stacked.items()}
         self.thumbnails = np.concatenate([each.thumbnails for each in found])
