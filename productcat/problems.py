@@ -12,21 +12,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """Something of a listing that cannot be used.
+    """Something that cannot be used.
 
     Attributes
     ----------
-    listing : str
-        The id of the listing, "" if it has none.
+    listing : str | None
+        The id of the listing that it belongs to, "" if that has none. None if it does not belong to a listing.
     reason : str
         What is wrong, and the way out.
     """
 
-    listing: str
+    listing: str | None
     reason: str
 
     def __str__(self) -> str:
-        return f"listing {self.listing!r}: {self.reason}" if self.listing else self.reason
+        return self.reason if self.listing is None else f"listing {self.listing!r}: {self.reason}"
 
 
 OnProblem = Callable[[Problem], object]

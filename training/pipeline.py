@@ -196,7 +196,7 @@ class Pipeline:
             rules = {each: fit_rule(rows, labels, config.decision.of(each)) for each, rows in confidences.items()}
             whole = list(rules)[-1]  # "both", or the only modality
             found = {
-                "ensemble": dataclasses.asdict(ensemble),
+                "ensemble": ensemble.settings(),
                 "decision_rule": rules.pop(whole),
                 "decision_rules_alone": rules,
             }

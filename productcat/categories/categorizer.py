@@ -50,8 +50,8 @@ class Categorizer:
     left out, and the rest of the listing still counts. `predict` names the photo in the listing's `problems`. The other
     methods give it to `on_problem`, by default as a warning.
 
-    Threads may share a categorizer. While one thread changes the categories, each prediction of another sees those of
-    before or those of after. Calibrate, and assign rules, before you share it.
+    Threads may share a categorizer. One thread at a time may change the categories. Meanwhile each prediction of
+    another thread sees those of before or those of after. Calibrate, and assign rules, before you share it.
 
     Attributes
     ----------
@@ -89,8 +89,10 @@ class Categorizer:
         self.projections = projections
         self.rules = rules
         classes = bundle.read_json("classes.json")
-        self.classes = [each["name"] for each in classes]
-        self.parents = {level: [each["parents"][level] for each in classes] for level in classes[0]["parents"]}
+        self.classes: list[str] = [each["name"] for each in classes]
+        self.parents: dict[str, list[str]] = {
+            level: [each["parents"][level] for each in classes] for level in classes[0]["parents"]
+        }
         self.ensemble = Ensemble.of(bundle.setting("ensemble"))
 
     @classmethod
@@ -145,6 +147,8 @@ class Categorizer:
         -------
         ndarray of shape (n_listings, n_classes)
             Calibrated probabilities, rows sum to 1. A row of NaN where there is no evidence.
+
+        `on_problem` is called with the Problem of each photo that cannot be read. By default each is a warning.
         """
         rows = [np.empty((0, len(self.classes)))]
         for batch in self._batches(listings, use, vectors=()):
@@ -188,7 +192,10 @@ class Categorizer:
         return names, distributions @ member
 
     def predict_proba(self, listings: Iterable[Listing], on_problem: OnProblem = warn) -> NDArray[np.float64]:
-        """Return calibrated confidences, shape (n_listings, n_categories). Rows sum to 1, or are NaN: no evidence."""
+        """Return calibrated confidences, shape (n_listings, n_categories). Rows sum to 1, or are NaN: no evidence.
+
+        `on_problem` is called with the Problem of each photo that cannot be read. By default each is a warning.
+        """
         known, rows = self.projections, []
         for batch in self._batches(listings, "both", known.reads_vectors):
             batch.tell(on_problem)
@@ -203,10 +210,16 @@ class Categorizer:
         """Return a Prediction for each listing: assign, shortlist or abstain."""
         return [prediction for prediction, _ in self.judge(listings)]
 
-    def judge(self, listings: Iterable[Listing]) -> Iterator[tuple[Prediction, NDArray[np.float64]]]:
-        """Yield for each listing its Prediction and its confidences, shape (n_categories,)."""
+    def judge(
+        self, listings: Iterable[Listing], on_problem: OnProblem | None = None
+    ) -> Iterator[tuple[Prediction, NDArray[np.float64]]]:
+        """Yield for each listing its Prediction and its confidences, shape (n_categories,).
+
+        on_problem : called with each Problem besides, which the Prediction has as text
+        """
         known = self.projections  # the caller or another thread may replace them meanwhile
         for batch in self._batches(listings, "both", known.reads_vectors):
+            batch.tell(on_problem or _ignore)
             distributions = combined(batch.outputs, self.ensemble)
             near = known.nearness(distributions)
             rows = known.confidences(distributions, batch.outputs.vectors, near)
@@ -293,7 +306,7 @@ class Categorizer:
             self.projections.save(folder / "projections")
 
         manifest = {key: each for key, each in self.bundle.manifest.items() if key != "categories"}
-        manifest |= {"ensemble": asdict(self.ensemble), "decision_rule": asdict(self.rule)}
+        manifest |= {"ensemble": self.ensemble.settings(), "decision_rule": asdict(self.rule)}
         alone: tuple[Modality, ...] = ("photos", "title")
         manifest["decision_rules_alone"] = {modality: asdict(self.rules[modality]) for modality in alone}
         if self.categories != self.classes:
@@ -317,7 +330,7 @@ class Categorizer:
             raise ListingError(f"category {name!r}: {why}; give {self._wanted()}")
         if not len(known) and self.title_model and self.title_model.guesses(text):
             why = "its name has no known word, its pieces say little"
-            on_problem(Problem("", f"category {name!r}: {why}; give {self._wanted()}"))
+            on_problem(Problem(None, f"category {name!r}: {why}; give {self._wanted()}"))
         weights = [1.0] * len(known) + [self.projections.few_shot.name_counts if len(known) else 1.0] * len(named)
         projection = np.average(np.concatenate([known, named]), axis=0, weights=weights)
         vectors = {kind: _evident(rows) for kind, rows in outputs.vectors.items()}
@@ -363,6 +376,10 @@ class Categorizer:
         if model is not self.image_model:
             means = photo_means([each.photos for each in batch], model, [[] for _ in batch])  # problems are known
         return means.get(model.levels[-1], nothing)
+
+
+def _ignore(_: object) -> None:
+    pass
 
 
 Evident = TypeVar("Evident", np.float32, np.float64)

@@ -22,7 +22,6 @@ from productcat.listings.columns import BadRow, Columns, OnRemark
 from productcat.listings.listing import Listing
 from productcat.listings.readers import photos_of, text_of
 from productcat.listings.tables import detect, rows
-from productcat.problems import warn
 
 if TYPE_CHECKING:
     from productcat.listings.photos import Photo
@@ -204,7 +203,7 @@ class _CategoryColumns:
 def _from_csv(path: Path) -> list[Definition]:
     descriptions: dict[str, str] = {}
     examples: dict[str, list[Listing]] = {}
-    for row in rows(path, _CategoryColumns(), "csv", warn):
+    for row in rows(path, _CategoryColumns(), "csv"):
         with named(f"{path}, row {row.number}"):
             if isinstance(row, BadRow):
                 raise ListingError(row.reason)

@@ -1,7 +1,7 @@
 """What the models see of listings, and how photos and title become one distribution."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -57,13 +57,18 @@ class Ensemble:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
-        """Read the settings as `dataclasses.asdict` and a bundle's manifest have them."""
+        """Read what a manifest holds. Settings of a newer productcat are ignored."""
+        weights, temperatures = settings["weights"], settings["temperatures"]
         return cls(
             settings["average"],
             settings.get("informed", False),
-            Weights(**settings["weights"]),
-            Temperatures(**settings["temperatures"]),
+            Weights(weights["photos"], weights["title"]),
+            Temperatures(temperatures["photos"], temperatures["title"], temperatures["both"]),
         )
+
+    def settings(self) -> dict[str, Any]:
+        """Return what a manifest holds. "informed" is there only where it is true."""
+        return {name: value for name, value in asdict(self).items() if value is not False}
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def prototype_of(kind: str, vectors: NDArray[np.float32]) -> Prototype:
 
 @dataclass(frozen=True, eq=False)
 class CategoryProjections:
-    """The marketplace's categories. It never changes; a change makes a new one.
+    """The marketplace's categories. Methods that change something return a new one.
 
     Parameters
     ----------
@@ -109,13 +109,12 @@ class CategoryProjections:
     offsets: NDArray[np.float64] = None  # type: ignore[assignment]  # zeros, which `__post_init__` counts
 
     def __post_init__(self) -> None:
+        n_categories, given = len(self.categories), self.prototypes or {}
         whole = {
             "categories": list(self.categories),
             "matrix": np.asarray(self.matrix, np.float64),
-            "prototypes": {
-                kind: self.prototypes.get(kind) or Prototypes.of([None] * len(self.categories)) for kind in PREFIXES
-            },
-            "offsets": np.zeros(len(self.categories)) if self.offsets is None else np.asarray(self.offsets, np.float64),
+            "prototypes": {kind: given.get(kind) or Prototypes.of([None] * n_categories) for kind in PREFIXES},
+            "offsets": np.zeros(n_categories) if self.offsets is None else np.asarray(self.offsets, np.float64),
         }
         for name, value in whole.items():
             object.__setattr__(self, name, value)

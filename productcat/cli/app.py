@@ -34,11 +34,15 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     for name in ("stdin", "stdout", "stderr"):  # in this order, so that each gets its own descriptor again
         if getattr(sys, name) is None:  # it was closed, as by >&-
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115, for the whole run
-    warnings.showwarning = _say_warning
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # an emoji on an ASCII terminal is not a reason to die
-    sys.exit(_run(arguments))
+    shown, warnings.showwarning = warnings.showwarning, _say_warning
+    try:
+        code = _run(arguments)
+    finally:
+        warnings.showwarning = shown
+    sys.exit(code)
 
 
 @app.callback(invoke_without_command=True)

@@ -107,6 +107,6 @@ def _as_dict(target: str, found: Calibration, categorizer: Categorizer) -> dict[
     return {
         "bundle": target,
         **asdict(found),
-        "settings": {**asdict(categorizer.ensemble), "projections": projections},
+        "settings": {**categorizer.ensemble.settings(), "projections": projections},
         "rules": {kind: asdict(rule) for kind, rule in categorizer.rules.items()},
     }

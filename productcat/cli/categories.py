@@ -203,10 +203,10 @@ def _write(bundle: str | None, target: str, change: Callable[[Categorizer, OnPro
     side = bad_rows.StderrLog("")
 
     def on_problem(problem: Problem) -> None:
-        if problem.listing:  # else it is about a category, and nothing is left out
-            side.add_problem(problem)
-        else:
+        if problem.listing is None:  # it is about a category, and nothing is left out
             complain(problem)
+        else:
+            side.add_problem(problem)
 
     categorizer = Categorizer.load(bundle)
     said = change(categorizer, on_problem)

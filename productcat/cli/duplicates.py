@@ -81,7 +81,7 @@ def find(
     detector = detector_of(bundle, threshold)
     with closing(bad_rows.side_for(source, target, bad, unfinished)) as side:
         try:
-            result = search(detector, table, outputs, side, adapt)
+            result = search(detector, table, outputs, side, adapt, complain)
         except KeyboardInterrupt:
             way_out = "" if target == STREAM else "; give the same command again to continue"
             return complain(f"interrupted{way_out}", INTERRUPTED)

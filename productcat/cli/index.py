@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from productcat.duplicates.pairs import DuplicatePair
     from productcat.index.listing_index import ListingIndex
     from productcat.listings.listing import Listing
+    from productcat.problems import Problem
 
     Find = Callable[[list[Listing]], list[list[DuplicatePair]]]
 
@@ -148,8 +149,11 @@ def search(
     with closing(bad_rows.side_for(source or "", STREAM, bad)) as side:
         index = _open(path, bundle)
 
+        def on_problem(problem: Problem) -> None:
+            side.add_problem(problem.reason if source is None else problem)  # without a file there is one listing
+
         def find(listings: list[Listing]) -> list[list[DuplicatePair]]:
-            found = index.search(listings, k, adapt, side.add_problem)
+            found = index.search(listings, k, adapt, on_problem)
             return [[pair for pair in pairs if pair.score >= threshold] for pairs in found]
 
         if source is None:

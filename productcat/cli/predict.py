@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from productcat.jobs.outputs import Side
     from productcat.listings.columns import Columns
     from productcat.listings.listing import Listing
+    from productcat.problems import Problem
 
 TABLES = (".csv", ".jsonl", ".parquet", ".lst")
 """Endings of files of listings."""
@@ -89,7 +91,9 @@ def _one(bundle: str | None, photos: list[str], title: str, as_json: bool) -> in
 
     categorizer = _load(bundle)
     listing = Listing("", title, tuple(map(console.photo_of, photos)))
-    prediction, confidences = next(categorizer.judge([listing]))
+    problems: list[Problem] = []
+    prediction, confidences = next(categorizer.judge([listing], problems.append))
+    prediction = replace(prediction, problems=tuple(each.reason for each in problems))  # there is only one listing
     for problem in prediction.problems:
         complain(problem)
     if prediction.problems and not prediction.candidates:

@@ -93,7 +93,7 @@ class DuplicateDetector:
         metric = SetMetric.load(opened.part("duplicates"))
         return cls(ImageModel.load(opened.features_part()), metric, metric.threshold)
 
-    def adapt(self, listings: Iterable[Listing | Embedding]) -> Self:
+    def adapt(self, listings: Iterable[Listing | Embedding]) -> "DuplicateDetector":
         """Return a detector that knows a catalogue. What its listings share, such as one studio, is not evidence.
 
         No labels are needed. Some dozens of listings already help, and a few change little. A pair of listings of the
@@ -118,7 +118,7 @@ class DuplicateDetector:
         }
         share = known_share(len(embeddings))
         known = add_known(self.metric.known, marks(embeddings), share * weights / len(embeddings), 1 - share)
-        return type(self)(self.image_model, replace(self.metric, levels=levels, known=known), self.threshold)
+        return DuplicateDetector(self.image_model, replace(self.metric, levels=levels, known=known), self.threshold)
 
     def embed(self, listings: Iterable[Listing | Embedding], on_problem: OnProblem = warn) -> list[Embedding]:
         """Look at the photos of listings.

@@ -62,9 +62,13 @@ class Top:
         self.size, self.count = size, 0
         self._heap: list[tuple[float, int, Case]] = []
 
-    def offer(self, score: float, case: Case) -> None:
-        """Count a case, and keep it if its score is among the highest; of equal scores the first ones stay."""
+    def wants(self, score: float) -> bool:
+        """Count a case. Return whether its score is among the highest; of equal scores the first ones stay."""
         self.count += 1
+        return self.size > 0 and (len(self._heap) < self.size or score > self._heap[0][0])
+
+    def keep(self, score: float, case: Case) -> None:
+        """Keep a case that is wanted, instead of the one with the lowest score if there are enough."""
         heapq.heappush(self._heap, (score, -self.count, case))
         if len(self._heap) > self.size:
             heapq.heappop(self._heap)
@@ -109,10 +113,11 @@ class Cases:
         """
         *_, whole = answers
         for number, listing in enumerate(listings):
+            score = float(answers[whole].confidence[number])
             for top in self._tops(answers, whole, number):
-                rows = {use: each[number] for use, each in confidences.items()}
-                case = Case.of(listing, categories[labels[number]], categories, rows)
-                top.offer(float(answers[whole].confidence[number]), case)
+                if top.wants(score):
+                    rows = {use: each[number] for use, each in confidences.items()}
+                    top.keep(score, Case.of(listing, categories[labels[number]], categories, rows))
 
     def _tops(self, answers: Mapping[Modality, Answers], whole: Modality, number: int) -> Iterator[Top]:
         """Yield where a listing belongs."""

@@ -14,7 +14,6 @@ from productcat.errors import ListingError
 from productcat.listings.columns import BadRow, OnRemark
 from productcat.listings.readers import OnBad, text_of
 from productcat.listings.tables import Source, detect, rows
-from productcat.problems import warn
 
 SAME = {"1", "true", "yes", "y", "same", "duplicate"}
 """Labels of pairs that show the same item, in small letters."""
@@ -69,7 +68,7 @@ def read_labelled_pairs(path: str | os.PathLike[str], on_bad: OnBad) -> Iterator
 
 def _pairs(path: Source, on_bad: OnBad) -> Iterator[LabelledPair]:
     first_rows: dict[frozenset[str], int] = {}
-    for row in rows(path, _PairColumns(), "csv", warn):
+    for row in rows(path, _PairColumns(), "csv"):
         try:
             if isinstance(row, BadRow):
                 raise ListingError(row.reason)

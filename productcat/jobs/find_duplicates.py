@@ -13,7 +13,10 @@ from productcat.duplicates.pairs import DuplicatePair, pair_lines
 from productcat.jobs.outputs import Side, refuse_existing, refuse_unwritable, write_whole
 from productcat.jobs.progress import Progress
 from productcat.jobs.shards import embed_in_shards, kept_in, remove_folder
+from productcat.listings.columns import OnRemark
+from productcat.listings.listing import Listing
 from productcat.listings.source import STREAM, Table
+from productcat.problems import warn
 from productcat.reports.duplicates import Findings, draw, report
 
 OTHER_NAME = "give another name"
@@ -74,7 +77,14 @@ class Result:
     n_strict: int
 
 
-def search(detector: DuplicateDetector, table: Table, outputs: Outputs, side: Side, adapt: bool = True) -> Result:
+def search(
+    detector: DuplicateDetector,
+    table: Table,
+    outputs: Outputs,
+    side: Side,
+    adapt: bool = True,
+    on_remark: OnRemark = warn,
+) -> Result:
     """Find the duplicates in a table.
 
     Parameters
@@ -86,6 +96,8 @@ def search(detector: DuplicateDetector, table: Table, outputs: Outputs, side: Si
     side : Side
     adapt : bool
         As for `DuplicateDetector.find`.
+    on_remark : callable
+        As for `read_listings`.
 
     Returns
     -------
@@ -94,7 +106,7 @@ def search(detector: DuplicateDetector, table: Table, outputs: Outputs, side: Si
     total = table.count()
     if outputs.report:
         table.keep()
-    embeddings = _embed(detector, table, total, outputs.shards, side)
+    embeddings = _embed(detector, table.read(side.add, on_remark), total, outputs.shards, side)
     with Progress("comparing", None, "listings"):
         detector = detector.adapt(embeddings) if adapt else detector
         # Pairs that miss the threshold are doubts for the report, and their number tells whether it is too high.
@@ -117,11 +129,11 @@ def _as_typed(probability: float) -> float:
 
 
 def _embed(
-    detector: DuplicateDetector, table: Table, total: int | None, shards: Path | None, side: Side
+    detector: DuplicateDetector, listings: Iterable[Listing], total: int | None, shards: Path | None, side: Side
 ) -> list[Embedding]:
     embeddings: list[Embedding] = []
     with Progress("looking at photos", total, "listings") as progress, kept_in(shards):
-        for some, problems in embed_in_shards(detector, table.read(side.add), shards):
+        for some, problems in embed_in_shards(detector, listings, shards):
             embeddings += some
             for problem in problems:
                 side.add_problem(problem)

@@ -114,7 +114,7 @@ def _made_of(made_by: str, listings: Sequence[Listing]) -> str:
 
 def _photo(photo: Photo) -> str | list[str | int]:
     if not isinstance(photo, str | os.PathLike):
-        return hashlib.sha256(photo if isinstance(photo, bytes) else photo.tobytes()).hexdigest()
+        return hashlib.sha256(photo.tobytes() if isinstance(photo, np.ndarray) else photo).hexdigest()
     try:
         status = os.stat(photo)
     except OSError:

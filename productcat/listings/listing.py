@@ -45,7 +45,7 @@ class Listing:
         How messages and results name the listing.
     title : str
         Empty means no title.
-    photos : sequence, or any iterable
+    photos : sequence
         It becomes a tuple. Each photo is a path, the bytes of a JPEG, PNG or WebP file, or an RGB uint8 array of shape
         (h, w, 3).
         Photos are opened when they are needed, not here.

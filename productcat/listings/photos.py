@@ -21,7 +21,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from productcat.errors import ListingError
 
-Photo: TypeAlias = str | os.PathLike[str] | bytes | NDArray[np.uint8]
+Photo: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray[np.uint8]
 """A path, the bytes of an image file, or RGB pixels of shape (height, width, 3)."""
 
 Pixels: TypeAlias = NDArray[np.uint8]
@@ -44,7 +44,7 @@ THUMBNAIL_QUALITY = 70
 
 WHITE = (255, 255, 255)
 
-_TURNS = {
+_TURNS: dict[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -198,10 +198,10 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8. A photo with a damaged tag counts as upright."""
+def _orientation(image: Image.Image) -> object:
+    """Return the EXIF orientation, 1 to 8 in a sound tag. A photo with a damaged tag counts as upright."""
     try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
     except (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error):
         return 1
 

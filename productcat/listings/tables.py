@@ -18,6 +18,7 @@ from typing import Any, Literal, TextIO
 
 from productcat.errors import ListingError
 from productcat.listings.columns import ROLES, BadRow, Columns, OnRemark, Row, TableColumns, way_out
+from productcat.problems import warn
 from productcat.wording import counted, either, is_unicode
 
 FORMATS = ("csv", "jsonl", "parquet", "lst", "folders")
@@ -74,7 +75,7 @@ def _text_format(start: str) -> str:
     return "jsonl" if start.lstrip("\ufeffï»¿ \t\r\n").startswith(("{", "[")) else "csv"
 
 
-def rows(path: Source, columns: TableColumns, format: str | None, on_remark: OnRemark) -> Iterator[Row | BadRow]:
+def rows(path: Source, columns: TableColumns, format: str | None, on_remark: OnRemark = warn) -> Iterator[Row | BadRow]:
     """Read the rows of a file, in order.
 
     Parameters

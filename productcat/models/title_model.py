@@ -43,7 +43,7 @@ class TitleModel:
         "vectors" of shape (n_features, n_dimensions), words complete with their n-grams; "kernel" of shape
         (n_dimensions, n_classes); "bias" of shape (n_classes,). Optional are "confusion" of shape (n_classes,
         n_classes), rows summing to 1, which says how a class that is meant is seen, and "rarity" of shape
-        (n_features,), for `productcat.models.title_words`.
+        (n_features,), for `productcat.models.word_bags`.
     settings : dict
         "ngram_sizes": letters per n-gram, ascending; "known_share": share of an unknown word's shortest n-grams that
         must be known for it to be evidence. Optional are "endings": endings that an unknown word may lose to become a

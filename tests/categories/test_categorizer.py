@@ -7,6 +7,7 @@ import pytest
 import shop
 
 from productcat import BundleError, Categorizer, DecisionRule, Listing, ListingError
+from productcat.categories.ensemble import Ensemble
 from productcat.categories.projections import FewShot
 
 
@@ -301,3 +302,22 @@ def test_a_saved_bundle_whose_categories_are_its_classes_says_nothing_of_them(ca
     back.remove_category("Scarves")
     back.save(tmp_path / "back")
     assert "categories" not in Categorizer.load(tmp_path / "back").bundle.manifest
+
+
+def test_settings_of_a_newer_bundle_are_ignored_and_old_ones_are_kept_as_they_were(tiny_bundle, tmp_path):
+    old = {"average": "log", "weights": {"photos": 0.5, "title": 0.5}}
+    old["temperatures"] = {"photos": 1.0, "title": 1.0, "both": 0.5}
+    newer = {**old, "weights": {**old["weights"], "text": 0.1}}
+    categorizer = Categorizer.load(tiny_bundle)
+    for settings in (old, newer):
+        categorizer.ensemble = Ensemble.of(settings)
+        categorizer.save(tmp_path / f"saved-{len(settings['weights'])}")
+        assert Categorizer.load(tmp_path / f"saved-{len(settings['weights'])}").bundle.manifest["ensemble"] == old
+
+
+def test_a_problem_of_a_listing_without_an_id_names_it_so(tiny_bundle):
+    categorizer = Categorizer.load(tiny_bundle)
+    listing = Listing(title="leather belt", photos=["missing.jpg"])
+    assert categorizer.predict([listing])[0].problems[0].startswith("listing '': missing.jpg: no such file")
+    with pytest.warns(UserWarning, match="listing '': missing.jpg"):
+        categorizer.predict_proba([listing])

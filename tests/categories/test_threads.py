@@ -55,7 +55,7 @@ def test_while_categories_change_each_prediction_sees_those_before_or_those_afte
         categorizer.add_category("things", examples=shares[0][:2])
         categorizer.remove_category("things")
 
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(1) as pool:
         changes = [pool.submit(change, number) for number in range(20)]
         while not all(each.done() for each in changes):
             for prediction, confidences in categorizer.judge(shares[1][:3]):

@@ -56,7 +56,6 @@ def run(workplace, capfd):
     return runner(capfd, "calibrate")
 
 
-@pytest.mark.filterwarnings("always:.*is not read:UserWarning")
 def test_a_column_that_may_have_photos_and_is_not_read_is_one_line(run, workplace):
     text = (workplace / "labelled.csv").read_text()
     (workplace / "labelled.csv").write_text(text.replace("photos", "picture", 1))

@@ -109,6 +109,12 @@ def test_of_a_large_catalogue_it_tells_the_threshold_for_so_many(run, duplicates
     assert "as strict" not in errors
 
 
+def test_a_column_that_may_have_photos_and_is_not_read_is_one_line(run, workplace):
+    (workplace / "stock.csv").write_text("id,title,picture\n1,leather belt,1.jpg\n2,red belt,2.jpg\n", "utf-8")
+    _, _, errors = run("find", "stock.csv", "--to", "stock-pairs.csv")
+    assert errors.count("column 'picture' is not read") == 1
+
+
 def test_argument_standard_input_and_every_output_agree(run, workplace, duplicates_bundle):
     command = [*PROGRAM, "duplicates", "find", "-"]
     assert run("find", "listings.csv", "--to", "pairs.csv")[0] == 0

@@ -71,7 +71,6 @@ def transcript(run, command):
     return f"$ {command}\n{output}{errors}" + (f"[{code}]\n" if code else "")
 
 
-@pytest.mark.filterwarnings("always:.*is not read:UserWarning")
 @pytest.mark.usefixtures("workplace")
 def test_every_message_is_as_the_file_has_it(capfd):
     known = PAGE.read_text("utf-8")

@@ -329,7 +329,6 @@ def test_an_emoji_survives_a_terminal_that_cannot_show_it(workplace):
     assert done.stdout.isascii()
 
 
-@pytest.mark.filterwarnings("always:.*is not read:UserWarning")
 def test_a_column_that_may_have_photos_and_is_not_read_is_one_line(run, tmp_path):
     (tmp_path / "stock.csv").write_text("id,title,picture\n1,leather belt,1.jpg\n", "utf-8")
     code, _, errors = run("predict", "--from", f"{tmp_path / 'stock.csv'}", "--to", f"{tmp_path / 'out.jsonl'}")

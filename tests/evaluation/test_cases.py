@@ -10,6 +10,7 @@ from productcat.evaluation.cases import Top
 def test_the_cases_kept_are_those_of_the_highest_scores(scores, size):
     top = Top(size)
     for number, score in enumerate(scores):
-        top.offer(score, number)
+        if top.wants(score):
+            top.keep(score, number)
     expected = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:size]
     assert (top.best, top.count) == (expected, len(scores))

@@ -161,7 +161,7 @@ def test_photos_are_turned_upright_by_their_tag(orientation, height):
     assert_alike(read_photo(rotated(pixels, orientation), SIZE), read_photo(pixels, SIZE))
 
 
-@pytest.mark.parametrize("tag", [0, 9, 700])
+@pytest.mark.parametrize("tag", [0, 9, 700, "6", 6.5])
 def test_a_senseless_rotation_tag_is_ignored(tag):
     tags = Image.Exif()
     tags[0x0112] = tag
