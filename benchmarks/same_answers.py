@@ -1,8 +1,8 @@
 """Compare the answers of two checkouts: `python benchmarks/same_answers.py OLD_CHECKOUT` (against this one).
 
 Each checkout runs the same commands and the same lines of Python on this checkout's `data/samples`, in a folder of its
-own. Compared byte by byte are files, exit codes, what is printed on both streams, and arrays. Of a new bundle's
-manifest the time of creation, the versions and the checksums that follow from them are left out. An index on disk is
+own. Compared byte by byte are files, exit codes, what is printed on both streams, and arrays. Of
+manifests and metrics the time of creation, the versions and the checksums that follow from them are left out. An index on disk is
 not compared, because its files have random names. The exit code is 1 where something differs.
 """
 
@@ -75,8 +75,8 @@ titles = ["blue shirt", "men white shirt"]
 NOT_COMPARED = {"samples", "catalogue"}
 """Folders: the input, and the index."""
 
-OF_ITS_TIME = {"created", "versions", "seal", "sha256"}
-"""Entries of a manifest that differ from run to run."""
+OF_ITS_TIME = {"created", "versions", "seal", "sha256", "productcat"}
+"""Entries of manifests and metrics that differ from run to run, or from version to version."""
 
 
 def main():
@@ -115,10 +115,10 @@ def run(checkout):
 
 def content(path):
     """What of a file is compared."""
-    if path.name != "manifest.json":
+    if path.name not in ("manifest.json", "metrics.json"):
         return path.read_bytes()
-    manifest = json.loads(path.read_text("utf-8"))
-    return json.dumps({key: value for key, value in manifest.items() if key not in OF_ITS_TIME}).encode()
+    found = json.loads(path.read_text("utf-8"))
+    return json.dumps({key: value for key, value in found.items() if key not in OF_ITS_TIME}).encode()
 
 
 def answered(words, checkout, folder, text=False):
