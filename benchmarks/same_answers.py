@@ -1,9 +1,9 @@
 """Compare the answers of two checkouts: `python benchmarks/same_answers.py OLD_CHECKOUT` (against this one).
 
 Each checkout runs the same commands and the same lines of Python on this checkout's `data/samples`, in a folder of its
-own. Compared byte by byte are files, exit codes, what is printed on both streams, and arrays. Of
-manifests and metrics the time of creation, the versions and the checksums that follow from them are left out. An index on disk is
-not compared, because its files have random names. The exit code is 1 where something differs.
+own. Compared byte by byte are files, exit codes, what is printed on both streams, and arrays. Of manifests and metrics
+the time of creation, the versions and the checksums that follow from them are left out. An index on disk is not
+compared, because its files have random names. The exit code is 1 where something differs.
 """
 
 import argparse
