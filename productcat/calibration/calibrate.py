@@ -116,6 +116,7 @@ def calibrate(
         check_precision(precision)
     found = _look(categorizer, labelled, on_problem)
     views = Views.of(*_in_order(found.outputs, found.numbers))
+    own = views.own()
     present = Settings(categorizer.ensemble, categorizer.projections)
     folds, way = _cross_fitted(views, present)
     fitted = _candidates(views, present)[way]
@@ -130,7 +131,7 @@ def calibrate(
         dict(found.unknown.most_common()),
         found.without_evidence,
         precision,
-        _reliability(views.own(), present, categorizer.rules),
+        Reliability.of(own.confidences(present), own.labels, _thresholds(own, categorizer.rules)),
         after,
         tuple(notes),
     )
@@ -258,10 +259,6 @@ def _cross_validated(
         judged = own.where(held)
         confidences[held], assign_at[held] = judged.confidences(settings), _thresholds(judged, rules)
     return Reliability.of(confidences, own.labels, assign_at)
-
-
-def _reliability(own: Views, settings: Settings, rules: Rules) -> Reliability:
-    return Reliability.of(own.confidences(settings), own.labels, _thresholds(own, rules))
 
 
 def _thresholds(views: Views, rules: Rules) -> NDArray[np.float64]:

@@ -219,7 +219,8 @@ class Categorizer:
         """
         known = self.projections  # the caller or another thread may replace them meanwhile
         for batch in self._batches(listings, "both", known.reads_vectors):
-            batch.tell(on_problem or _ignore)
+            if on_problem:
+                batch.tell(on_problem)
             distributions = combined(batch.outputs, self.ensemble)
             near = known.nearness(distributions)
             rows = known.confidences(distributions, batch.outputs.vectors, near)
@@ -376,10 +377,6 @@ class Categorizer:
         if model is not self.image_model:
             means = photo_means([each.photos for each in batch], model, [[] for _ in batch])  # problems are known
         return means.get(model.levels[-1], nothing)
-
-
-def _ignore(_: object) -> None:
-    pass
 
 
 Evident = TypeVar("Evident", np.float32, np.float64)

@@ -48,7 +48,7 @@ def embed_in_shards(
     problems : list of str
         What is wrong with their photos.
     """
-    made_by = _fingerprint(detector) if folder else ""
+    made_by = f"{__version__} {FORMAT} {detector.mark}" if folder else ""
     listings = iter(listings)
     for number in count():
         some = list(islice(listings, SHARD))
@@ -97,11 +97,6 @@ def remove_folder(folder: PathLike) -> None:
         path.unlink()
     if not any(Path(folder).iterdir()):
         Path(folder).rmdir()
-
-
-def _fingerprint(detector: DuplicateDetector) -> str:
-    """Return the fingerprint of all that makes an embedding what it is."""
-    return hashlib.sha256(f"{__version__} {FORMAT} {detector.mark}".encode()).hexdigest()
 
 
 def _made_of(made_by: str, listings: Sequence[Listing]) -> str:
