@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from productcat.errors import ListingError
 from productcat.listings.columns import BadRow, Columns, OnRemark
+from productcat.listings.file_formats import detect, rows
 from productcat.listings.listing import Listing
 from productcat.listings.readers import photos_of, text_of
-from productcat.listings.tables import detect, rows
 
 if TYPE_CHECKING:
     from productcat.listings.photos import Photo

@@ -88,7 +88,7 @@ def remove(
       productcat index remove catalogue 17 18
       tail -n +2 sold.csv | cut -d, -f1 | productcat index remove catalogue -
     """
-    from productcat.listings.tables import text_stream
+    from productcat.listings.file_formats import text_stream
 
     index = _open_known(path)
     if ids == [STREAM]:

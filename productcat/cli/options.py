@@ -24,7 +24,7 @@ def probability(threshold: float | None) -> float | None:
 def _known_format(format: str | None) -> str | None:
     if format is None:  # which saves the import
         return None
-    from productcat.listings.tables import FORMATS
+    from productcat.listings.file_formats import FORMATS
 
     if format not in FORMATS:
         raise UsageError(f"--format {format}: expected one of {', '.join(FORMATS)}")

@@ -12,8 +12,8 @@ from typing import ClassVar
 
 from productcat.errors import ListingError
 from productcat.listings.columns import BadRow, OnRemark
+from productcat.listings.file_formats import Source, detect, rows
 from productcat.listings.readers import OnBad, text_of
-from productcat.listings.tables import Source, detect, rows
 
 SAME = {"1", "true", "yes", "y", "same", "duplicate"}
 """Labels of pairs that show the same item, in small letters."""

@@ -23,7 +23,7 @@ from productcat.duplicates.pairs import DuplicatePair
 from productcat.duplicates.thumbnails import SIDE
 from productcat.errors import BundleError, ListingError, ProductcatError
 from productcat.index.rows import PhotoRows
-from productcat.index.search_space import SearchSpace
+from productcat.index.search_vectors import SearchSpace
 from productcat.index.store import PhotoStore
 from productcat.listings.listing import Listing, only
 from productcat.problems import OnProblem, Problem, warn

@@ -17,8 +17,8 @@ from typing import Any
 
 from productcat.errors import ListingError
 from productcat.listings.columns import BadRow, Columns, OnRemark, Row
+from productcat.listings.file_formats import STREAMED, WORTH_READING, Source, detect, folder_rows, parquet_file, rows
 from productcat.listings.listing import Listing
-from productcat.listings.tables import STREAMED, WORTH_READING, Source, detect, folder_rows, parquet_file, rows
 from productcat.problems import warn
 from productcat.wording import either, is_unicode
 

@@ -20,7 +20,7 @@ from productcat.duplicates.metric import Level
 from productcat.duplicates.whitening import Background
 from productcat.index import listing_index as index
 from productcat.index import store as photo_store
-from productcat.index.search_space import BYTES_BESIDE_ARRAYS, BYTES_PER_PHOTO, SearchSpace
+from productcat.index.search_vectors import BYTES_BESIDE_ARRAYS, BYTES_PER_PHOTO, SearchSpace
 
 ROOT = Path(__file__).parents[2]
 
@@ -411,7 +411,7 @@ def test_what_may_not_be_read_is_no_reason_to_make_an_index_again(detector, full
 
 
 def test_an_index_of_a_later_layout_is_refused(detector, full, monkeypatch):
-    monkeypatch.setattr("productcat.index.search_space.FORMAT", 3)
+    monkeypatch.setattr("productcat.index.search_vectors.FORMAT", 3)
     with pytest.raises(ProductcatError, match="its format is 2, this productcat reads format 3; .* again"):
         ListingIndex.open(full.path, detector)
 

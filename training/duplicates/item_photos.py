@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from productcat.errors import ListingError
+from productcat.listings.file_formats import SUFFIXES
 from productcat.listings.photos import read_photo
-from productcat.listings.tables import SUFFIXES
 from training.listings.archives import unpacked
 
 FEWEST_PHOTOS = 2

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from productcat.errors import ListingError
 from productcat.listings.columns import BadRow, Columns
+from productcat.listings.file_formats import detect
 from productcat.listings.listing import Listing
 from productcat.listings.readers import read_labelled
-from productcat.listings.tables import detect
 from productcat.models.bundle import sha256
 from productcat.models.title_words import split_words
 from training.listings.archives import unpacked
