@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from productcat.arithmetic.vectors import unit
 from productcat.duplicates.embedding import Embedding, mark_of, marks, stacked
 from productcat.duplicates.evidence import evidence, photo_cosines
+from productcat.duplicates.groups import connected
 from productcat.duplicates.leave_out import OwnShares, add_known
 from productcat.duplicates.matches import PhotoMatch, PhotoMatches
 from productcat.duplicates.metric import SetMetric, raised
@@ -235,14 +236,8 @@ class DuplicateDetector:
     ) -> list[list[str]]:
         """Return groups of listings that are connected by duplicates, as lists of ids, the largest first."""
         ids, pairs, _ = self._found(self.embed(listings), threshold, adapt)
-        groups: dict[int, list[int]] = {}
-        for pair in pairs.tolist():
-            joined, other = (groups.get(row, [row]) for row in pair)
-            if joined is not other:
-                joined += other
-                groups.update(dict.fromkeys(joined, joined))
-        different = {id(group): sorted(ids[row] for row in group) for group in groups.values()}.values()
-        return sorted(different, key=lambda group: (-len(group), group))
+        groups = [sorted(ids[number] for number in group) for group in connected(pairs.tolist())]
+        return sorted(groups, key=lambda group: (-len(group), group))
 
     def _found(
         self, embeddings: list[Embedding], threshold: float | None, adapt: bool

@@ -10,9 +10,9 @@ from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.embedding import Embedding
 from productcat.duplicates.matches import ReportedPair
 from productcat.duplicates.pairs import DuplicatePair, pair_lines
+from productcat.jobs.kept_embeddings import embed_in_shards, kept_in, remove_folder
 from productcat.jobs.outputs import Side, refuse_existing, refuse_unwritable, write_whole
 from productcat.jobs.progress import Progress
-from productcat.jobs.shards import embed_in_shards, kept_in, remove_folder
 from productcat.listings.columns import OnRemark
 from productcat.listings.listing import Listing
 from productcat.listings.source import STREAM, Table
