@@ -13,19 +13,16 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from timing import cores, write_figures
-from usearch.index import Index
 
 from productcat.arithmetic.vectors import unit
 from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.embedding import Embedding
-from productcat.index import store as photo_store
 from productcat.index.listing_index import NEAREST, ListingIndex
 from productcat.index.rows import LISTING, VECTOR
 from productcat.listings.listing import Listing
@@ -39,6 +36,9 @@ QUERIES = 300
 
 ADDED = 20
 """Number of additions that are measured."""
+
+COUNTED = 5
+"""Number of times that listings are counted, and that a sample of them is drawn."""
 
 REAL = 3_000
 """Number of real photos that are read, at most."""
@@ -106,12 +106,8 @@ def build(index: ListingIndex, maker: Maker, n_vectors: int) -> dict[str, Any]:
     """Fill the index. → figures"""
     started = time.perf_counter()
     index.add(maker.listings(n_vectors // PHOTOS, PHOTOS, "made-up-", seed=0))
-    index.settle()
+    index.tidy(now=True)
     seconds = time.perf_counter() - started - maker.seconds
-    photo_store.KEPT = timedelta(seconds=1)
-    for _ in range(3):  # nobody reads now, so what building left behind can go
-        time.sleep(2)
-        index.settle()
     stats = index.stats()
     return {
         "listings": stats.listings,
@@ -146,14 +142,18 @@ def search(index: ListingIndex, maker: Maker, vectors: NDArray[np.float32], owne
     wanted = list(maker.listings(QUERIES, 1, "query-", seed=1))
     queries = np.concatenate([index.space.project(each.features) for each in wanted])
     index.search(wanted[:20])
-    found, seconds = clocked(lambda query: index.store.nearest(query[None], NEAREST)[0][0], queries)
+    found, seconds = clocked(lambda query: index.store.nearest(query[None], NEAREST)[0].listings, queries)
     _, whole = clocked(lambda each: index.search([each]), wanted)
+    _, counted = clocked(lambda _: len(index), range(COUNTED))
+    _, sampled = clocked(lambda _: index.sample(), range(COUNTED))
     several = list(maker.listings(QUERIES // 3, PHOTOS, "several-", seed=2))
     _, of_several = clocked(lambda each: index.search([each]), several)
     return {
         f"recall_at_{RECALL_AT}": recall(found, exact(vectors, owners, queries)),
         "nearest_photos": percentiles(seconds),
         "search_1_photo": percentiles(whole),
+        "count": percentiles(counted),
+        "sample": percentiles(sampled),
         f"search_{PHOTOS}_photos": percentiles(of_several),
     }
 
@@ -200,6 +200,8 @@ def rival(
     vectors: NDArray[np.float32], owners: Sequence[str], queries: NDArray[np.float32], folder: Path
 ) -> dict[str, Any]:
     """Run usearch with the same vectors. → figures"""
+    from usearch.index import Index  # once it is imported, importing ONNX Runtime crashes the process
+
     file, threads = folder / "usearch", cores()
     index = Index(ndim=vectors.shape[1], metric="cos", dtype="f16", expansion_search=2 * NEAREST)
     started = time.perf_counter()

@@ -22,7 +22,7 @@ from timing import write_figures
 
 from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.embedding import Embedding
-from productcat.duplicates.thumbnails import SIDE
+from productcat.duplicates.thumbnails import LENGTH
 from productcat.index.listing_index import ListingIndex
 
 IDS = 60
@@ -47,7 +47,7 @@ def made_up(detector: DuplicateDetector, id: str, step: int) -> Embedding:
     n_photos = int(rng.integers(1, MOST_PHOTOS + 1))
     widths = {name: len(level.background.mean) for name, level in detector.metric.levels.items()}
     features = {name: rng.integers(-127, 128, (n_photos, width)).astype(np.int8) for name, width in widths.items()}
-    thumbnails = rng.integers(-127, 128, (n_photos, SIDE * SIDE)).astype(np.int8)
+    thumbnails = rng.integers(-127, 128, (n_photos, LENGTH)).astype(np.int8)
     thumbnails[:, :4] = np.array([step], np.int32).view(np.int8)
     return Embedding(id, features, thumbnails)
 
@@ -75,7 +75,7 @@ def write(path: Path, detector: DuplicateDetector, step: int) -> NoReturn:
         else:
             index.add(made_up(detector, id, step) for id in ids)
         if step % 40 == 0:
-            index.settle()
+            index.tidy()
         print(step, flush=True)
         step += 1
 

@@ -31,7 +31,7 @@ Measured with {machine["cores"]} cores of {machine["processor"]}, {machine["syst
 def catalogue():
     """`find` on a whole catalogue."""
     found = result("catalogue")
-    words = {found["pairs"][0]["score"]: "`threshold`, ", found["threshold_among"]: "`threshold_among`, "}
+    words = {found["pairs"][0]["score"]: "`threshold`, "}
 
     def cells(row):
         score = f"{words.get(row['score'], '')}{row['score']:.5g}"

@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # so that editors and type checkers know the names
     from productcat.categories.categorizer import Categorizer
     from productcat.categories.decision import Candidate, DecisionRule, Prediction
     from productcat.duplicates.detector import DuplicateDetector
+    from productcat.duplicates.groups import DuplicateGroup
     from productcat.duplicates.pairs import DuplicatePair
     from productcat.errors import BundleError, ListingError, ProductcatError
     from productcat.index.listing_index import ListingIndex
@@ -24,6 +25,7 @@ __all__ = [
     "Categorizer",
     "DecisionRule",
     "DuplicateDetector",
+    "DuplicateGroup",
     "DuplicatePair",
     "Listing",
     "ListingError",
@@ -39,6 +41,7 @@ _HOMES = {
     "Categorizer": "productcat.categories.categorizer",
     "DecisionRule": "productcat.categories.decision",
     "DuplicateDetector": "productcat.duplicates.detector",
+    "DuplicateGroup": "productcat.duplicates.groups",
     "DuplicatePair": "productcat.duplicates.pairs",
     "Listing": "productcat.listings.listing",
     "ListingError": "productcat.errors",

@@ -9,6 +9,11 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def about(share: float) -> str:
+    """Return an estimated share: "about 97 %". Nothing is said to be certain."""
+    return "more than 99.9 %" if share >= 0.9995 else f"about {100 * share:.{1 if share >= 0.995 else 0}f} %"
+
+
 def either(names: Iterable[str]) -> str:
     """Return names of which one is wanted: "'title' or 'name'"."""
     return " or ".join(map(repr, names))

@@ -70,14 +70,18 @@ def train_title_part(folder):
 def set_metric(image_part):
     """A metric between sets of photos whose head is set by hand."""
     from productcat.arithmetic.vectors import unit
-    from productcat.duplicates.metric import Head, Level, SetMetric
+    from productcat.duplicates.evidence import names
+    from productcat.duplicates.metric import Head, Level, SetMetric, Weights
     from productcat.duplicates.whitening import Background
     from productcat.models.image_model import ImageModel
 
     photos = shop.learning_data()[0][:180]
     features = unit(ImageModel.load(image_part).run(photos)[1]["embedding_top"]).astype(np.float64)
     levels = {"embedding_top": Level(None, Background.of(features, np.ones(len(features))), 8)}
-    head = Head(np.array([4.0, 2.0, 2.0, 8.0, 0.0, 0.0]), -13.0)
+    by_name = dict.fromkeys(names(levels), 0.0) | {"embedding_top/means": 4.0, "copy": 8.0}
+    by_name |= {"embedding_top/best": 2.0, "embedding_top/all": 2.0}
+    weights = Weights(np.array(list(by_name.values())), -13.0)
+    head = Head(weights, weights)
     return SetMetric(levels, head, threshold=0.5, compared=3.0)
 
 

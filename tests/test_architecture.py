@@ -171,6 +171,7 @@ def test_the_public_names_are_exactly_these():
         "Categorizer",
         "DecisionRule",
         "DuplicateDetector",
+        "DuplicateGroup",
         "DuplicatePair",
         "Listing",
         "ListingError",

@@ -3,6 +3,7 @@
 Steps whose results are there are not done again: the exported network, and the photos as it sees them.
 """
 
+import functools
 import hashlib
 import json
 import sys
@@ -15,10 +16,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from productcat.duplicates.detector import NEIGHBOURS, DuplicateDetector
+from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.embedding import FORMAT
-from productcat.duplicates.metric import SetMetric
-from productcat.duplicates.thumbnails import ALIKE, SHARP
+from productcat.duplicates.metric import Head, SetMetric
+from productcat.duplicates.titles import TitleHead
+from productcat.jobs.progress import Progress
 from productcat.listings.listing import Listing
 from productcat.listings.photos import read_photo
 from productcat.models.bundle import Bundle, refuse_existing, sha256, write_bundle
@@ -26,12 +28,13 @@ from productcat.models.image_model import GRAPH, SETTINGS, ImageModel
 from training.assemble import assemble
 from training.commands import FOLDER_OPTIONS, command, mistakes_in_one_line, write_figures
 from training.config import load_config
-from training.duplicates.catalogues import Catalogue, found_in
+from training.duplicates.catalogues import Catalogue, found_in, threshold_in
 from training.duplicates.item_photos import describe_items, read_items, readable_of
-from training.duplicates.metric import MetricConfig, bases, calibrated, metric_of
+from training.duplicates.metric import Bases, MetricConfig, bases, metric_of
 from training.duplicates.photo_table import PhotoTable, look_at, with_copies
-from training.duplicates.protocol import Protocol, compared, most_similar, report
-from training.duplicates.siamese import Samples, SiameseConfig, fit_head
+from training.duplicates.protocol import Protocol, report
+from training.duplicates.shops import Shop, joined
+from training.duplicates.siamese import UNLEARNT, Samples, SiameseConfig, fit_head, fit_pictures
 from training.images.export import compare, export_float, quantize, run_all
 from training.images.image_model import ImageConfig, build
 from training.listings.datasets import DataConfig, checksum, load_dataset
@@ -41,7 +44,7 @@ CLASSES = Path(__file__).parent / "imagenet_classes.json"
 CALIBRATION_PHOTOS = 256
 """Number of photos that give the ranges of int8 activations."""
 
-METHOD = 5
+METHOD = 7
 """Number of the method of comparing sets. Raise it when the same settings give other figures, so that no old figures
 are read."""
 
@@ -51,13 +54,15 @@ class PhotosConfig:
     """Settings of the photos to learn from; the `[photos]` table of a configuration.
 
     items: folder or tar of `<domain>/<item>/<nn>.jpg`. copied: sets of listings whose training photos are copied as
-    sellers copy them. each: number of photos taken from each such set. copies: number of copies of each photo.
+    sellers copy them. each: number of photos taken from each such set. copies: number of copies of each photo. others:
+    number of further photos of each such set, among which copies are looked for.
     """
 
     items: str
     copied: tuple[DataConfig, ...] = ()
     each: int = 300
     copies: int = 2
+    others: int = 3_000
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     image = parser.add_mutually_exclusive_group(required=True)
     image.add_argument("--weights", help="a file of ImageNet weights of the backbone with its top")
     image.add_argument("--image-of", help="instead, learn on this bundle's image model; the metric is added to a copy")
+    parser.add_argument(
+        "--titles", type=Path, help="what titles count: the --head of python -m training.duplicates.titles"
+    )
+    parser.add_argument(
+        "--cosines-of", help="keep what the cosines count in this bundle's metric; learn what pictures count"
+    )
+    parser.add_argument("--threshold", type=float, help="take this threshold, and do not measure on held-out items")
     parser.add_argument("--report", type=Path, help="write the figures of the protocol to this JSON file")
     options = parser.parse_args(arguments)
     with mistakes_in_one_line():
@@ -89,8 +101,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config = load_config(options.config, GeneralConfig)
         given = Bundle.open(options.image_of) if options.image_of else None
         work = options.work / (f"{config.name}-{given.manifest['name']}" if given else config.name)
-        run = General(config, options.data, work, options.weights or "", given)
-        figures = run.bundle(options.config.read_text("utf-8"), options.to)
+        titles = TitleHead.from_settings(json.loads(options.titles.read_text("utf-8"))) if options.titles else None
+        run = General(config, options.data, work, options.weights or "", given, titles)
+        if options.cosines_of:
+            run.cosines = SetMetric.load(Bundle.open(options.cosines_of).part("duplicates")).head
+        figures = run.bundle(options.config.read_text("utf-8"), options.to, options.threshold)
         write_figures(figures, options.report)
 
 
@@ -106,12 +121,22 @@ class General:
         A file of ImageNet weights of the backbone with its top. It is not read if a bundle is given.
     given : Bundle, optional
         Learn on its image model.
+    titles : TitleHead, optional
+        What titles count.
     """
 
     def __init__(
-        self, config: GeneralConfig, data: Path, work: Path, weights: str, given: Bundle | None = None
+        self,
+        config: GeneralConfig,
+        data: Path,
+        work: Path,
+        weights: str,
+        given: Bundle | None = None,
+        titles: TitleHead | None = None,
     ) -> None:
         self.config, self.data, self.work, self.weights, self.given = config, data, work, weights, given
+        self.title_head = titles
+        self.cosines: Head | None = None
         work.mkdir(parents=True, exist_ok=True)
         self.items, left_out = read_items(data / config.photos.items, work)
         sources = [DataConfig(config.photos.items, table="", splits=""), *config.photos.copied]
@@ -122,21 +147,38 @@ class General:
             each.source.split(".")[0]: load_dataset(each, data, work, config.seed) for each in config.photos.copied
         }
 
-    def bundle(self, text: str, to: Path) -> dict[str, Any]:
-        """Write the bundle. text : the configuration file → figures of the protocol, for each method"""
+    def bundle(self, text: str, to: Path, threshold: float | None = None) -> dict[str, Any]:
+        """Write the bundle.
+
+        Parameters
+        ----------
+        text : str
+            The configuration file.
+        to : pathlib.Path
+        threshold : float, optional
+            With one, nothing is measured.
+
+        Returns
+        -------
+        dict
+            Figures of the protocol, for each method.
+        """
         image, exported = self.image()
         model, wanted = ImageModel.load(image), self.config.metric.features
         if len(model.levels) != len(wanted):
             raise ValueError(f"the image model gives {len(model.levels)} levels, [metric] features has {len(wanted)}")
         table = self.table(model)
-        figures, seen, same, catalogues = self.measure(table)
-        metric = self.metric(table, seen, same)
-        means = {part: {name: each["figures"]["mean"] for name, each in rows.items()} for part, rows in figures.items()}
-        detector = DuplicateDetector(None, metric, metric.threshold)
-        figures["catalogues"] = {
-            "threshold": found_in(catalogues, lambda _: detector.threshold),
-            "threshold_among": found_in(catalogues, detector.threshold_among),
-        }
+        shops = self.shops(table, self.others(model))
+        metric = self.metric(table, shops)
+        figures: dict[str, Any] = {}
+        means: dict[str, Any] = {}
+        if threshold is None:
+            figures, catalogues = self.measure(table, shops)
+            threshold = threshold_in(catalogues, metric, self.config.metric.precision)
+            for part, rows in figures.items():
+                means[part] = {name: each["figures"]["mean"] for name, each in rows.items()}
+            figures["catalogues"] = found_in(catalogues, replace(metric, threshold=threshold))
+        metric = replace(metric, threshold=threshold)
         manifest = {"duplicates": {"learnt_with": text, "threshold": metric.threshold, **means}}
         if self.given:
             self.copy(self.given, to, manifest, metric)
@@ -147,35 +189,29 @@ class General:
             assemble(to, self.manifest(exported) | manifest, classes, parts, duplicates=metric)
         return figures
 
-    def measure(
-        self, table: PhotoTable
-    ) -> tuple[dict[str, Any], NDArray[np.float64], NDArray[np.bool_], list[Catalogue]]:
+    def measure(self, table: PhotoTable, shops: Samples) -> tuple[dict[str, Any], list[Catalogue]]:
         """Run the protocol.
 
         Returns
         -------
         figures : dict
             Of each part and method.
-        seen, same : ndarray
-            Of held-out pairs, as `most_similar` gives them.
         catalogues : list of Catalogue
             Of held-out items.
         """
         config = self.config
         features = hashlib.sha256(b"".join(each.tobytes() for each in [*table.outputs.values(), table.thumbnails]))
+        features.update(shops.seen.tobytes())
         metric = asdict(config.metric) | {"precision": None}  # the threshold depends on it, the figures do not
-        settings = [metric, asdict(config.siamese), config.seed, features.hexdigest(), ALIKE, SHARP, METHOD]
+        settings = [metric, asdict(config.siamese), config.seed, features.hexdigest(), METHOD]
         done = self.work / f"protocol-{_mark(settings)}.json"
         if not done.exists():
-            protocol = Protocol(self.items, table, config.metric, config.siamese, config.seed)
+            protocol = Protocol(self.items, table, shops, config.metric, config.siamese, config.seed)
             scores = {"unseen items": protocol.unseen_items(), "unseen domains": protocol.unseen_domains()}
-            seen, same = most_similar(scores["unseen items"], NEIGHBOURS)
             found = {name: report(each, config.seed) for name, each in scores.items()}
-            catalogues = protocol.catalogues(lambda head: calibrated(head, seen, same, config.metric.precision)[0])
-            kept = [found, seen.tolist(), same.tolist(), [asdict(each) for each in catalogues]]
-            done.write_text(json.dumps(kept), "utf-8")
-        figures, seen, same, catalogues = json.loads(done.read_text("utf-8"))
-        return figures, np.array(seen), np.array(same), [Catalogue(**each) for each in catalogues]
+            done.write_text(json.dumps([found, [asdict(each) for each in protocol.catalogues()]]), "utf-8")
+        figures, catalogues = json.loads(done.read_text("utf-8"))
+        return figures, [Catalogue(**each) for each in catalogues]
 
     def copy(self, given: Bundle, to: Path, manifest: dict[str, Any], metric: SetMetric) -> None:
         """Write a bundle's files and manifest, and the metric with what the manifest says of it."""
@@ -188,13 +224,38 @@ class General:
             manifest["duplicates"]["description"] = self.config.description
         write_bundle(to, {**given.manifest, **manifest}, fill)
 
-    def metric(self, table: PhotoTable, seen: NDArray[np.float64], same: NDArray[np.bool_]) -> SetMetric:
-        """Learn from all photos, and calibrate on held-out pairs."""
-        config, known = self.config.metric, bases(table, self.config.metric)
+    def metric(self, table: PhotoTable, shops: Samples) -> SetMetric:
+        """Learn from all photos."""
+        config, known = self.config.metric, self.bases(table)
         kept, siamese = table.kept(known), self.config.siamese
-        learnt = fit_head(Samples.drawn(kept, known, config, siamese, self.config.seed), siamese)
-        head, threshold = calibrated(learnt, seen, same, config.precision)
-        return metric_of(kept, known, head, config, threshold, compared(self.items))
+        samples = Samples.drawn(kept, known, config, siamese, self.config.seed)
+        if self.cosines:
+            head = fit_pictures(self.cosines, samples, shops, siamese)
+        else:
+            head = fit_head(samples, shops, siamese)
+        return metric_of(kept, known, head, config, titles=self.title_head)
+
+    def shops(self, table: PhotoTable, others: PhotoTable) -> Samples:
+        """Return pairs of large catalogues, one of each set whose photos are copied."""
+        known = self.bases(table)
+        kept, rest = table.kept(known), others.kept(known)
+        detector = DuplicateDetector(None, metric_of(kept, known, UNLEARNT, self.config.metric), 0.5)
+        parts = []
+        with Progress("copies in large catalogues", len(self.sets), "catalogues") as progress:
+            for number, name in enumerate(self.sets):
+                domain = f"copies of {name}"
+                shop = Shop(kept.rows(kept.domains == domain), rest.rows(rest.domains == domain))
+                parts.append(shop.samples(detector, number))
+                progress.advance(1)
+        return joined(parts)
+
+    def bases(self, table: PhotoTable) -> Bases:
+        """Find what is kept of the levels: what the given bundle keeps, so that its indexes stay good."""
+        if self.given and self.given.has("duplicates"):
+            learnt = SetMetric.load(self.given.part("duplicates"))
+            if list(learnt.levels) == list(table.outputs):
+                return {name: level.basis for name, level in learnt.levels.items()}
+        return bases(table, self.config.metric)
 
     def image(self) -> tuple[Path, dict[str, Any]]:
         """Export the network. → folder of the bundle's image part, what was measured"""
@@ -261,6 +322,20 @@ class General:
             for line in problems:
                 print(line, file=sys.stderr)
             table.save(path)
+        return PhotoTable.load(path)
+
+    def others(self, model: ImageModel) -> PhotoTable:
+        """Return further photos of the sets whose photos are copied, an item each, as the network sees them."""
+        path = self.work / f"others-{_mark([self.photos_mark, sha256(model.graph), FORMAT])}.npz"
+        if not path.exists():
+            tables = []
+            for number, (name, dataset) in enumerate(self.sets.items()):
+                rng, rows = np.random.default_rng([self.config.seed, number]), dataset.rows("train")
+                order = [row for row in rng.permutation(rows) if dataset.listings[row].photos]
+                some = order[2 * self.config.photos.each :][: self.config.photos.others]
+                listings = [Listing(f"other {row}", photos=dataset.listings[row].photos[:1]) for row in some]
+                tables.append(look_at(listings, [f"copies of {name}"] * len(some), model, f"others of {name}")[0])
+            functools.reduce(PhotoTable.joined, tables).save(path)
         return PhotoTable.load(path)
 
     def manifest(self, exported: dict[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,14 @@
-"""The commands `productcat duplicates find` and `compare`; `evaluate` is in `productcat.cli.evaluate`."""
+"""The commands `productcat duplicates find`, `groups`, `calibrate` and `compare`.
+
+`productcat duplicates evaluate` is in `productcat.cli.evaluate`.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,36 +16,50 @@ from typer.core import TyperCommand
 
 from productcat.cli import bad_rows, console, options
 from productcat.cli.console import FINE, INTERRUPTED, SOME_BAD, STREAM, UNUSABLE, UsageError, command, complain
-from productcat.wording import counted
+from productcat.wording import about, counted
 
 if TYPE_CHECKING:
     from productcat.duplicates.detector import DuplicateDetector
     from productcat.duplicates.embedding import Embedding
     from productcat.duplicates.matches import PhotoMatch
-    from productcat.jobs.find_duplicates import Result
+    from productcat.jobs.find_duplicates import Result, Rules
+    from productcat.jobs.outputs import Side
 
 DECIMALS = 6
 """Number of decimals in JSON."""
 
-LARGE = 1_000
-"""Number of listings from which on `find` names a stricter threshold."""
+PRECISION = 0.95
+"""Share of the pairs found that is right, unless another is asked for."""
 
 app = console.group("Tell from photos which listings show the same physical item.")
 
 
+Source = Annotated[
+    str, typer.Argument(metavar="LISTINGS", help="A file of listings, or a folder; - is standard input.")
+]
+Html = Annotated[str | None, typer.Option("--html", help="The report, one HTML file.")]
+Most = Annotated[int, typer.Option("--most", help="Groups in the report, at most.", min=1)]
+Keep = Annotated[
+    str, typer.Option("--keep", metavar="ORDER", help="Which listing of a group to keep, as an order of preference.")
+]
+
+
 @command(app)
 def find(
-    source: Annotated[
-        str, typer.Argument(metavar="LISTINGS", help="A file of listings, or a folder; - is standard input.")
-    ],
+    source: Source,
     target: Annotated[
         str,
         typer.Option("--to", help="The file of pairs: CSV, or JSON Lines if it ends in .jsonl; - is standard output."),
     ] = STREAM,
-    html: Annotated[str | None, typer.Option("--html", help="The report, one HTML file.")] = None,
-    most: Annotated[int, typer.Option("--most", help="Pairs in the report, at most.", min=1)] = 200,
+    html: Html = None,
+    most: Most = 200,
     threshold: options.Threshold = None,
+    precision: options.Expected = None,
     adapt: options.Adapt = True,
+    decided: options.Decided = None,
+    apart: options.Apart = None,
+    together: options.Together = None,
+    ignore: options.Ignore = None,
     bundle: options.Bundle = None,
     bad: options.Bad = None,
     columns: options.Columns = None,
@@ -52,41 +71,237 @@ def find(
       productcat duplicates find listings.csv --to pairs.csv
       productcat duplicates find listings.csv --to pairs.csv --html report.html
       productcat duplicates find stock.csv --to pairs.jsonl --columns "title=headline, photo_pattern=photos/{id}.jpg"
+      productcat duplicates find goods.csv --decided decisions.csv --apart reference
+      productcat duplicates find listings.csv --to pairs.csv --precision 0.98 --ignore charts
       cat listings.jsonl | productcat duplicates find - --to - --threshold 0.3
 
     LISTINGS is CSV, JSON Lines, Parquet, .lst, or a folder <label>/<name>.jpg, with columns as for predict. Each pair
-    that reaches the threshold becomes a line left,right,score, best first. The score is the probability that both are
-    the same item.
+    that reaches the threshold becomes a line left,right,score,kind, best first. The score is the probability that both
+    are the same item. The kind is copy (one picture, however edited) or same item (other photos of it).
 
-    The report is one HTML file with the photos side by side. The most doubtful pairs come first, including some that
-    just miss the threshold.
+    The report is one HTML file with the photos of each group side by side. The most doubtful groups come first, and
+    pairs that just miss the threshold.
 
-    In a large catalogue, more listings look alike by chance. For a thousand listings or more, the last line also names
-    the threshold that is as strict among so many, and how many pairs reach it.
+    The score knows how many listings there are: among more, more look alike by chance. So the threshold need not be
+    chosen anew for a large catalogue. The last line says which one was taken, and how many of the pairs are probably
+    right. --precision asks for another share instead of a --threshold: it takes the lowest one, 0.5 or more, from which
+    on so many of the pairs are right.
 
     What most listings have in common, such as the backdrop of one studio, counts less. --no-adapt judges each pair as
-    if it came from anywhere.
+    if it came from anywhere. A picture in many listings that otherwise differ, such as a size chart, is named and left
+    out. --ignore takes a folder of more pictures that never count, however they are cropped or lit.
+
+    --decided takes pairs that somebody decided, as the report saves them. A pair that is different is never found. One
+    that is the same always is, with the score 1, and so are the pairs that follow from it. --apart takes a column, such
+    as the seller's own references: two listings with different values in it are never duplicates. With --together, two
+    with the same value always are. An empty cell says nothing; a decision outranks a column.
 
     To continue an interrupted run, give the same command again. Until the run is done, what it knows of the photos is
     kept in <--to>.embeddings.
     """
+    rules = _Wanted(threshold, precision, adapt, decided, apart, together, ignore)
+    return _search(source, _Run(target, html, most, bad), rules, bundle, columns, format)
+
+
+@command(app)
+def groups(
+    source: Source,
+    target: Annotated[
+        str,
+        typer.Option("--to", help="The file of groups: CSV, or JSON Lines if it ends in .jsonl; - is standard output."),
+    ] = STREAM,
+    html: Html = None,
+    most: Most = 200,
+    keep: Keep = "photos, size, title, id",
+    threshold: options.Threshold = None,
+    precision: options.Expected = None,
+    adapt: options.Adapt = True,
+    decided: options.Decided = None,
+    apart: options.Apart = None,
+    together: options.Together = None,
+    ignore: options.Ignore = None,
+    bundle: options.Bundle = None,
+    bad: options.Bad = None,
+    columns: options.Columns = None,
+    format: options.Format = None,
+) -> int:
+    """Find the groups of listings that show one physical item, and which listing of each to keep.
+
+    \b
+      productcat duplicates groups listings.csv --to groups.csv
+      productcat duplicates groups listings.csv --to groups.jsonl --html report.html
+      productcat duplicates groups goods.csv --keep "price:lowest, photos"
+      productcat duplicates groups goods.csv --keep "condition:new|good|used, id" --decided decisions.csv
+
+    A group hangs together: on the average of all pairs in it, not by one pair of duplicates. So a chain of lots, each
+    with an item of the one before, is no group. Twelve postings of one item are one, even if some pairs miss the
+    threshold.
+
+    CSV has a line group,id,keep,score for each listing of a group: the number of the group, yes for the listing to
+    keep, and how sure it belongs to the group as a whole, the mean of its scores with all others. JSON Lines has a line
+    for each group, with all its pairs and their scores. The largest groups come first, in each the listing to keep.
+
+    --keep is an order of preference: photos (most of them), size (the largest photo), title (the longest), id (the
+    oldest; 9 is older than 10), price, or a column. After a colon stands the end that is preferred (price:lowest,
+    views:highest), or the values, best first (condition:new|good|used). Where listings are equal, the next wish
+    decides, at last the usual order.
+
+    Everything else is as for productcat duplicates find.
+    """
+    rules = _Wanted(threshold, precision, adapt, decided, apart, together, ignore, keep)
+    run = _Run(target, html, most, bad, grouped=True)
+    return _search(source, run, rules, bundle, columns, format)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Where the outputs of `find` and `groups` go."""
+
+    target: str
+    html: str | None
+    most: int
+    bad: str | None
+    grouped: bool = False
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What the options say of the threshold, of pairs and of photos, and which listing is kept."""
+
+    threshold: float | None
+    precision: float | None
+    adapt: bool
+    decided: str | None
+    apart: str | None
+    together: str | None
+    ignore: str | None
+    keep: str = ""
+
+    def read(self, side: Side) -> Rules:
+        """Read the decisions, whose bad rows `side` takes, and the order of preference."""
+        from productcat.duplicates.preference import Preference
+        from productcat.evaluation.labelled_pairs import read_decisions
+        from productcat.jobs.find_duplicates import Rules
+
+        options.refuse_both(self.threshold, self.precision)
+        try:
+            preference = Preference.of(self.keep)
+        except ValueError as error:
+            raise UsageError(f"--keep: {error}") from None
+        decided = read_decisions(self.decided, side.add) if self.decided else []
+        threshold, precision, columns = self.threshold, self.precision, (self.apart, self.together)
+        return Rules(threshold, precision, self.adapt, decided, *columns, preference, self.ignore)
+
+
+def _search(
+    source: str, run: _Run, wanted: _Wanted, bundle: str | None, columns: str | None, format: str | None
+) -> int:
+    """Do what `find` and `groups` have in common. → exit code"""
     from productcat.jobs.find_duplicates import Outputs, search
     from productcat.listings.source import Table
 
-    table = Table(source, options.columns_from(columns), format)
-    files = {"LISTINGS": source, "--to": target, "--html": html, "--bad": bad_rows.side_path(target, bad)}
-    options.refuse_same_file(files)
-    outputs = Outputs(target, html, most, bad)
+    roles = options.columns_from(columns)
+    named = {"LISTINGS": source, "--to": run.target, "--html": run.html, "--decided": wanted.decided}
+    options.refuse_same_file({**named, "--bad": bad_rows.side_path(run.target, run.bad)})
+    if source == wanted.decided == STREAM:
+        raise UsageError("LISTINGS and --decided are both standard input; give a file for one of them")
+    outputs = Outputs(run.target, run.html, run.most, run.bad, run.grouped)
     unfinished = outputs.unfinished()
-    detector = detector_of(bundle, threshold)
-    with closing(bad_rows.side_for(source, target, bad, unfinished)) as side:
+    bad_decisions = bad_rows.StderrLog(wanted.decided or "")
+    rules = wanted.read(bad_decisions)
+    table = Table(source, replace(roles, extra=rules.columns), format)
+    detector = detector_of(bundle, None)
+    with closing(bad_rows.side_for(source, run.target, run.bad, unfinished)) as side:
         try:
-            result = search(detector, table, outputs, side, adapt, complain)
+            result = search(detector, table, outputs, side, rules, complain)
         except KeyboardInterrupt:
-            way_out = "" if target == STREAM else "; give the same command again to continue"
+            way_out = "" if run.target == STREAM else "; give the same command again to continue"
             return complain(f"interrupted{way_out}", INTERRUPTED)
-        found = _found(result, detector.threshold, given=threshold is not None, shown=html is not None)
-        return console.sum_up(found, bad_rows.left_out(side))
+        found = _found(result, shown=run.html is not None)
+        return console.sum_up(found, bad_rows.left_out(side) + _without(bad_decisions))
+
+
+def _without(side: bad_rows.StderrLog) -> list[str]:
+    """Return the part of a summary on decisions that cannot be used; none where all can."""
+    return [f"{counted(side.count, 'decision')} left out, {side.place}"] if side.count else []
+
+
+def _found(result: Result, shown: bool) -> str:
+    """Say how many pairs and groups were found, at which threshold, how many are right, and what would find more.
+
+    shown: whether --html was given.
+    """
+    threshold = f"{result.threshold:.3g}"
+    found = f"{counted(result.n_listings, 'listing')}, {counted(result.n_pairs, 'pair')} at {threshold} or more"
+    if not math.isnan(result.expected):
+        found += f", {about(result.expected)} of them right"
+    if result.group_sizes:
+        groups = counted(len(result.group_sizes), "group")
+        found += f", in {groups} of {counted(sum(result.group_sizes), 'listing')}"
+    if result.n_near:
+        near = f"{result.n_near:,} more from {result.threshold / 2:.3g} on"
+        found += f" ({near}: {'' if shown else 'see them with --html, '}take them with --threshold)"
+    return found
+
+
+@command(app)
+def calibrate(
+    source: Source,
+    decided: Annotated[str, typer.Option("--decided", help="Pairs that somebody decided: CSV left,right,verdict.")],
+    target: Annotated[
+        str | None, typer.Option("--to", metavar="NEWBUNDLE", help="The new bundle, a directory to be made.")
+    ] = None,
+    precision: options.Precision = None,
+    adapt: options.Adapt = True,
+    bundle: options.Bundle = None,
+    columns: options.Columns = None,
+    format: options.Format = None,
+) -> int:
+    """Set the threshold for duplicates from pairs that somebody decided.
+
+    \b
+      productcat duplicates calibrate listings.csv --decided decisions.csv
+      productcat duplicates calibrate listings.csv --decided decisions.csv --to my-bundle --precision 0.98
+
+    LISTINGS are those of the catalogue, as for find. The decisions are as for find --decided, 20 or more, with 5 or
+    more of each verdict. Decide pairs as the report shows them, not only clear ones, and some below the threshold too.
+
+    Pairs are scored as find scores them among these listings. The threshold is the lowest at which --precision of the
+    decided pairs that reach it are the same item. It is printed, with how many of them are right, and between which
+    shares the truth probably lies. Give it to find with --threshold. Or write a new bundle with --to, which has this
+    threshold and is otherwise like the old one.
+    """
+    from productcat.calibration.thresholds import decided_threshold, save_threshold
+    from productcat.evaluation.evaluate_pairs import evaluate_pairs
+    from productcat.evaluation.labelled_pairs import read_decisions
+    from productcat.jobs.outputs import refuse_bundle
+    from productcat.jobs.progress import Progress
+    from productcat.listings.source import Table
+    from productcat.models.bundle import Bundle
+
+    if source == decided == STREAM:
+        raise UsageError("LISTINGS and --decided are both standard input; give a file for one of them")
+    if target:
+        refuse_bundle(target)  # before the photos, which take a while
+    bad_decisions, side = bad_rows.StderrLog(decided), bad_rows.StderrLog(source)
+    pairs = read_decisions(decided, bad_decisions.add)
+    table = Table(source, options.columns_from(columns), format)
+    with Progress("looking at photos", table.count(), "listings") as progress:
+        listings = progress.each(table.read(side.add, complain))
+        found = evaluate_pairs(detector_of(bundle, None), listings, pairs, adapt, side.add_problem)
+    chosen = decided_threshold(found.scores, found.labels, precision or PRECISION)
+    if target:
+        save_threshold(Bundle.open(bundle), target, chosen.threshold)
+    print(f"--threshold {chosen.threshold:.6g}")
+    complain(
+        f"of the decided pairs that reach it, {chosen.right} of {chosen.right + chosen.wrong} are the same item "
+        f"(of all such pairs probably {chosen.low:.0%} to {chosen.high:.0%}); {chosen.missed} others are missed"
+    )
+    left_out = bad_rows.left_out(side) + _without(bad_decisions)
+    if found.n_left_out:
+        left_out.append(f"{counted(found.n_left_out, 'decision')} on listings that are not in {source} left out")
+    done = f"{target}: a bundle with this threshold" if target else "no bundle written, since --to is not given"
+    return console.sum_up(done, left_out)
 
 
 def detector_of(bundle: str | None, threshold: float | None) -> DuplicateDetector:
@@ -97,21 +312,6 @@ def detector_of(bundle: str | None, threshold: float | None) -> DuplicateDetecto
     if threshold is not None:
         detector.threshold = threshold
     return detector
-
-
-def _found(result: Result, threshold: float, given: bool, shown: bool) -> str:
-    """Say how many pairs were found, and which threshold would find more, or fewer by chance.
-
-    given, shown: whether --threshold and --html were given.
-    """
-    found = f"{counted(result.n_listings, 'listing')}, {counted(result.n_pairs, 'pair')} at {threshold:.3g} or more"
-    if result.n_near:
-        near = f"{result.n_near} more from {threshold / 2:.3g} on"
-        found += f" ({near}: {'' if shown else 'see them with --html, '}take them with --threshold)"
-    if result.n_listings >= LARGE and not given and result.n_strict < result.n_pairs:
-        strict = f"--threshold {result.strict:.15g}"
-        found += f"; as strict among so many listings is {strict}: {counted(result.n_strict, 'pair')}"
-    return found
 
 
 class _Sides(TyperCommand):

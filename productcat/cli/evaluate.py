@@ -17,9 +17,9 @@ from productcat.wording import counted
 
 if TYPE_CHECKING:
     from productcat.categories.categorizer import Categorizer
+    from productcat.duplicates.decisions import LabelledPair
     from productcat.evaluation.evaluate import Evaluation
     from productcat.evaluation.evaluate_pairs import PairEvaluation
-    from productcat.evaluation.labelled_pairs import LabelledPair
     from productcat.evaluation.metrics import Metrics, PairMetrics
     from productcat.jobs.outputs import Side
     from productcat.listings.listing import Listing
@@ -246,14 +246,15 @@ def _write_pair_report(
     from productcat.evaluation.evaluate_pairs import measure_pairs
     from productcat.jobs.progress import Progress
     from productcat.models.bundle import find
-    from productcat.reports.duplicates import draw
     from productcat.reports.evaluation import Origin
     from productcat.reports.labelled_pairs import pair_report
+    from productcat.reports.listing_cards import draw
+    from productcat.reports.reported_groups import ReportedGroup
 
     with Progress("measuring and drawing", None, ""):
         figures = measure_pairs(found)
         worst = [*found.worst(False), *found.worst(True)]
-        shown = dict(draw(worst, table.again())) if worst else {}
+        shown = dict(draw(map(ReportedGroup.of_pair, worst), table.again())) if worst else {}
         origin = Origin(source, _name(find(bundle)), notes)
         _write(target, figures, origin, pair_report(found, figures, shown, origin))
     return figures

@@ -1,4 +1,4 @@
-"""The commands `productcat index add`, `remove`, `search` and `stats`."""
+"""The commands `productcat index add`, `remove`, `search`, `stats` and `tidy`."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def remove(
     if ids == [STREAM]:
         with text_stream("-") as lines:
             ids = [line.rstrip("\r\n") for line in lines if line.strip()]
-    known = index.ids()
+    known = index.ids(ids)
     there = [each for each in dict.fromkeys(ids) if each in known]
     index.remove(there)
     missing = [each for each in ids if each not in known]
@@ -111,7 +111,10 @@ def search(
     ] = None,
     source: options.From = None,
     k: Annotated[int, typer.Option("-k", help="Duplicates of each listing, at most.", min=1)] = 10,
-    threshold: Annotated[float, typer.Option(help="Lowest probability.", callback=options.probability)] = 0.0,
+    threshold: Annotated[
+        float | None, typer.Option(help="Lowest probability. [default: 0]", callback=options.probability)
+    ] = None,
+    precision: options.Expected = None,
     adapt: options.Adapt = True,
     as_json: options.Json = False,
     bundle: options.Bundle = None,
@@ -131,11 +134,13 @@ def search(
       productcat index search catalogue --from new.csv -k 1 --threshold 0.9
       cat new.jsonl | productcat index search catalogue --from - --json
 
-    The score is the probability that both are the same item. What most listings of the index have in common, such as
-    the backdrop of one studio, counts less; --no-adapt judges each pair as if it came from anywhere. A listing is not
-    its own duplicate: what the index has under its id is skipped. For one listing, a duplicate is marked if it reaches
-    the threshold for as many listings as the index holds.
+    The score is the probability that both are the same item, in an index of this size. What most of its listings have
+    in common, such as the backdrop of one studio, counts less; --no-adapt judges each pair as if it came from anywhere.
+    A listing is not its own duplicate: what the index has under its id is skipped. For one listing, a duplicate is
+    marked if it reaches the bundle's threshold. --precision keeps, of each listing, as many of the nearest as are right
+    in this share, and no pair below 0.5.
     """
+    options.refuse_both(threshold, precision)
     if source is None:
         options.refuse({"--bad": bad, "--columns": columns, "--format": format}, "goes with --from")
         if not photos:
@@ -153,11 +158,13 @@ def search(
             side.add_problem(problem.reason if source is None else problem)  # without a file there is one listing
 
         def find(listings: list[Listing]) -> list[list[DuplicatePair]]:
-            found = index.search(listings, k, adapt, on_problem)
-            return [[pair for pair in pairs if pair.score >= threshold] for pairs in found]
+            return [
+                _from_threshold(each, threshold, precision) for each in index.search(listings, k, adapt, on_problem)
+            ]
 
         if source is None:
-            return _print_one(find, photos or [], as_json, side.problems, index.threshold)
+            least = index.threshold if precision is None else 0.0  # all that is left is in the share asked for
+            return _print_one(find, photos or [], as_json, side.problems, least)
         from productcat.listings.readers import read_listings
 
         _print_many(find, read_listings(source, roles, side.add, format, complain), as_json)
@@ -179,6 +186,32 @@ def stats(path: IndexArgument, as_json: options.Json = False) -> None:
         print("\n".join(f"{name}: {value}" for name, value in found.items()))
 
 
+@command(app)
+def tidy(
+    path: IndexArgument,
+    now: Annotated[
+        bool, typer.Option("--now", help="Nobody else has the index open: keep no file for readers.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Put the files of an index in order, and say how many files and bytes it had and has.
+
+    \b
+      productcat index tidy catalogue
+      productcat index tidy catalogue --now
+
+    Small files are put together, new photos are taken into the approximate index, and what older versions needed is
+    removed. add and remove do so when it is due; this does it all, in time and disk in proportion to the index. What
+    may still be read by others is kept for ten minutes, so there can be more bytes at first; the next tidy, add or
+    remove after that removes it. With --now it goes at once.
+    """
+    found = _open_known(path).tidy(now)
+    if as_json:
+        print(json.dumps(asdict(found)))
+    else:
+        print(f"files: {found.files_before} → {found.files}\nbytes: {found.bytes_before} → {found.bytes}")
+
+
 def _open(path: str, bundle: str | None) -> ListingIndex:
     from productcat.duplicates.detector import DuplicateDetector
     from productcat.index.listing_index import ListingIndex
@@ -193,6 +226,19 @@ def _open_known(path: str) -> ListingIndex:
     from productcat.index.listing_index import ListingIndex
 
     return ListingIndex.open(path)
+
+
+def _from_threshold(
+    pairs: list[DuplicatePair], threshold: float | None, precision: float | None
+) -> list[DuplicatePair]:
+    """Return the pairs that reach a threshold, or one such that this share of them is expected to be right."""
+    if precision is not None:
+        import numpy as np
+
+        from productcat.duplicates.found import threshold_of
+
+        threshold = threshold_of(np.array([pair.score for pair in pairs]), precision)
+    return [pair for pair in pairs if pair.score >= (threshold or 0.0)]
 
 
 def _print_one(find: Find, photos: list[str], as_json: bool, problems: list[str], threshold: float) -> int:

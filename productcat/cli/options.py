@@ -21,6 +21,20 @@ def probability(threshold: float | None) -> float | None:
     return threshold
 
 
+def share(precision: float | None) -> float | None:
+    """Refuse a `--precision` that is not a share."""
+    if precision is not None and not 0.0 < precision <= 1.0:
+        raise UsageError(f"--precision {precision:g}: expected a share above 0 and at most 1; 98 % is 0.98")
+    return precision
+
+
+def _below_all(precision: float | None) -> float | None:
+    """Refuse a `--precision` that is not a share, or is all: no pair is certain."""
+    if precision is not None and not 0.0 < precision < 1.0:
+        raise UsageError(f"--precision {precision:g}: expected a share above 0 and below 1; 98 % is 0.98")
+    return precision
+
+
 def _known_format(format: str | None) -> str | None:
     if format is None:  # which saves the import
         return None
@@ -38,7 +52,7 @@ NewBundle = Annotated[str, typer.Option("--to", metavar="NEWBUNDLE", help="The n
 From = Annotated[str | None, typer.Option("--from", help="A file of listings, or a folder; - is standard input.")]
 Columns = Annotated[
     str | None,
-    typer.Option("--columns", help="Columns, as role=name, ...; roles: id, title, photos, label, photo_pattern."),
+    typer.Option("--columns", help="Columns: role=name, ...; roles: id, title, photos, label, price, photo_pattern."),
 ]
 Format = Annotated[
     str | None,
@@ -60,6 +74,32 @@ Bad = Annotated[
     str | None, typer.Option("--bad", help="The side file. [default: <--to>.bad.jsonl; with --to -, standard error]")
 ]
 Adapt = Annotated[bool, typer.Option("--adapt/--no-adapt", help="Learn what all the listings have in common.")]
+Precision = Annotated[
+    float | None,
+    typer.Option("--precision", help="Share of the pairs found that is to be right.", callback=share),
+]
+Expected = Annotated[
+    float | None,
+    typer.Option(
+        "--precision", help="Share of the pairs that is to be right, instead of --threshold.", callback=_below_all
+    ),
+]
+Ignore = Annotated[
+    str | None,
+    typer.Option("--ignore", metavar="FOLDER", help="Pictures that never count, such as size charts and logos."),
+]
+Decided = Annotated[
+    str | None,
+    typer.Option("--decided", help="Pairs that somebody decided: CSV left,right,verdict; verdicts: same, different."),
+]
+Apart = Annotated[
+    str | None,
+    typer.Option("--apart", metavar="COLUMN", help="Two listings with different values in it are never duplicates."),
+]
+Together = Annotated[
+    str | None,
+    typer.Option("--together", metavar="COLUMN", help="Two listings with the same value in it always are duplicates."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -68,6 +108,12 @@ def refuse(options: Mapping[str, object], reason: str) -> None:
     given = [name for name, value in options.items() if value]
     if given:
         raise UsageError(f"{given[0]} {reason}")
+
+
+def refuse_both(threshold: float | None, precision: float | None) -> None:
+    """Raise UsageError when both a threshold and a precision were given: each says where the line is."""
+    if threshold is not None and precision is not None:
+        raise UsageError("--threshold and --precision both choose the threshold; give one of them")
 
 
 def refuse_same_file(files: Mapping[str, str | None]) -> None:

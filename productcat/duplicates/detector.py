@@ -7,7 +7,7 @@ of photos have in common into a probability.
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Self
@@ -16,17 +16,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from productcat.arithmetic.vectors import unit
-from productcat.duplicates.embedding import Embedding, mark_of, marks, stacked
-from productcat.duplicates.evidence import evidence, photo_cosines
-from productcat.duplicates.groups import connected
-from productcat.duplicates.leave_out import OwnShares, add_known
+from productcat.duplicates.decisions import KnownItems
+from productcat.duplicates.embedding import Embedding, Stacked, mark_of, marks
+from productcat.duplicates.evidence import evidence, names, photo_cosines
+from productcat.duplicates.found import LOWEST, Found, threshold_of
+from productcat.duplicates.groups import DuplicateGroup
+from productcat.duplicates.ignored import without_ignored
 from productcat.duplicates.matches import PhotoMatch, PhotoMatches
-from productcat.duplicates.metric import SetMetric, raised
+from productcat.duplicates.metric import SetMetric
 from productcat.duplicates.neighbours import scored_pairs
 from productcat.duplicates.pairs import DuplicatePair
-from productcat.duplicates.photo_sets import AdaptedPhotoSets, PhotoSets
-from productcat.duplicates.thumbnails import SIDE, correlations, thumbnails, unframed
+from productcat.duplicates.photo_sets import AdaptedPhotoSets, PhotoSets, Pictures
+from productcat.duplicates.pictures import DETAILS, compared
+from productcat.duplicates.preference import DEFAULT_ORDER, ListingFacts, Preference
+from productcat.duplicates.shared_pictures import SharedPicture, without_shared
+from productcat.duplicates.surroundings import NONE, Surroundings, distinct, seen_plainly
+from productcat.duplicates.thumbnails import LENGTH, Thumbnails, shows_nothing, thumbnails, unframed
+from productcat.duplicates.titles import PRICE_WEIGHT, Rarity, TitleTable, price_evidence, title_evidence
 from productcat.duplicates.whitening import Space, known_share
+from productcat.duplicates.witnesses import with_witnesses
 from productcat.errors import BundleError
 from productcat.listings.listing import Listing, only
 from productcat.listings.photos import decoded
@@ -36,6 +44,20 @@ from productcat.problems import OnProblem, Problem, warn
 
 LISTINGS_AT_ONCE = 64
 """Number of listings embedded together: an iterable may be longer than memory."""
+
+ADAPTED_TO = 4_000
+"""Number of listings that a detector is adapted to, at most: what so many have in common, all have."""
+
+RELATED = 1.0
+"""How much likelier, in nats, other photos must make it that two listings are one item to call them related."""
+
+FEWEST_SURE = 0.3
+"""Score below which it is not worth it to look for more duplicates of a listing that has many."""
+
+ONE_PICTURE = 0.7
+"""Correlation of details from which two photos are called copies of one picture."""
+PHOTOS_AT_ONCE = 4_096
+"""Number of photos projected together."""
 
 NEIGHBOURS = 10
 """Number of most similar photos, and of most similar listings, that `find` scores for each at first."""
@@ -112,14 +134,32 @@ class DuplicateDetector:
         embeddings = [each for each in self.embed(listings) if len(each)]
         if not embeddings:
             return self
-        weights = np.concatenate([np.full(len(each), 1 / len(each)) for each in embeddings])
+        some = _sampled(embeddings)
+        earlier = self.metric.surroundings
+        spaces = self.spaces if earlier is None else earlier.spaces
+        rows = distinct(seen_plainly({name: Stacked(some, name)[:] for name in spaces}, spaces), marks(some))
+        features = {name: np.concatenate([each.features[name] for each in some])[rows] for name in spaces}
+        owners = np.repeat(np.arange(len(some)), [len(each) for each in some])[rows]
+        weights = 1.0 / np.bincount(owners, minlength=len(some))[owners]
+        share = known_share(len(rows))
         levels = {
-            name: replace(level, background=level.background.adapted(stacked(embeddings, name), weights))
+            name: replace(
+                level, background=level.background.adapted(unit(features[name].astype(np.float32)), weights, share)
+            )
             for name, level in self.metric.levels.items()
         }
-        share = known_share(len(embeddings))
-        known = add_known(self.metric.known, marks(embeddings), share * weights / len(embeddings), 1 - share)
-        return DuplicateDetector(self.image_model, replace(self.metric, levels=levels, known=known), self.threshold)
+        titles = (each.title for each in embeddings)
+        found = Surroundings.of(spaces, features, share * weights / weights.sum(), titles)
+        surroundings = found if earlier is None else earlier.joined(found, 1 - share)
+        n_listings = max(self.metric.n_listings, len(embeddings))
+        metric = replace(self.metric, levels=levels, surroundings=surroundings, n_listings=n_listings)
+        return DuplicateDetector(self.image_model, metric, self.threshold)
+
+    def among(self, n_listings: int) -> "DuplicateDetector":
+        """Return a detector that looks for duplicates among so many listings: of more, more look alike by chance."""
+        found = DuplicateDetector(self.image_model, replace(self.metric, n_listings=n_listings), self.threshold)
+        found.__dict__.update({name: each for name, each in self.__dict__.items() if name in ("spaces", "_pictures")})
+        return found
 
     def embed(self, listings: Iterable[Listing | Embedding], on_problem: OnProblem = warn) -> list[Embedding]:
         """Look at the photos of listings.
@@ -168,6 +208,12 @@ class DuplicateDetector:
         little = [_no_thumbnails()]
         for some, pixels in decoded([each.photos for each in listings], model.size, problems):
             pixels = unframed(pixels)
+            seen = np.flatnonzero(~shows_nothing(pixels))
+            for number in np.setdiff1d(np.arange(len(pixels)), seen):
+                problems[some[number]].append("a photo of one colour shows nothing, and is left out")
+            if not len(seen):
+                continue
+            pixels, some = pixels[seen], [some[number] for number in seen]
             outputs = model.run(pixels)[1]
             owners += some
             little.append(thumbnails(pixels))
@@ -178,7 +224,8 @@ class DuplicateDetector:
         found = []
         for number, listing in enumerate(listings):
             rows = np.flatnonzero(np.array(owners) == number)
-            found.append(Embedding(listing.id, {name: each[rows] for name, each in kept.items()}, small[rows]))
+            features = {name: each[rows] for name, each in kept.items()}
+            found.append(Embedding(listing.id, features, small[rows], listing.title, listing.price))
         return found, problems
 
     def score(self, left: Iterable[Listing | Embedding], right: Iterable[Listing | Embedding]) -> NDArray[np.float64]:
@@ -208,7 +255,14 @@ class DuplicateDetector:
         return self._scores(lefts, rights, np.indices(shape).reshape(2, -1).T).reshape(shape)
 
     def find(
-        self, listings: Iterable[Listing | Embedding], threshold: float | None = None, adapt: bool = True
+        self,
+        listings: Iterable[Listing | Embedding],
+        threshold: float | None = None,
+        adapt: bool = True,
+        decided: Iterable[tuple[str, str, bool]] = (),
+        apart: Mapping[str, str] | None = None,
+        together: Mapping[str, str] | None = None,
+        ignore: Iterable[Listing | Embedding] = (),
     ) -> list[DuplicatePair]:
         """Find the pairs of duplicates in a catalogue.
 
@@ -219,54 +273,164 @@ class DuplicateDetector:
         ----------
         listings : iterable of Listing or Embedding
         threshold : float in [0, 1], optional
-            Least score; the detector's own by default. `threshold_among` gives one for a large catalogue.
+            Least score; the detector's own by default.
         adapt : bool
             First adapt to these listings, as `adapt` does.
+        decided : iterable of (left, right, same)
+            What somebody decided of pairs of ids. Pairs that are not the same are never returned. Those that are the
+            same, directly or through others, always are, with the score 1.
+        apart : mapping, id → value, optional
+            Listings with different values, such as the seller's own references, are never duplicates. A missing or
+            empty value says nothing. Decisions outrank it.
+        together : mapping, id → value, optional
+            Listings with the same value always are duplicates, unless `decided` or `apart` keeps them apart.
+        ignore : iterable of Listing or Embedding
+            Their photos are pictures that never count, such as size charts.
 
         Returns
         -------
         list of DuplicatePair
             Best first, every pair once.
+
+        Raises
+        ------
+        ListingError
+            Decisions contradict each other, or a value of `together` is that of more than 1,000 listings.
         """
-        ids, pairs, scores = self._found(self.embed(listings), threshold, adapt)
-        return [DuplicatePair(ids[a], ids[b], float(score)) for (a, b), score in zip(pairs, scores, strict=True)]
+        embeddings = without_ignored(self.embed(listings), self.embed(ignore))
+        known = KnownItems.of([each.id for each in embeddings], decided, apart, together)
+        return self.search(embeddings, threshold, adapt, known).pairs
+
+    def groups(
+        self,
+        listings: Iterable[Listing | Embedding],
+        threshold: float | None = None,
+        adapt: bool = True,
+        keep: str | Preference = DEFAULT_ORDER,
+        decided: Iterable[tuple[str, str, bool]] = (),
+        apart: Mapping[str, str] | None = None,
+        together: Mapping[str, str] | None = None,
+        ignore: Iterable[Listing | Embedding] = (),
+    ) -> list[DuplicateGroup]:
+        """Find the groups of listings that show one item.
+
+        A group hangs together: the average of *all* pairs between its parts makes it, not one pair of duplicates.
+        `productcat.duplicates.groups` says how.
+
+        Parameters
+        ----------
+        listings, threshold, adapt, decided, apart, together, ignore
+            As for `find`.
+        keep : str or Preference
+            Which listing of a group is to be kept, as an order of preference. By default the one with most photos; of
+            several the one with the largest photo, then with the longest title, then with the oldest id.
+            `Preference.of` tells what else there is. Of an Embedding only the id and the number of photos are known.
+
+        Returns
+        -------
+        list of DuplicateGroup
+            The largest first. A listing is in one group at most.
+
+        Raises
+        ------
+        ListingError
+            As for `find`.
+        ValueError
+            `keep` cannot be understood.
+        """
+        preference = Preference.of(keep) if isinstance(keep, str) else keep
+        facts: list[ListingFacts] = []
+
+        def noted() -> Iterator[Listing | Embedding]:
+            for each in only((Listing, Embedding), listings):
+                if isinstance(each, Listing | Embedding):  # which `only` has made sure of
+                    known = ListingFacts(each.id, title=each.title, price=each.price)
+                    facts.append(ListingFacts.of(each) if isinstance(each, Listing) else known)
+                    yield each
+
+        embeddings = without_ignored(self.embed(noted()), self.embed(ignore))
+        known = KnownItems.of([each.id for each in embeddings], decided, apart, together)
+        facts = [replace(each, n_photos=len(seen)) for each, seen in zip(facts, embeddings, strict=True)]
+        return self.search(embeddings, threshold, adapt, known).groups(facts, preference)
 
     def cluster(
         self, listings: Iterable[Listing | Embedding], threshold: float | None = None, adapt: bool = True
     ) -> list[list[str]]:
-        """Return groups of listings that are connected by duplicates, as lists of ids, the largest first."""
-        ids, pairs, _ = self._found(self.embed(listings), threshold, adapt)
-        groups = [sorted(ids[number] for number in group) for group in connected(pairs.tolist())]
+        """Return the listings of each of `groups`, as lists of ids, the largest first."""
+        groups = [sorted(group.ids) for group in self.groups(listings, threshold, adapt)]
         return sorted(groups, key=lambda group: (-len(group), group))
 
-    def _found(
-        self, embeddings: list[Embedding], threshold: float | None, adapt: bool
-    ) -> tuple[list[str], NDArray[np.intp], NDArray[np.float64]]:
-        """Find pairs. Return all ids, pairs of their numbers, best first, and the scores of the pairs."""
+    def search(
+        self,
+        embeddings: Sequence[Embedding],
+        threshold: float | None = None,
+        adapt: bool = True,
+        known: KnownItems | None = None,
+        least: float | None = None,
+        precision: float | None = None,
+    ) -> Found:
+        """Search a catalogue for duplicates, for pairs and for groups of them.
+
+        Parameters
+        ----------
+        embeddings, threshold, adapt
+            As for `find`.
+        known : KnownItems, optional
+            Made of the same listings.
+        least : float, optional
+            Score of interest below the threshold: search as thoroughly for pairs that reach it.
+        precision : float in (0, 1), optional
+            Choose the lowest threshold, 0.5 or more, from which on this share of the pairs is expected to be right.
+
+        Returns
+        -------
+        Found
+        """
         threshold = self.threshold if threshold is None else threshold
+        least = threshold if least is None else least
         ids = [each.id for each in embeddings]
         for id, times in Counter(ids).items():
             if times > 1:
                 line = f"{times} listings have the id {id!r}, so pairs do not tell which of them is meant"
                 warn(f"{line}; give each listing an id of its own")
-        detector = self.adapt(embeddings) if adapt else self
-        sets = detector.sets(embeddings)
-        sure = max(threshold, self.metric.threshold / 2)  # with a low one, all of a catalogue's pairs would be scored
-        pairs, scores = scored_pairs(sets, NEIGHBOURS, lambda pairs: detector._scores(sets, sets, pairs), sure)
-        order = np.argsort(-scores, kind="stable")
-        order = order[scores[order] >= threshold]
-        return ids, pairs[order], scores[order]
+        detector = (self.adapt(embeddings) if adapt else self).among(len(embeddings))
+        seen, shared = detector.without_shared(embeddings)
+        sets = detector.sets(seen)
+        sure = max(least, FEWEST_SURE)  # with a low one, all of a catalogue's pairs would be scored
 
-    def threshold_among(self, n_listings: int) -> float:
-        """Return the threshold that is as strict among so many listings as `threshold` is in a small catalogue.
+        def score(pairs: NDArray[np.intp]) -> NDArray[np.float64]:
+            return detector._scores(sets, sets, pairs)
 
-        In a large catalogue more pairs are not duplicates. The odds of a pair fall with the number of others that a
-        listing is compared with, so the odds of the threshold rise with it (Saerens et al. 2002, "Adjusting the outputs
-        of a classifier to new a priori probabilities"). The result is never below `threshold`. It is `threshold` itself
-        for a bundle that does not say with how many others its threshold was chosen.
+        def kinds(pairs: NDArray[np.intp]) -> list[str]:
+            return detector._kinds(sets, sets, pairs)
+
+        pairs, scores = scored_pairs(sets, NEIGHBOURS, score, sure)
+        if precision is not None:
+            threshold = threshold_of(scores, precision)
+        if threshold >= LOWEST:  # what a low threshold takes for duplicates is no witness
+            pairs, scores = with_witnesses(pairs, scores, threshold, sets.counts == 1)
+        return Found(ids, pairs, scores, score, kinds, threshold, known or KnownItems.of(ids), shared)
+
+    def without_shared(self, embeddings: Sequence[Embedding]) -> tuple[list[Embedding], list[SharedPicture]]:
+        """Leave out pictures that lie in many listings that otherwise differ. → the listings without them, what it was
+
+        The detector is one that was adapted to these listings; another one only knows pictures that are the same to the
+        bit.
         """
-        times = (n_listings - 1) / (self.metric.compared or np.inf)
-        return raised(self.threshold, times) if times > 1 else self.threshold
+        known, some = self.metric.surroundings, [each for each in embeddings if len(each)]
+        pictures = np.full(sum(map(len, some)), NONE)
+        if known is not None:
+            pictures, _ = known.of_photos({name: Stacked(some, name) for name in self.metric.levels})
+
+        def related(left: Sequence[Embedding], right: Sequence[Embedding]) -> NDArray[np.bool_]:
+            pairs = np.stack([np.arange(len(left))] * 2, axis=1)
+            lefts, rights = self.sets(left), self.sets(right)
+            # other photos must speak for it; where there are none, it is enough that the titles do not contradict
+            least = np.where((lefts.counts > 0) & (rights.counts > 0), RELATED, -RELATED)
+            found: NDArray[np.bool_] = self._likelier(lefts, rights, pairs) >= least
+            return found
+
+        return without_shared(embeddings, pictures, related)
 
     def explain(self, left: Listing | Embedding, right: Listing | Embedding) -> PhotoMatches:
         """Tell which photos of two listings match.
@@ -285,7 +449,7 @@ class DuplicateDetector:
         cosines = {level: photo_cosines(lefts, rights, level) for level in self.spaces}
         shape = len(lefts.thumbnails), len(rights.thumbnails)
         rows, columns = np.indices(shape).reshape(2, -1)
-        copies = correlations(lefts.thumbnails[rows], rights.thumbnails[columns]).reshape(shape)
+        copies = compared(lefts.thumbnails[rows], rights.thumbnails[columns])[:, DETAILS].reshape(shape)
         total = sum(cosines.values(), copies)
         matches = PhotoMatches((), getattr(left, "photos", ()), getattr(right, "photos", ()))
         for _ in range(min(shape)):
@@ -298,24 +462,84 @@ class DuplicateDetector:
     def sets(self, embeddings: Sequence[Embedding]) -> PhotoSets:
         """Project embeddings into the spaces of this detector."""
         seen = [each for each in embeddings if len(each)]
-        vectors = {
-            name: space.project(stacked(seen, name) if seen else np.empty((0, len(space.mean)), np.float32))
-            for name, space in self.spaces.items()
-        }
-        units = {name: unit(each) for name, each in vectors.items()}
+        n_photos = sum(map(len, seen))
+        # half precision is enough for cosines, and a large catalogue fits into half the memory
+        units = {name: np.empty((n_photos, space.matrix.shape[1]), np.float16) for name, space in self.spaces.items()}
+        lengths = {name: np.empty(n_photos, np.float32) for name in units}
+        for name, space in self.spaces.items():
+            features = Stacked(seen, name)
+            for start in range(0, n_photos, PHOTOS_AT_ONCE):
+                some = slice(start, start + PHOTOS_AT_ONCE)
+                vectors = space.project(features[some])
+                units[name][some], lengths[name][some] = unit(vectors), np.linalg.norm(vectors, axis=1)
         little = np.concatenate([each.thumbnails for each in embeddings]) if embeddings else _no_thumbnails()
         counts = np.array([len(each) for each in embeddings], int)
-        if not self.metric.known:
-            return PhotoSets(units, little, counts)
-        lengths = {name: np.linalg.norm(each, axis=1) for name, each in vectors.items()}
-        return AdaptedPhotoSets(units, little, counts, lengths, OwnShares.of(marks(seen), self.metric.known))
+        known = self.metric.surroundings
+        titles = TitleTable.of([each.title for each in embeddings], known.rarity if known else Rarity.empty())
+        prices = np.array([np.nan if each.price is None else each.price for each in embeddings], float)
+        if known is None:
+            return PhotoSets(units, little, counts, titles, prices)
+        pictures, usual = known.of_photos({name: Stacked(seen, name) for name in self.spaces})
+        return AdaptedPhotoSets(
+            units, little, counts, titles, prices, lengths, marks(seen), self._pictures, pictures, usual
+        )
+
+    @cached_property
+    def _pictures(self) -> Pictures:
+        """The pictures of the catalogue that this detector was adapted to, as it compares them."""
+        known = self.metric.surroundings
+        if known is None:
+            raise ValueError("this detector was not adapted to a catalogue")
+        vectors = {
+            name: space.project(unit(known.features[name].astype(np.float32))) for name, space in self.spaces.items()
+        }
+        return Pictures(vectors, known.shares)
 
     def _scores(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp]) -> NDArray[np.float64]:
-        scores = np.zeros(len(pairs))
+        """Return the probabilities of pairs, 0 for those of which nothing can be compared."""
+        logits = self._logits(left, right, pairs) + self.metric.rarer
+        return 1.0 / (1.0 + np.exp(-logits))
+
+    def _logits(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Weigh what the photos and titles of pairs have in common; -inf where nothing can be compared."""
+        titled = (left.titles.counts[pairs[:, 0]] > 0) & (right.titles.counts[pairs[:, 1]] > 0)
         some = (left.counts[pairs[:, 0]] > 0) & (right.counts[pairs[:, 1]] > 0)
-        scores[some] = self.metric.probabilities(evidence(left, right, pairs[some], self.metric.wanted))
-        return scores
+        comparable = some | (titled if self.metric.titles else False)
+        return np.where(comparable, self.metric.unseen + self._likelier(left, right, pairs), -np.inf)
+
+    def _likelier(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return how much likelier, in nats, the photos, titles and prices of pairs make it that they are one item."""
+        likelier = np.zeros(len(pairs))
+        some = (left.counts[pairs[:, 0]] > 0) & (right.counts[pairs[:, 1]] > 0)
+        seen = evidence(left, right, pairs[some], self.metric.wanted)
+        likelier[some] = self.metric.logits(seen) - self.metric.unseen
+        if self.metric.titles:
+            likelier += self.metric.titles.logits(title_evidence(left.titles, right.titles, pairs))
+        return likelier + PRICE_WEIGHT * price_evidence(left.prices, right.prices, pairs)[:, 0]
+
+    def _kinds(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp]) -> list[str]:
+        """Say what kind of duplicates pairs are: "copy", "same item" or "title"."""
+        some = (left.counts[pairs[:, 0]] > 0) & (right.counts[pairs[:, 1]] > 0)
+        kinds = np.full(len(pairs), "title", object)
+        wanted = np.array([name == "copy" for name in names(left.vectors)])
+        seen = evidence(left, right, pairs[some], wanted)[:, wanted]
+        kinds[some] = np.where(seen[:, 0] > 0, "copy", "same item")
+        found: list[str] = kinds.tolist()
+        return found
 
 
-def _no_thumbnails() -> NDArray[np.int8]:
-    return np.empty((0, SIDE * SIDE), np.int8)
+def _sampled(embeddings: Sequence[Embedding]) -> Sequence[Embedding]:
+    """Return at most ADAPTED_TO listings, chosen by their marks, so that neither chance nor their order matters."""
+    if len(embeddings) <= ADAPTED_TO:
+        return embeddings
+    first = marks([_first_photo(each) for each in embeddings])
+    return [embeddings[number] for number in np.argsort(first, kind="stable")[:ADAPTED_TO]]
+
+
+def _first_photo(embedding: Embedding) -> Embedding:
+    features = {name: each[:1] for name, each in embedding.features.items()}
+    return replace(embedding, features=features, thumbnails=embedding.thumbnails[:1])
+
+
+def _no_thumbnails() -> Thumbnails:
+    return np.empty((0, LENGTH), np.int8)

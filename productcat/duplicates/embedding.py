@@ -2,48 +2,83 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from productcat.arithmetic.vectors import unit
-from productcat.duplicates.leave_out import marks_of
 from productcat.duplicates.metric import SetMetric
+from productcat.duplicates.surroundings import marks_of
+from productcat.duplicates.thumbnails import Thumbnails
 from productcat.models.bundle import sha256
 from productcat.models.image_model import ImageModel
 
-FORMAT = 2
+FORMAT = 3
 """Number of the layout of stored embeddings and of an index on disk. Raise it when a reader of the old number could
 misread new ones, also when photos are prepared in another way before they are embedded."""
+
+OLD_FORMAT = 2
+"""Format before thumbnails had colours. `thumbnails.of_format_2` and `as_format_2` translate."""
 
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """What is kept of one listing's photos, less than 2 KB a photo.
+    """What is kept of one listing: of its photos, 2.3 KB a photo, and of what is written of it.
 
     id : str
     features : dict, level → ndarray of shape (n_photos, n_features), int8
         Unit vectors, each in steps of its own.
-    thumbnails : ndarray of shape (n_photos, 256), int8
+    thumbnails : ndarray of shape (n_photos, LENGTH), int8
+        As `thumbnails.thumbnails` makes them.
+    title : str
+    price : float, optional
     """
 
     id: str
     features: dict[str, NDArray[np.int8]]
-    thumbnails: NDArray[np.int8]
+    thumbnails: Thumbnails
+    title: str = ""
+    price: float | None = None
 
     def __len__(self) -> int:
         """Return the number of photos that can be read."""
         return len(self.thumbnails)
 
+    def with_photos(self, rows: NDArray[np.intp]) -> Self:
+        """Return the listing with some of its photos only, by their numbers."""
+        features = {name: each[rows] for name, each in self.features.items()}
+        return replace(self, features=features, thumbnails=self.thumbnails[rows])
 
-def stacked(embeddings: Sequence[Embedding], level: str) -> NDArray[np.float32]:
-    """Return the features of one level, photo below photo, as unit vectors, shape (n_photos, n_features)."""
-    return unit(np.concatenate([each.features[level] for each in embeddings]).astype(np.float32))
+
+class Stacked:
+    """The features of one level, photo below photo, as unit vectors. They are made when a slice of rows is read.
+
+    embeddings : sequence of Embedding
+        Each has photos.
+    """
+
+    def __init__(self, embeddings: Sequence[Embedding], level: str) -> None:
+        self._features = [each.features[level] for each in embeddings]
+        self._ends = np.cumsum([len(each) for each in self._features])
+        self.shape = sum(map(len, self._features)), self._features[0].shape[1] if self._features else 0
+
+    def __len__(self) -> int:
+        """Return the number of photos."""
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        """Return rows from a start to a stop, shape (n_rows, n_features)."""
+        start, stop, _ = rows.indices(len(self))
+        first, last = np.searchsorted(self._ends, (start, stop - 1), "right")
+        before = start - (self._ends[first - 1] if first else 0)
+        features = np.concatenate(self._features[first : last + 1])[before : before + stop - start]
+        return unit(features.astype(np.float32))
 
 
 def marks(embeddings: Sequence[Embedding]) -> NDArray[np.uint64]:
-    """Return the marks of all photos, photo below photo, shape (n_photos,). `leave_out.OwnShares` explains marks."""
+    """Return the marks of all photos, photo below photo, shape (n_photos,). They tell photos apart."""
     levels = sorted({level for each in embeddings for level in each.features})
     found = [
         marks_of(np.hstack([*(each.features[level] for level in levels), each.thumbnails]))

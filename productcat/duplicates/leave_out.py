@@ -1,75 +1,17 @@
-"""Compare photos in a space that was made of all photos except themselves.
+"""Compare photos in a space that was made of all pictures except their own.
 
-A background that was adapted to a catalogue holds the very photos that are compared in it. Each photo brings the
-direction in which it differs from all others, and whitening takes away what photos of the background vary in. In a
-catalogue of twenty listings two copies of one photo would look as if they had nothing in common. So each pair of
-listings is judged by the background without the two. No background is computed again for that: what leaving out rows
-changes in inner products under an inverse covariance has a closed form (Sherman & Morrison 1950; Woodbury 1950), as in
-leave-one-out residuals of a regression.
+No background is computed again for that: what leaving out rows changes in inner products under an inverse covariance
+has a closed form (Sherman & Morrison 1950; Woodbury 1950), as in leave-one-out residuals of a regression.
+`surroundings` says why it is done, and what a photo's own picture is.
 """
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Marks: TypeAlias = NDArray[np.uint64]
-Shares: TypeAlias = NDArray[np.float64]
 
-Known: TypeAlias = Mapping[int, tuple[float, int]]
-"""The photos of a background: mark → (share of the background, number of photos with that mark)."""
-
-
-@dataclass(frozen=True)
-class OwnShares:
-    """What photos are themselves of a background.
-
-    marks : ndarray of shape (n_photos,), uint64
-        Fingerprints of their features; the same where the features are the same.
-    shares : ndarray of shape (n_photos,)
-        Share of the background, in [0, 1), that all its photos of that mark have together.
-    times : ndarray of shape (n_photos,)
-        Number of photos of that mark in the background.
-    """
-
-    marks: Marks
-    shares: Shares
-    times: Shares
-
-    @classmethod
-    def of(cls, marks: Marks, known: Known) -> Self:
-        """Look photos up by their marks."""
-        found = [known.get(int(mark), (0.0, 0)) for mark in marks]
-        shares, times = np.array(found, float).reshape(-1, 2).T
-        return cls(marks, shares, times)
-
-    def at(self, rows: NDArray[np.intp]) -> tuple[Marks, Shares, Shares]:
-        """Return marks, shares and times of some photos, each of the shape of `rows`."""
-        return self.marks[rows], self.shares[rows], self.times[rows]
-
-
-def marks_of(features: NDArray[np.int8]) -> Marks:
-    """Fingerprint the features of photos.
-
-    features : ndarray of shape (n_photos, n_bytes), int8 → ndarray of shape (n_photos,), uint64
-    """
-    digests = (hashlib.blake2b(row, digest_size=8).digest() for row in np.ascontiguousarray(features))
-    return np.frombuffer(b"".join(digests), np.uint64)
-
-
-def add_known(known: Known, marks: Marks, shares: Shares, before: float) -> dict[int, tuple[float, int]]:
-    """Add photos to those that a background has. before: the share that the earlier photos keep"""
-    found = {mark: (share * before, times) for mark, (share, times) in known.items()}
-    for mark, share in zip(marks.tolist(), shares.tolist(), strict=True):
-        earlier, times = found.get(mark, (0.0, 0))
-        found[mark] = earlier + share, times + 1
-    return found
-
-
-def _without_own(products: NDArray[np.float64], shares: Shares) -> NDArray[np.float64]:
+def _without_own(products: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
     """Turn inner products of photos in a whitened space into those in the space whitened without these photos.
 
     Let Z be the photos in the space of a background of which they are the shares p, P their sum, and G = Z Z'. Without
@@ -99,16 +41,25 @@ def _without_own(products: NDArray[np.float64], shares: Shares) -> NDArray[np.fl
 
 
 def cosines_without(
-    vectors: NDArray[np.float32], marks: Marks, shares: Shares, times: Shares, first: int
+    vectors: NDArray[np.float32],
+    marks: NDArray[np.uint64],
+    own: NDArray[np.float32],
+    shares: NDArray[np.float64],
+    first: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Compare the photos of pairs of listings in the space without the pair's own photos.
+    """Compare the photos of pairs of listings in the space without the pictures of the pair.
 
     Parameters
     ----------
     vectors : ndarray of shape (n_pairs, n, n_dimensions), float32
         The photos of both listings of each pair, not scaled to length 1.
-    marks, shares, times : ndarray of shape (n_pairs, n)
-        As `OwnShares` has them.
+    marks : ndarray of shape (n_pairs, n), uint64
+        Tell photos apart.
+    own : ndarray of shape (n_pairs, n, n_dimensions), float32
+        The pictures of the background that the photos show; the same one for photos that show the same.
+    shares : ndarray of shape (n_pairs, n)
+        Of the background, of each of these pictures; a picture that several photos show is divided among them. 0 for a
+        photo that shows none of them.
     first : int
         Number of the n photos that are of the first listing.
 
@@ -121,11 +72,12 @@ def cosines_without(
     """
     # In the order of the marks, so that neither the order of photos nor that of the listings changes a bit of float32.
     order = np.argsort(marks, axis=1, kind="stable")
-    vectors, marks, shares, times = (_ordered(each, order) for each in (vectors, marks, shares, times))
-    alike = (marks[:, :, None] == marks[:, None, :]).sum(axis=2)
-    shares = shares / np.maximum(np.maximum(times, alike), 1)
-    products = _without_own(np.matmul(vectors, vectors.transpose(0, 2, 1)).astype(np.float64), shares)
-    products += products.transpose(0, 2, 1).copy()
+    vectors, own, shares = (_ordered(each, order) for each in (vectors, own, shares))
+    n = vectors.shape[1]
+    every = np.concatenate([vectors, own], axis=1)
+    products = np.matmul(every, every.transpose(0, 2, 1)).astype(np.float64)
+    products = _without_own(products, np.concatenate([np.zeros_like(shares), shares], axis=1))[:, :n, :n]
+    products = products + products.transpose(0, 2, 1)
     lengths = np.sqrt(np.maximum(np.einsum("pnn->pn", products), 1e-12))
     cosines = products / (lengths[:, :, None] * lengths[:, None, :])
     ours = (order < first).astype(float)

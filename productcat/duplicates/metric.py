@@ -4,8 +4,9 @@
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,8 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from productcat.arithmetic.vectors import unit
-from productcat.duplicates.leave_out import Known
+from productcat.duplicates.evidence import names
+from productcat.duplicates.surroundings import Surroundings
+from productcat.duplicates.titles import TitleHead
 from productcat.duplicates.whitening import Background, Space
+
+OLD_COPY = 2.3
+"""Times that the evidence of a copy went further before 0.2 than `pictures.picture_evidence` does: to 3.7 of 1.6."""
 
 SETTINGS, TENSORS = "settings.json", "duplicates.safetensors"
 
@@ -55,7 +61,7 @@ def compact(outputs: NDArray[np.float32], basis: NDArray[np.float32] | None = No
 
 
 @dataclass(frozen=True)
-class Head:
+class Weights:
     """The weight of each column of evidence, and the bias, of a probability's logit.
 
     weights : ndarray of shape (n_evidence,); bias : float
@@ -64,11 +70,59 @@ class Head:
     weights: NDArray[np.float64]
     bias: float
 
-    def probabilities(self, evidence: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Turn evidence into probabilities. (n_pairs, n_evidence) → (n_pairs,), in [0, 1]"""
+    def logits(self, evidence: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Weigh evidence. (n_pairs, n_evidence) → (n_pairs,)"""
         # einsum, unlike a matrix product, gives a row the same bits whatever rows are beside it
-        logits: NDArray[np.float64] = np.einsum("ne,e->n", evidence.astype(np.float64), self.weights) + self.bias
-        return 1.0 / (1.0 + np.exp(-logits))
+        found: NDArray[np.float64] = np.einsum("ne,e->n", evidence.astype(np.float64), self.weights) + self.bias
+        return found
+
+
+@dataclass(frozen=True)
+class Head:
+    """What evidence counts in a catalogue that is known, and where nothing is known.
+
+    A catalogue is known more or less; the logits of both are averaged by how well it is.
+    """
+
+    known: Weights
+    unknown: Weights
+
+    def logits(self, evidence: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Weigh evidence; its last column is how well the catalogue is known. (n_pairs, n_evidence + 1) → (n_pairs,)"""
+        share = evidence[:, -1].astype(np.float64)
+        seen = evidence[:, :-1]
+        return share * self.known.logits(seen) + (1.0 - share) * self.unknown.logits(seen)
+
+    def probabilities(self, evidence: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Turn evidence into probabilities. (n_pairs, n_evidence + 1) → (n_pairs,), in [0, 1]"""
+        return 1.0 / (1.0 + np.exp(-self.logits(evidence)))
+
+    def settings(self, columns: Sequence[str]) -> dict[str, Any]:
+        """Return it as it is stored. columns : names of the evidence"""
+        return {name: _settings(each, columns) for name, each in (("known", self.known), ("unknown", self.unknown))}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], columns: Sequence[str]) -> Self:
+        """Read it as it is stored, or as bundles before 0.2 have it."""
+        if "known" in settings:
+            return cls(*(_weights(settings[name], columns) for name in ("known", "unknown")))
+        *weights, share = settings["weights"]
+        # one head for both, which weighed how well the catalogue is known, and thumbnails that were only correlated
+        old = [*(name for name in columns if "/" in name), "copy", "pairs"]
+        named = dict(zip(old, weights, strict=True))
+        named["copy"] *= OLD_COPY
+        unknown = _weights({"weights": named, "bias": settings["bias"]}, columns)
+        return cls(replace(unknown, bias=unknown.bias + share), unknown)
+
+
+def _settings(weights: Weights, columns: Sequence[str]) -> dict[str, Any]:
+    named = {name: float(each) for name, each in zip(columns, weights.weights, strict=True)}
+    return {"weights": named, "bias": float(weights.bias)}
+
+
+def _weights(settings: Mapping[str, Any], columns: Sequence[str]) -> Weights:
+    named = settings["weights"]
+    return Weights(np.array([named.get(name, 0.0) for name in columns]), settings["bias"])
 
 
 @dataclass(frozen=True)
@@ -79,21 +133,43 @@ class SetMetric:
     head : Head
     threshold : float
         The score from which a pair counts as found.
-    known : mapping, mark → (share, times)
-        The photos of the catalogue that the backgrounds were adapted to; see `duplicates.leave_out.Known`.
+    surroundings : Surroundings, optional
+        The pictures of the catalogue that the backgrounds were adapted to.
     compared : float, optional
-        Mean number of others with which each listing was compared where the threshold was chosen.
+        Mean number of others with which each listing was compared where the probabilities were calibrated.
+    titles : TitleHead, optional
+        What titles count.
+    n_listings : int
+        Among how many listings duplicates are looked for; 0 where nobody knows.
     """
 
     levels: dict[str, Level]
     head: Head
     threshold: float
-    known: Known = field(default_factory=dict)
+    surroundings: Surroundings | None = None
     compared: float | None = None
+    titles: TitleHead | None = None
+    n_listings: int = 0
 
-    def probabilities(self, evidence: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Turn evidence, as `duplicates.evidence.evidence` gives it, into probabilities, shape (n_pairs,)."""
-        return self.head.probabilities(self.all_evidence(evidence))
+    def logits(self, evidence: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Weigh evidence, as `duplicates.evidence.evidence` gives it, shape (n_pairs,). `rarer` is not in it."""
+        return self.head.logits(self.all_evidence(evidence))
+
+    @property
+    def rarer(self) -> float:
+        """What is added to the logit of a pair since so many listings are searched; 0 or less.
+
+        In a large catalogue more pairs are not duplicates. The odds of a pair fall with the number of others that a
+        listing is compared with (Saerens et al. 2002, "Adjusting the outputs of a classifier to new a priori
+        probabilities").
+        """
+        times = (self.n_listings - 1) / self.compared if self.compared else 0.0
+        return -math.log(times) if times > 1 else 0.0
+
+    @property
+    def unseen(self) -> float:
+        """The logit of a pair of which nothing is known: of those compared, one is a duplicate."""
+        return -math.log(self.compared) if self.compared else 0.0
 
     def all_evidence(self, evidence: NDArray[np.float32]) -> NDArray[np.float32]:
         """Add how well the catalogue is known as one more column: in a known one the same cosine means more."""
@@ -101,8 +177,9 @@ class SetMetric:
 
     @property
     def wanted(self) -> NDArray[np.bool_]:
-        """The columns of `duplicates.evidence.evidence` that the head does not weigh 0, shape (n_evidence - 1,)."""
-        return self.head.weights[:-1].astype(bool)
+        """The columns of `duplicates.evidence.evidence` that the head does not weigh 0, shape (n_evidence,)."""
+        wanted: NDArray[np.bool_] = self.head.known.weights.astype(bool) | self.head.unknown.weights.astype(bool)
+        return wanted
 
     @property
     def share(self) -> float:
@@ -124,11 +201,13 @@ class SetMetric:
         save_file({name: np.ascontiguousarray(each) for name, each in tensors.items()}, folder / TENSORS)
         settings: dict[str, Any] = {
             "levels": {name: level.n_dimensions for name, level in self.levels.items()},
-            "head": {"weights": np.asarray(self.head.weights, float).tolist(), "bias": float(self.head.bias)},
+            "head": self.head.settings(names(self.levels)),
             "threshold": self.threshold,
         }
         if self.compared is not None:
             settings["compared"] = self.compared
+        if self.titles is not None:
+            settings["titles"] = self.titles.settings()
         (folder / SETTINGS).write_text(json.dumps(settings, indent=1), "utf-8")
 
     @classmethod
@@ -139,13 +218,9 @@ class SetMetric:
         settings = json.loads((folder / SETTINGS).read_text("utf-8"))
         tensors = load_file(folder / TENSORS)
         levels = {name: _level(name, tensors, n_dimensions) for name, n_dimensions in settings["levels"].items()}
-        head = Head(np.array(settings["head"]["weights"]), settings["head"]["bias"])
-        return cls(levels, head, settings["threshold"], compared=settings.get("compared"))
-
-
-def raised(probability: float, times: float) -> float:
-    """Return the probability whose odds are so many times those of another. 0 and 1 stay."""
-    return probability * times / (probability * times + 1.0 - probability)
+        head = Head.from_settings(settings["head"], names(levels))
+        titles = TitleHead.from_settings(settings["titles"]) if "titles" in settings else None
+        return cls(levels, head, settings["threshold"], compared=settings.get("compared"), titles=titles)
 
 
 def _level(name: str, tensors: Mapping[str, NDArray[Any]], n_dimensions: int) -> Level:

@@ -6,10 +6,15 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from productcat.duplicates.cells import Cells, Vectors
 from productcat.duplicates.photo_sets import PhotoSets
 
-VECTORS_AT_ONCE = 256
-"""Number of vectors whose neighbours are looked for together."""
+MOST_NEIGHBOURS = 640
+"""Number of neighbours of a photo that are scored, at most. So the cost stays linear where one picture is everywhere,
+and in a group of more copies each is scored with so many."""
+
+PAIRS_AT_ONCE = 262_144
+"""Number of pairs scored together, which bounds the memory."""
 
 Pairs: TypeAlias = NDArray[np.intp]
 """Numbers of listings, shape (n_pairs, 2)."""
@@ -22,7 +27,8 @@ def scored_pairs(sets: PhotoSets, k: int, score: Score, least: float) -> tuple[P
     """Score each listing with its most similar ones.
 
     Those are the owners of the k nearest photos of each photo, and the k nearest listings by mean vectors. Where at
-    least half of them are duplicates there may be more, so twice as many are scored, and so on.
+    least half of them are duplicates there may be more, so twice as many are scored, and so on. In a large catalogue
+    the nearest are looked for in cells.
 
     Parameters
     ----------
@@ -41,9 +47,11 @@ def scored_pairs(sets: PhotoSets, k: int, score: Score, least: float) -> tuple[P
     """
     scored = _Scored(len(sets.counts), score)
     for vectors, owners in _searches(sets):
-        rows, wanted, most = np.arange(len(vectors)), k, len(vectors) - 1
-        while len(rows) and most:
-            others = _nearest_owners(vectors, owners, rows, min(wanted, most))
+        rows, wanted, most = np.arange(len(vectors)), k, min(len(vectors) - 1, max(k, MOST_NEIGHBOURS))
+        cells = Cells.of(vectors) if most > 0 else None
+        while cells and len(rows):
+            nearest = cells.nearest(rows, owners, min(wanted, most))
+            others = np.where(nearest < 0, -1, owners[nearest])
             found = scored.look_up(owners[rows, None], others)
             if wanted >= most:
                 break
@@ -75,32 +83,20 @@ class _Scored:
         codes = np.minimum(listings, others) * self.n_listings + np.maximum(listings, others)
         codes, there = codes[others >= 0], others >= 0
         new = np.setdiff1d(codes, self.codes)
-        every, scores = np.append(self.codes, new), np.append(self.scores, self.score(self.pairs(new)))
-        order = np.argsort(every)
+        batches = [new[start : start + PAIRS_AT_ONCE] for start in range(0, len(new), PAIRS_AT_ONCE)]
+        scores = np.concatenate([self.scores, *(self.score(self.pairs(batch)) for batch in batches)])
+        every = np.append(self.codes, new)
+        order = np.argsort(every, kind="stable")  # which only merges what is already in order
         self.codes, self.scores = every[order], scores[order]
         found = np.full(others.shape, -np.inf)
         found[there] = self.scores[np.searchsorted(self.codes, codes)]
         return found
 
 
-def _searches(sets: PhotoSets) -> Iterator[tuple[NDArray[np.float32], NDArray[np.intp]]]:
+def _searches(sets: PhotoSets) -> Iterator[tuple[Vectors, NDArray[np.intp]]]:
     """Yield what is searched, vectors and the owner of each: photos and, where listings have several, means."""
     owners, seen = np.repeat(np.arange(len(sets.counts)), sets.counts), np.flatnonzero(sets.counts)
-    yield np.concatenate(list(sets.vectors.values()), axis=1), owners
+    yield Vectors(list(sets.vectors.values())), owners
     if len(owners) > len(seen):  # otherwise every listing has one photo, which is its mean
-        yield np.concatenate([means[seen] for means in sets.means.values()], axis=1), seen
-
-
-def _nearest_owners(
-    vectors: NDArray[np.float32], owners: NDArray[np.intp], rows: NDArray[np.intp], k: int
-) -> NDArray[np.intp]:
-    """Return the owners of the k nearest vectors of others, shape (n_rows, k), -1 where there are not so many."""
-    found = np.full((len(rows), k), -1)
-    for start in range(0, len(rows), VECTORS_AT_ONCE):
-        some = rows[start : start + VECTORS_AT_ONCE]
-        cosines = vectors[some] @ vectors.T
-        cosines[owners[some, None] == owners] = -np.inf
-        nearest = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
-        there = np.isfinite(np.take_along_axis(cosines, nearest, axis=1))
-        found[start : start + VECTORS_AT_ONCE] = np.where(there, owners[nearest], -1)
-    return found
+        every = len(seen) == len(sets.counts)
+        yield Vectors([means if every else means[seen] for means in sets.means.values()]), seen

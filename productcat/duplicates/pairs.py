@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from productcat.notebook import bars, card, headline, percent
 
@@ -13,7 +14,7 @@ DECIMALS = 6
 
 
 def pair_lines(pairs: Iterable["DuplicatePair"], as_json: bool = False) -> Iterator[bytes]:
-    """Write pairs as CSV under a header "left,right,score", or as JSON Lines.
+    """Write pairs as CSV under a header "left,right,score,kind", or as JSON Lines.
 
     Parameters
     ----------
@@ -27,12 +28,16 @@ def pair_lines(pairs: Iterable["DuplicatePair"], as_json: bool = False) -> Itera
     """
     if as_json:
         for pair in pairs:
-            found = {"left": pair.left, "right": pair.right, "score": round(pair.score, DECIMALS)}
-            yield (json.dumps(found, ensure_ascii=False) + "\n").encode()
+            yield (json.dumps(as_dict(pair), ensure_ascii=False) + "\n").encode()
         return
-    yield _csv("left", "right", "score")
+    yield _csv("left", "right", "score", "kind")
     for pair in pairs:
-        yield _csv(pair.left, pair.right, f"{pair.score:.{DECIMALS}f}")
+        yield _csv(pair.left, pair.right, f"{pair.score:.{DECIMALS}f}", pair.kind)
+
+
+def as_dict(pair: "DuplicatePair") -> dict[str, Any]:
+    """Return a pair as JSON has it."""
+    return {"left": pair.left, "right": pair.right, "score": round(pair.score, DECIMALS), "kind": pair.kind}
 
 
 def _csv(*fields: str) -> bytes:
@@ -43,11 +48,16 @@ def _csv(*fields: str) -> bytes:
 
 @dataclass(frozen=True)
 class DuplicatePair:
-    """Two listings, by id, and the probability that they show the same item."""
+    """Two listings, by id, and the probability that they show the same item.
+
+    kind: "copy" if a photo of one is a photo of the other, however edited; "same item" if they show it on other photos;
+    "title" if only titles could be compared; empty if nobody looked.
+    """
 
     left: str
     right: str
     score: float
+    kind: str = ""
 
     def _repr_html_(self) -> str:
         """Show both ids and the score in a notebook. `DuplicateDetector.explain` shows the photos."""

@@ -1,4 +1,9 @@
-"""Small gray pictures of photos, by which copies of a picture are found, also turned, mirrored or framed."""
+"""Small pictures that are kept of photos: copies of a picture are found by them, and colours are compared.
+
+A thumbnail is a row of LENGTH whole numbers: SIDE × SIDE gray values without brightness and contrast, then COLOUR_SIDE
+× COLOUR_SIDE values each of luma, blue and red chroma (ITU-R BT.601). Borders of one colour (frames, backdrops) are cut
+off, and what is inside is stretched to a square, since a crop changes the shape of a photo anyway.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,19 +12,22 @@ from PIL import Image
 from productcat.duplicates.borders import without_border, without_frame
 from productcat.listings.photos import Pixels, fit
 
-SIDE = 16
-"""Number of pixels of a thumbnail's side."""
+SIDE = 24
+"""Number of pixels of a side of the gray part."""
 
-ALIKE = 0.02
-"""Threshold for copies: a correlation above 1 - ALIKE. Photos of two items of one kind reach lower ones."""
+COLOUR_SIDE = 8
+"""Number of pixels of a side of the coloured part."""
 
-SHARP = 5e-4
-"""Difference from a correlation of 1 that rounding makes between thumbnails of one photo."""
+LENGTH = SIDE * SIDE + 3 * COLOUR_SIDE * COLOUR_SIDE
 
-_GRID = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
+OLD_SIDE = 16
+"""Number of pixels of a side of the thumbnails of format 2, which are gray, not stretched, and nothing else."""
 
-TURNS = np.stack([np.rot90(grid, k).ravel() for grid in (_GRID, _GRID.T) for k in range(4)])
-"""The eight ways to turn and mirror a thumbnail, as orders of its pixels."""
+FLAT = 3.0
+"""Standard deviation of the values of a photo, of 255, below which it shows nothing."""
+
+Thumbnails = NDArray[np.int8]
+"""Shape (n_photos, LENGTH)."""
 
 
 def unframed(photos: Pixels) -> Pixels:
@@ -31,38 +39,55 @@ def unframed(photos: Pixels) -> Pixels:
     return np.stack([fit(Image.fromarray(each), (height, width)) for each in inside])
 
 
-def thumbnails(photos: Pixels) -> NDArray[np.int8]:
-    """Make gray thumbnails without brightness, contrast and borders of one colour (frames, backdrops, filling).
-
-    photos : ndarray of shape (n, height, width, 3), dtype uint8 → ndarray of shape (n, SIDE * SIDE), int8
-    """
-    height, width = photos.shape[1:3]
-    inside = [fit(Image.fromarray(each), (height, width)) for each in map(without_border, photos)]
-    gray = np.stack(inside).mean(axis=3, dtype=np.float32)
-    rows, columns = (np.linspace(0, length, SIDE + 1).astype(int) for length in gray.shape[1:])
-    gray = np.add.reduceat(gray, rows[:-1], 1) / np.diff(rows)[:, None]
-    gray = np.add.reduceat(gray, columns[:-1], 2) / np.diff(columns)
-    flat = gray.reshape(len(gray), -1)
-    flat = flat - flat.mean(axis=1, keepdims=True)
-    steps: NDArray[np.float64] = np.round(flat * (127 / np.maximum(np.abs(flat).max(axis=1, keepdims=True), 1.0)))
-    return steps.astype(np.int8)
+def thumbnails(photos: Pixels) -> Thumbnails:
+    """Make thumbnails. (n, height, width, 3), uint8 → (n, LENGTH), int8"""
+    return np.stack([_thumbnail(Image.fromarray(without_border(each)).convert("YCbCr")) for each in photos])
 
 
-def correlations(first: NDArray[np.int8], second: NDArray[np.int8]) -> NDArray[np.float32]:
-    """Correlate aligned thumbnails, at best over the eight turns. Sums of whole numbers are the same both ways.
-
-    first, second : ndarray of shape (n, SIDE * SIDE), int8 → ndarray of shape (n,), 0 where one has no contrast
-    """
-    # float32 holds whole numbers up to 2**24 exactly, these stay below 127 * 127 * 256, and its products are fast
-    first, second = first.astype(np.float32), second.astype(np.float32)
-    best = np.max([np.einsum("nd,nd->n", first, second[:, turn]) for turn in TURNS], axis=0)
-    lengths = np.sqrt(np.einsum("nd,nd->n", first, first)) * np.sqrt(np.einsum("nd,nd->n", second, second))
-    return np.where(lengths > 0, best / np.maximum(lengths, 1.0), 0.0)
+def _thumbnail(inside: Image.Image) -> NDArray[np.int8]:
+    gray = np.asarray(inside.getchannel(0).resize((SIDE, SIDE), Image.Resampling.BOX), np.float32)
+    gray = gray - gray.mean()
+    steps = np.round(gray * (127 / max(float(np.abs(gray).max()), 1.0)))
+    colours = np.asarray(inside.resize((COLOUR_SIDE, COLOUR_SIDE), Image.Resampling.BOX), np.int16) - 128
+    return np.concatenate([steps.ravel(), colours.transpose(2, 0, 1).ravel()]).astype(np.int8)
 
 
-def copy_evidence(correlations: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Say how surely two photos are one picture: 0 for a correlation up to 1 - ALIKE, then its logarithm.
+def of_format_2(old: NDArray[np.int8]) -> Thumbnails:
+    """Turn thumbnails of format 2 into what they would be: as sharp as they are, and without colours."""
+    rows = [np.asarray(Image.fromarray(_square(each)).resize((SIDE, SIDE), Image.Resampling.BILINEAR)) for each in old]
+    gray = np.array(rows, np.int16).reshape(-1, SIDE * SIDE) - 128
+    return np.pad(gray, [(0, 0), (0, LENGTH - SIDE * SIDE)]).astype(np.int8)
 
-    Between a correlation of 0.96 and one of 0.99 lies more than between 0.1 and 0.9.
-    """
-    return np.maximum(np.log((ALIKE + SHARP) / (1.0 - np.minimum(correlations, 1.0) + SHARP)), 0.0)
+
+def as_format_2(kept: Thumbnails) -> NDArray[np.int8]:
+    """Turn thumbnails into what an index of format 2 has room for. (n, LENGTH) → (n, OLD_SIDE * OLD_SIDE)"""
+    pictures = (grays(kept) + 128).astype(np.uint8)
+    size = (OLD_SIDE, OLD_SIDE)
+    rows = [np.asarray(Image.fromarray(each).resize(size, Image.Resampling.BOX)).ravel() for each in pictures]
+    return (np.array(rows, np.int16).reshape(-1, OLD_SIDE * OLD_SIDE) - 128).astype(np.int8)
+
+
+def _square(old: NDArray[np.int8]) -> NDArray[np.uint8]:
+    return (old.reshape(OLD_SIDE, OLD_SIDE).astype(np.int16) + 128).astype(np.uint8)
+
+
+def grays(kept: Thumbnails) -> NDArray[np.float32]:
+    """Return the gray pictures, shape (n, SIDE, SIDE)."""
+    return kept[:, : SIDE * SIDE].reshape(-1, SIDE, SIDE).astype(np.float32)
+
+
+def colours(kept: Thumbnails) -> NDArray[np.float32]:
+    """Return luma, blue and red, shape (n, 3, COLOUR_SIDE, COLOUR_SIDE)."""
+    return kept[:, SIDE * SIDE :].reshape(-1, 3, COLOUR_SIDE, COLOUR_SIDE).astype(np.float32)
+
+
+def shows_nothing(photos: Pixels) -> NDArray[np.bool_]:
+    """Tell which photos are of one colour, or nearly, inside their borders. (n, height, width, 3), uint8 → (n,)"""
+    return np.array([_is_flat(without_border(each)) for each in photos], bool)
+
+
+def _is_flat(inside: Pixels) -> bool:
+    # the middle 98 % of the values, so that a speck of dust is not a picture
+    ordered = np.sort(inside[::2, ::2].reshape(-1, 3), axis=0)
+    cut = len(ordered) // 100
+    return bool(ordered[cut : len(ordered) - cut].astype(np.float32).std(axis=0).max() < FLAT)

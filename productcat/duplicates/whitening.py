@@ -7,7 +7,7 @@ of, and can be learnt from a catalogue without any labels.
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,17 @@ def known_share(listings: float) -> float:
     return float(listings / (listings + SETTLING))
 
 
+class Rows(Protocol):
+    """Features of photos, shape (n_photos, n_features), that are read a slice at a time."""
+
+    @property
+    def shape(self) -> Any: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> NDArray[Any]: ...
+
+
 @dataclass(frozen=True)
 class Background:
     """What photos look like in general.
@@ -42,10 +53,10 @@ class Background:
     share: float = 0.0
 
     @classmethod
-    def of(cls, features: NDArray[np.floating], weights: NDArray[np.float64]) -> Self:
+    def of(cls, features: Rows, weights: NDArray[np.float64]) -> Self:
         """Measure the mean and the covariance of rows.
 
-        features : ndarray of shape (n, n_features); weights : ndarray of shape (n,), such as 1 / photos of the listing
+        features : array of shape (n, n_features); weights : ndarray of shape (n,), such as 1 / photos of the listing
         """
         share = weights / weights.sum()
         n_features = features.shape[1]
@@ -56,16 +67,18 @@ class Background:
             mean, second = mean + weighted.sum(axis=0), second + weighted.T @ part
         return cls(mean, second - np.outer(mean, mean))
 
-    def adapted(self, features: NDArray[np.floating], weights: NDArray[np.float64]) -> "Background":
+    def adapted(self, features: Rows, weights: NDArray[np.float64], share: float) -> "Background":
         """Mix this background with that of a catalogue, which counts more when it is larger.
 
         Parameters
         ----------
-        features : ndarray of shape (n_photos, n_features)
+        features : array of shape (n_photos, n_features)
         weights : ndarray of shape (n_photos,)
             They sum to 1 for each listing, so that listings count alike.
+        share : float in [0, 1)
+            That of the catalogue in the mixture, such as `known_share` says.
         """
-        catalogue, share = Background.of(features, weights), known_share(weights.sum())
+        catalogue = Background.of(features, weights)
         apart = catalogue.mean - self.mean
         return Background(
             self.mean + share * apart,

@@ -1,6 +1,6 @@
 """How well a detector tells duplicates, on labelled pairs: scores, figures with intervals, and the worst pairs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from productcat.arithmetic.bootstrap import LEVEL, ROUNDS, draws
+from productcat.duplicates.decisions import LabelledPair
 from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.embedding import Embedding
 from productcat.duplicates.matches import ReportedPair
 from productcat.duplicates.pairs import DuplicatePair
 from productcat.errors import ListingError
-from productcat.evaluation.labelled_pairs import LabelledPair
 from productcat.evaluation.metrics import PairMetrics, PairPoint, PairThreshold, kept_points, with_interval
 from productcat.evaluation.pair_figures import PrecisionRecall
 from productcat.listings.listing import Listing
@@ -88,7 +88,7 @@ def evaluate_pairs(
     adapt: bool = True,
     on_problem: OnProblem = warn,
 ) -> PairEvaluation:
-    """Score labelled pairs.
+    """Score labelled pairs as `find` scores them in this catalogue.
 
     Parameters
     ----------
@@ -109,8 +109,17 @@ def evaluate_pairs(
     """
     pairs = list(pairs)
     wanted = set(chain.from_iterable((each.left, each.right) for each in pairs))
-    embeddings = detector.embed((each for each in listings if adapt or each.id in wanted), on_problem)
-    detector = detector.adapt(embeddings) if adapt else detector
+    n_listings = 0
+
+    def needed() -> Iterator[Listing]:
+        nonlocal n_listings
+        for each in listings:
+            n_listings += 1
+            if adapt or each.id in wanted:
+                yield each
+
+    embeddings = detector.embed(needed(), on_problem)
+    detector = (detector.adapt(embeddings) if adapt else detector).among(n_listings)
     known = {each.id: each for each in embeddings if each.id in wanted}
     usable = [each for each in pairs if each.left in known and each.right in known]
     labels = np.array([each.same for each in usable], bool)
@@ -121,7 +130,8 @@ def evaluate_pairs(
             f"{labels.sum()} pairs of the same item and {(~labels).sum()} of different items can be used{unknown}, "
             "expected at least one of each; label more, and give the file that has their listings"
         )
-    scores = _scores(detector, usable, known)
+    counted = {each.id: each for each in detector.without_shared(embeddings)[0] if each.id in wanted}
+    scores = _scores(detector, usable, counted)
     return PairEvaluation(detector, usable, scores, labels, known, missing, len(pairs) - len(usable), len(embeddings))
 
 

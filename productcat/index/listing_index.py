@@ -16,13 +16,14 @@ from threading import Lock
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from productcat.duplicates.detector import LISTINGS_AT_ONCE, DuplicateDetector
-from productcat.duplicates.embedding import Embedding
+from productcat.duplicates.embedding import OLD_FORMAT, Embedding
 from productcat.duplicates.pairs import DuplicatePair
-from productcat.duplicates.thumbnails import SIDE
+from productcat.duplicates.thumbnails import LENGTH, Thumbnails, as_format_2, of_format_2
 from productcat.errors import BundleError, ListingError, ProductcatError
-from productcat.index.rows import PhotoRows
+from productcat.index.rows import Kept, PhotoRows
 from productcat.index.search_vectors import SearchSpace
 from productcat.index.store import PhotoStore
 from productcat.listings.listing import Listing, only
@@ -44,10 +45,20 @@ SAMPLE_SIZE = 1_000
 
 @dataclass(frozen=True)
 class IndexStats:
-    """How much an index holds. The bytes are those on disk, with what `settle` has not removed yet."""
+    """How much an index holds. The bytes are those on disk, with what `tidy` has not removed yet."""
 
     listings: int
     photos: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Tidied:
+    """How many files an index has, and their bytes: before it was tidied, and now."""
+
+    files_before: int
+    files: int
+    bytes_before: int
     bytes: int
 
 
@@ -135,10 +146,10 @@ class ListingIndex:
             if len(waiting) >= LISTINGS_PER_TRANSACTION:
                 count += self._put(waiting)
                 waiting = {}
-                self.store.tidy(growing=True)
+                self.store.keep_tidy(growing=True)
         count += self._put(waiting)
         if count:
-            self.store.tidy()
+            self.store.keep_tidy()
         return count
 
     def remove(self, ids: Iterable[str]) -> None:
@@ -151,6 +162,7 @@ class ListingIndex:
                 if not isinstance(each, str):
                     raise ValueError(f"the id {each!r} is {type(each).__name__}, expected text; write {str(each)!r}")
             self.store.remove(some)
+            self.store.keep_tidy()
 
     def search(
         self, listings: Iterable[Listing | Embedding], k: int = 10, adapt: bool = True, on_problem: OnProblem = warn
@@ -177,7 +189,7 @@ class ListingIndex:
         detector = self._needed_detector()
         if k < 1:
             raise ValueError(f"k is {k}, expected at least 1")
-        judge = self._adapt(detector) if adapt else detector
+        judge = self._adapt(detector) if adapt else detector.among(len(self))
         listings = only((Listing, Embedding), listings)
         found: list[list[DuplicatePair]] = []
         while some := list(islice(listings, LISTINGS_AT_ONCE)):
@@ -185,36 +197,51 @@ class ListingIndex:
         return found
 
     def sample(self, n: int = SAMPLE_SIZE) -> list[Embedding]:
-        """Return listings of the index. They are drawn at random, the same ones in each call."""
-        ids = sorted(self.store.counts())
-        if len(ids) > n:
-            ids = [ids[place] for place in np.random.default_rng(0).choice(len(ids), n, replace=False)]
-        return list(self._embeddings(ids).values())
+        """Return listings of the index. They are drawn at random, the same ones until the index is changed."""
+        return list(self._embeddings(self.store.sample(n)).values())
 
-    def ids(self) -> set[str]:
-        """Return the ids of all listings."""
-        return set(self.store.counts())
+    def ids(self, among: Iterable[str] | None = None) -> set[str]:
+        """Return the ids of all listings, or those of `among` that are there, which is quicker."""
+        return self.store.ids(among)
 
-    def settle(self) -> None:
-        """Tidy up: put files together, take new photos into the approximate index, remove what nobody needs.
+    def tidy(self, now: bool = False) -> Tidied:
+        """Put small files together, take new photos into the approximate index, remove what nobody needs.
 
-        `add` does so by itself when much has come. It takes time and disk in proportion to the index.
+        `add` and `remove` do so by themselves when it is due. It takes time and disk in proportion to the index.
+
+        Parameters
+        ----------
+        now : bool
+            Remove the files of older versions at once. Otherwise they are kept for ten minutes, for readers that have
+            opened them; a later change or `tidy` removes them. With `now`, nobody else may have the index open.
+
+        Returns
+        -------
+        Tidied
+            How many files and bytes there were, and how many there are. These can be more: what was put together, and
+            what it was put together from.
         """
-        self.store.settle()
+        before = self._sizes()
+        self.store.tidy(now)
+        after = self._sizes()
+        return Tidied(len(before), len(after), sum(before), sum(after))
 
     def stats(self) -> IndexStats:
         """Return how much the index holds."""
-        counts = self.store.counts()
-        return IndexStats(len(counts), sum(counts.values()), sum(map(_size, self.path.rglob("*"))))
+        return IndexStats(*self.store.counts(), sum(self._sizes()))
+
+    def _sizes(self) -> list[int]:
+        """Return the bytes of each file."""
+        return [size for each in self.path.rglob("*") if (size := _size(each)) is not None]
 
     @property
     def threshold(self) -> float:
-        """Score from which a listing found here is a duplicate, among as many listings as the index holds."""
-        return self._needed_detector().threshold_among(len(self))
+        """Score from which a listing found here is a duplicate. The scores know how many listings the index holds."""
+        return self._needed_detector().threshold
 
     def __len__(self) -> int:
         """Return the number of listings."""
-        return len(self.store.counts())
+        return self.store.counts()[0]
 
     def __contains__(self, id: object) -> bool:
         return isinstance(id, str) and self.store.has(id)
@@ -228,7 +255,9 @@ class ListingIndex:
                 {each.id: len(each) for each in every},
                 self.space.project(features).astype(np.float16),
                 np.concatenate(list(features.values()), axis=1),
-                np.concatenate([each.thumbnails for each in every]),
+                self._stored(np.concatenate([each.thumbnails for each in every])),
+                [each.title for each in every],
+                [each.price for each in every],
             )
             self.store.put(rows)
         return len(embeddings)
@@ -236,8 +265,9 @@ class ListingIndex:
     def _search(
         self, detector: DuplicateDetector, embeddings: Sequence[Embedding], k: int
     ) -> list[list[DuplicatePair]]:
-        proposed = [self._proposed(each, k) if len(each) else [] for each in embeddings]
-        known = self._embeddings({id for ids in proposed for id in ids})
+        proposed = [self._proposed(each, k) if len(each) else {} for each in embeddings]
+        rows = {id: place for each in proposed for id, place in each.items()}
+        known = self._embeddings(self.store.listings(list(rows), rows))
         found = []
         for each, ids in zip(embeddings, proposed, strict=True):
             candidates = [known[id] for id in ids if id in known]
@@ -246,25 +276,34 @@ class ListingIndex:
             found.append([DuplicatePair(each.id, candidates[i].id, float(scores[i])) for i in best])
         return found
 
-    def _proposed(self, embedding: Embedding, k: int) -> list[str]:
-        """Return the ids of the listings whose photos are nearest, best first."""
+    def _proposed(self, embedding: Embedding, k: int) -> dict[str, range]:
+        """Return the listings whose photos are nearest, best first: id → the rows that it most likely has."""
         vectors = self.space.project(embedding.features)
         n = max(NEAREST, 10 * k) + len(embedding)  # its own photos may be there too
         best: dict[str, float] = {}
-        for ids, cosines in self.store.nearest(vectors, n):
-            for id, cosine in zip(ids, cosines, strict=True):
-                best[id] = max(cosine, best.get(id, -np.inf))
+        rows: dict[str, range] = {}
+        for nearest in self.store.nearest(vectors, n):
+            for id, cosine, place in zip(nearest.listings, nearest.cosines, nearest.rows, strict=True):
+                best[id], rows[id] = max(cosine, best.get(id, -np.inf)), place
         best.pop(embedding.id, None)
-        return sorted(best, key=best.__getitem__, reverse=True)[: max(CANDIDATES, 3 * k)]
+        chosen = sorted(best, key=best.__getitem__, reverse=True)[: max(CANDIDATES, 3 * k)]
+        return {id: rows[id] for id in chosen}
 
-    def _embeddings(self, ids: Iterable[str]) -> dict[str, Embedding]:
-        """Return those listings that are in the index, by their ids."""
-        widths = [len(mean) for mean in self.space.means.values()]
+    def _embeddings(self, listings: Mapping[str, Kept]) -> dict[str, Embedding]:
+        """Turn what the table has of listings into embeddings, by their ids."""
+        ends = np.cumsum([len(mean) for mean in self.space.means.values()])[:-1]
         found = {}
-        for id, (features, thumbnails) in self.store.photos(ids).items():
-            parts = np.split(features, np.cumsum(widths)[:-1], axis=1)
-            found[id] = Embedding(id, dict(zip(self.space.means, parts, strict=True)), thumbnails)
+        for id, kept in listings.items():
+            features = dict(zip(self.space.means, np.split(kept.features, ends, axis=1), strict=True))
+            found[id] = Embedding(id, features, self._loaded(kept.thumbnails), kept.title, kept.price)
         return found
+
+    def _stored(self, thumbnails: Thumbnails) -> NDArray[np.int8]:
+        """Return thumbnails as this index has room for."""
+        return as_format_2(thumbnails) if self.space.format == OLD_FORMAT else thumbnails
+
+    def _loaded(self, thumbnails: NDArray[np.int8]) -> Thumbnails:
+        return of_format_2(thumbnails) if self.space.format == OLD_FORMAT else thumbnails
 
     def _needed_detector(self) -> DuplicateDetector:
         if self.detector is None:
@@ -276,7 +315,8 @@ class ListingIndex:
         n_photos = self.store.n_rows()
         with self._adapting:
             if self._adapted is None or not 0.5 * self._adapted_at <= n_photos <= 2 * self._adapted_at:
-                self._adapted, self._adapted_at = detector.adapt(self.sample()), n_photos
+                self._adapted = detector.adapt(self.sample()).among(len(self))
+                self._adapted_at = n_photos
             return self._adapted
 
 
@@ -291,12 +331,12 @@ def _with_id(listings: Iterable[Listing | Embedding], on_problem: OnProblem) -> 
             on_problem(Problem("", f"{name}: {why}; left out of the index"))
 
 
-def _size(path: Path) -> int:
-    """Return the bytes of a file, 0 for a folder or for what another process has just removed."""
+def _size(path: Path) -> int | None:
+    """Return the bytes of a file, None for a folder or for what another process has just removed."""
     try:
-        return path.stat().st_size if path.is_file() else 0
+        return path.stat().st_size if path.is_file() else None
     except FileNotFoundError:
-        return 0
+        return None
 
 
 def _make(path: Path, detector: DuplicateDetector) -> None:
@@ -312,7 +352,7 @@ def _make(path: Path, detector: DuplicateDetector) -> None:
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path if there else path.parent))
         try:
             space = SearchSpace.of(detector)
-            PhotoStore.create(folder, space.n_dimensions, sum(map(len, space.means.values())), SIDE * SIDE)
+            PhotoStore.create(folder, space.n_dimensions, sum(map(len, space.means.values())), LENGTH)
             space.save(folder / SPACE)
             folder.chmod(0o755)  # mkdtemp made it private, and safetensors its file
             (folder / SPACE).chmod(0o644)

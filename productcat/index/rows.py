@@ -2,20 +2,57 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-Photos: TypeAlias = tuple[NDArray[np.int8], NDArray[np.int8]]
-"""Features and thumbnails of the photos of one listing, (n_photos, n_features) and (n_photos, n_pixels)."""
 
 LISTING, PHOTO, ADDED, VECTOR, FEATURES, THUMBNAIL = "listing", "photo", "added", "vector", "features", "thumbnail"
 """Names of the columns: the listing's id, the photo's number, the time when it was added in nanoseconds since 1970, and
 the arrays of `PhotoRows`."""
 
+TITLE, PRICE, PHOTOS = "title", "price", "photos"
+"""Names of columns that say something of the listing: its title and price in the row of its first photo, and null in
+the others; the number of its photos in all of them. Indexes of 0.1.0 lack them, and they are null in rows of 0.1.0."""
+
+FIRST_PHOTOS = f"{PHOTO} = 0"
+"""SQL condition of the rows of which each listing has one."""
+
 IDS_AT_ONCE = 1_000
 """Number of ids named in one SQL condition."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the table has of one listing.
+
+    features : ndarray of shape (n_photos, n_features), int8
+    thumbnails : ndarray of shape (n_photos, n_pixels), int8
+    title : str
+        Empty without one.
+    price : float, optional
+    """
+
+    features: NDArray[np.int8]
+    thumbnails: NDArray[np.int8]
+    title: str
+    price: float | None
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The photos that are nearest to one, best first.
+
+    listings : list of str
+        The ids of their listings. A listing may be there with several photos.
+    cosines : list of float
+    rows : list of range
+        The ids of the rows that a listing most likely has. Empty where they are not known.
+    """
+
+    listings: list[str]
+    cosines: list[float]
+    rows: list[range]
 
 
 @dataclass(frozen=True)
@@ -30,18 +67,27 @@ class PhotoRows:
         The unit vectors by which photos are looked for.
     features : ndarray of shape (n_photos, n_features), int8
     thumbnails : ndarray of shape (n_photos, n_pixels), int8
+    titles : list of str, length n_listings
+        Empty without one.
+    prices : list of float or None, length n_listings
     """
 
     counts: dict[str, int]
     vectors: NDArray[np.float16]
     features: NDArray[np.int8]
     thumbnails: NDArray[np.int8]
+    titles: list[str]
+    prices: list[float | None]
 
     def table(self) -> Any:
         """Return them as a pyarrow.Table, added at 0."""
         import pyarrow
 
         counts = list(self.counts.values())
+        firsts = np.cumsum(counts) - counts
+        titles, prices = np.full((2, len(self.vectors)), None, object)
+        titles[firsts] = [each or None for each in self.titles]
+        prices[firsts] = self.prices
         columns = {
             LISTING: pyarrow.array(np.repeat(np.array(list(self.counts), object), counts), pyarrow.string()),
             PHOTO: pyarrow.array(np.concatenate([np.arange(count) for count in counts]), pyarrow.int16()),
@@ -49,6 +95,9 @@ class PhotoRows:
             VECTOR: _lists(self.vectors),
             FEATURES: _lists(self.features),
             THUMBNAIL: _lists(self.thumbnails),
+            TITLE: pyarrow.array(titles, pyarrow.string()),
+            PRICE: pyarrow.array(prices, pyarrow.float64()),
+            PHOTOS: pyarrow.array(np.repeat(counts, counts), pyarrow.int16()),
         }
         widths = self.vectors.shape[1], self.features.shape[1], self.thumbnails.shape[1]
         return pyarrow.table(columns, schema(*widths))
@@ -66,7 +115,16 @@ def schema(n_dimensions: int, n_features: int, n_pixels: int) -> Any:
         FEATURES: pyarrow.list_(pyarrow.int8(), n_features),
         THUMBNAIL: pyarrow.list_(pyarrow.int8(), n_pixels),
     }
-    return pyarrow.schema([pyarrow.field(name, kind, nullable=False) for name, kind in kinds.items()])
+    fields = [pyarrow.field(name, kind, nullable=False) for name, kind in kinds.items()]
+    return pyarrow.schema([*fields, *about_listings()])
+
+
+def about_listings() -> list[Any]:
+    """Return the fields of pyarrow that say something of the whole listing."""
+    import pyarrow
+
+    kinds = {TITLE: pyarrow.string(), PRICE: pyarrow.float64(), PHOTOS: pyarrow.int16()}
+    return [pyarrow.field(name, kind) for name, kind in kinds.items()]
 
 
 def newest(rows: Any) -> Any:
@@ -78,16 +136,26 @@ def newest(rows: Any) -> Any:
     return rows.filter(compute.equal(rows[ADDED], last[f"{ADDED}_max"].combine_chunks().take(place)))
 
 
-def by_listing(rows: Any) -> dict[str, Photos]:
-    """Return the photos of each listing in a pyarrow.Table, in their order: id → photos."""
+def by_listing(rows: Any) -> dict[str, Kept]:
+    """Return what a pyarrow.Table has of each listing, as it was added last, the photos in their order: id → Kept."""
     if not len(rows):
         return {}
-    rows = rows.sort_by([(LISTING, "ascending"), (PHOTO, "ascending")])
-    numbers = rows[PHOTO].to_numpy()
-    starts = np.flatnonzero(numbers == 0)
-    names = rows[LISTING].take(starts).to_pylist()
-    features, thumbnails = (np.split(_array(rows[name]), starts[1:]) for name in (FEATURES, THUMBNAIL))
-    return dict(zip(names, zip(features, thumbnails, strict=True), strict=True))
+    names, numbers = np.array(rows[LISTING].to_pylist(), object), rows[PHOTO].to_numpy()
+    ids, places = np.unique(names, return_inverse=True)
+    if np.count_nonzero(numbers == 0) > len(ids):  # seldom, and slow
+        return by_listing(newest(rows))
+    order = np.lexsort((numbers, places))
+    firsts = np.flatnonzero(numbers[order] == 0)
+    features, thumbnails = (np.split(_array(rows[name])[order], firsts[1:]) for name in (FEATURES, THUMBNAIL))
+    titles, prices = (_of_listings(rows, order[firsts], name) for name in (TITLE, PRICE))
+    kept = map(Kept, features, thumbnails, [each or "" for each in titles], prices)
+    return dict(zip(ids.tolist(), kept, strict=True))
+
+
+def _of_listings(rows: Any, firsts: NDArray[np.intp], name: str) -> list[Any]:
+    """Return a column in the rows of first photos. It is None in all of them where the table has no such column."""
+    found: list[Any] = rows[name].take(firsts).to_pylist() if name in rows.column_names else [None] * len(firsts)
+    return found
 
 
 def conditions(ids: Iterable[str]) -> Iterator[str]:

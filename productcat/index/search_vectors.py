@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 
 from productcat.arithmetic.vectors import unit
 from productcat.duplicates.detector import DuplicateDetector
-from productcat.duplicates.embedding import FORMAT
+from productcat.duplicates.embedding import FORMAT, OLD_FORMAT
 from productcat.duplicates.metric import Level
-from productcat.duplicates.thumbnails import SIDE
+from productcat.duplicates.thumbnails import LENGTH
 
-BYTES_PER_PHOTO = 2_048
+BYTES_PER_PHOTO = 2_560
 """Number of bytes that a photo may take in an index."""
 
-BYTES_BESIDE_ARRAYS = 80
-"""Number of these bytes for the listing's id, twice, the photo's number and the entry in the approximate index."""
+BYTES_BESIDE_ARRAYS = 96
+"""Number of these bytes for the listing's id, twice, the photo's number, and the entry in the approximate index, which
+takes most of them."""
 
 MOST_DIMENSIONS = 256
 """Number of dimensions above which hardly more is found."""
@@ -45,17 +46,20 @@ class SearchSpace:
     means : dict, level → ndarray of shape (n_features,)
     matrices : dict, level → ndarray of shape (n_features, n_kept)
         The n_kept of all levels sum to n_dimensions.
+    format : int
+        Of the embeddings that the index holds: FORMAT, or OLD_FORMAT for one that an earlier version made.
     """
 
     made_by: str
     means: dict[str, NDArray[Any]]
     matrices: dict[str, NDArray[Any]]
+    format: int = FORMAT
 
     @classmethod
     def of(cls, detector: DuplicateDetector) -> Self:
         """Return the space for a detector, with as many dimensions as fit beside a photo's features and thumbnail."""
         levels = detector.metric.levels
-        n_bytes = sum(len(each.background.mean) for each in levels.values()) + SIDE * SIDE
+        n_bytes = sum(len(each.background.mean) for each in levels.values()) + LENGTH
         n_wanted = (BYTES_PER_PHOTO - BYTES_BESIDE_ARRAYS - n_bytes) // 2 // DIMENSION_STEP * DIMENSION_STEP
         n_dimensions = int(np.clip(n_wanted, DIMENSION_STEP, MOST_DIMENSIONS))
         variances = {name: _variances(each, detector.spaces[name].matrix) for name, each in levels.items()}
@@ -95,7 +99,7 @@ class SearchSpace:
 
         tensors = {f"{name}/mean": mean for name, mean in self.means.items()}
         tensors |= {f"{name}/matrix": np.ascontiguousarray(matrix) for name, matrix in self.matrices.items()}
-        about = {"format": str(FORMAT), "made_by": self.made_by, "levels": json.dumps(list(self.means))}
+        about = {"format": str(self.format), "made_by": self.made_by, "levels": json.dumps(list(self.means))}
         save_file(tensors, path, about)
 
     @classmethod
@@ -106,12 +110,13 @@ class SearchSpace:
         try:
             with safe_open(path, "np") as file:
                 about = file.metadata()
-                if about["format"] != str(FORMAT):
+                known = {str(each): each for each in (OLD_FORMAT, FORMAT)}
+                if about["format"] not in known:
                     raise ValueError(f"its format is {about['format']}, this productcat reads format {FORMAT}")
                 names = json.loads(about["levels"])
                 means = {name: file.get_tensor(f"{name}/mean") for name in names}
                 matrices = {name: file.get_tensor(f"{name}/matrix") for name in names}
-                return cls(about["made_by"], means, matrices)
+                return cls(about["made_by"], means, matrices, known[about["format"]])
         except (OSError, SafetensorError, KeyError, TypeError):
             raise ValueError(f"{Path(path).name} is damaged") from None
 

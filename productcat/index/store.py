@@ -7,16 +7,22 @@ plainest operations of the store. `merge_insert`, which could do both at once, h
 indexed (https://github.com/lancedb/lancedb/pull/3612).
 
 Below INDEX_FROM photos every vector is compared. From there on an inverted file (Jégou et al. 2011, "Product
-quantization for nearest neighbor search") with one bit a dimension (Gao & Long 2024, "RaBitQ") proposes, and the stored
-vectors decide. Photos that came after it was made are compared one by one until `settle` takes them in.
+quantization for nearest neighbor search") with four bits a dimension (Gao & Long 2024, "RaBitQ"; Gao et al. 2025,
+"Practical and Asymptotically Optimal Quantization") proposes, and the stored vectors of what it proposes decide. Photos
+that came after it was made are compared one by one until `tidy` takes them in.
+
+Each change makes a new version of the table. The files of older ones go some time after the change, when readers that
+have opened them are done. That happens beside later changes, so an index that is changed for ever does not grow.
 """
 
 import functools
+import itertools
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
@@ -27,12 +33,18 @@ from productcat.errors import ProductcatError
 from productcat.index.rows import (
     ADDED,
     FEATURES,
+    FIRST_PHOTOS,
     LISTING,
     PHOTO,
+    PHOTOS,
+    PRICE,
     THUMBNAIL,
+    TITLE,
     VECTOR,
+    Kept,
+    Nearest,
     PhotoRows,
-    Photos,
+    about_listings,
     by_listing,
     conditions,
     newest,
@@ -40,17 +52,23 @@ from productcat.index.rows import (
 )
 
 TABLE = "photos"
+ONCE = "each-listing-once"
+"""Name of an empty file. It is there as long as the table surely has no older rows of a listing."""
+
 INDEX_FROM = 50_000
 """Number of photos from which on there is an approximate index."""
 
 PHOTOS_PER_PARTITION = 1_000
 """Number of photos in a part of the approximate index, about."""
 
-PARTITIONS_PROBED = 24
-"""Number of parts that a search looks into."""
+BITS = 4
+"""Number of bits of a dimension there. Those of 0.1.0 have one, until the next change, which makes them again."""
 
-REFINE_FACTOR = 2
-"""Number of photos compared by their stored vectors, for each photo that is wanted."""
+PROBED, PARTS_PROBED_OF = 24, 400
+"""Number of parts that a search looks into, of so many. It grows as their square root, but never falls."""
+
+REFINE_FACTOR, REFINE_FACTOR_OF_ONE_BIT = 1, 3
+"""Number of photos compared by their stored vectors, for each photo that is wanted. Reading these takes time."""
 
 GROWTH = 4
 """Number of times that the photos must have multiplied before the approximate index is made again."""
@@ -63,6 +81,18 @@ SMALL_FILES_LEFT = 24
 
 KEPT = timedelta(minutes=10)
 """How long a reader may go on with what it opened, before files that are no longer needed are removed."""
+
+OLD_VERSIONS_LEFT = 32
+"""Number of versions older than that, above which their files are removed beside a change."""
+
+SHORTEST = timedelta(milliseconds=1)
+"""Instead of 0, of which LanceDB warns."""
+
+TRIES = 5
+"""Number of times that listings are counted quickly while another process writes."""
+
+SAMPLED_AT_ONCE = 4_096
+"""Number of photos that are drawn together for a sample."""
 
 ALWAYS = np.iinfo(np.int64).max
 
@@ -102,12 +132,15 @@ class PhotoStore:
         self.path = path
         self._table: Any = None
         self._opening = Lock()
-        self._writing = RLock()  # `tidy` calls `settle`
+        self._writing = RLock()  # `keep_tidy` calls `tidy`
+        self._once = Path(path) / ONCE
+        self._has_all = False
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], n_dimensions: int, n_features: int, n_pixels: int) -> None:
         """Make an empty table in an existing folder."""
         lancedb().connect(path).create_table(TABLE, schema=schema(n_dimensions, n_features, n_pixels))
+        (Path(path) / ONCE).touch()
 
     @property
     def table(self) -> Any:
@@ -120,8 +153,14 @@ class PhotoStore:
 
     @_reported("written")
     def put(self, rows: PhotoRows) -> None:
-        """Add listings, or replace them, in one transaction."""
+        """Add listings, or replace them, in one transaction.
+
+        A table of 0.1.0 first gets the columns that it lacks. They are empty there, which rewrites no photo.
+        """
         with self._writing:
+            self._remove_older()
+            if not self._complete():
+                self.table.add_columns(about_listings())
             before = self._read(rows.counts, [LISTING, ADDED])
             self._write(rows.table(), set(before[LISTING].to_pylist()), max(before[ADDED].to_pylist(), default=0))
 
@@ -131,8 +170,14 @@ class PhotoStore:
 
         added = max(time.time_ns(), last + 1)  # a clock may be turned back
         stamps = pyarrow.array(np.full(len(rows), added))
-        self.table.add(rows.set_column(rows.schema.get_field_index(ADDED), rows.schema.field(ADDED), stamps))
+        rows = rows.set_column(rows.schema.get_field_index(ADDED), rows.schema.field(ADDED), stamps)
+        if not ids:
+            self.table.add(rows)
+            return
+        self._once.unlink(missing_ok=True)
+        self.table.add(rows)
         self._delete(ids, added)
+        self._once.touch()
 
     @_reported("written")
     def remove(self, ids: Collection[str]) -> None:
@@ -144,30 +189,34 @@ class PhotoStore:
         for condition in conditions(ids) if ids else ():
             self.table.delete(f"{condition} AND {ADDED} < {before}")
 
-    @_reported("read")
-    def nearest(self, vectors: NDArray[np.float32], n: int) -> list[tuple[list[str], list[float]]]:
-        """Find the nearest photos.
+    def _complete(self) -> bool:
+        """Tell whether the table has the columns that tables of 0.1.0 lack. Once it has them, it keeps them."""
+        self._has_all = self._has_all or PHOTOS in self.table.schema.names
+        return self._has_all
 
-        Parameters
-        ----------
+    @_reported("read")
+    def nearest(self, vectors: NDArray[np.float32], n: int) -> list[Nearest]:
+        """Find the n nearest photos of each.
+
         vectors : ndarray of shape (n_queries, n_dimensions), float32
             Unit vectors.
-        n : int
-
-        Returns
-        -------
-        list of (list of str, list of float), length n_queries
-            The ids of the listings of the n nearest photos, and the photos' cosines, best first. A listing may be there
-            with several photos.
         """
-        table = self.table
+        table, complete = self.table, self._complete()
+        n_parts = table.count_rows() / PHOTOS_PER_PARTITION
+        n_probes = max(PROBED, round(PROBED * (n_parts / PARTS_PROBED_OF) ** 0.5))
+        refine = REFINE_FACTOR if complete else REFINE_FACTOR_OF_ONE_BIT
+        columns = [LISTING, "_distance", *([PHOTO, PHOTOS] if complete else [])]
 
-        def search(vector: NDArray[np.float32]) -> tuple[list[str], list[float]]:
+        def search(vector: NDArray[np.float32]) -> Nearest:
             query = table.search(vector, vector_column_name=VECTOR).distance_type("cosine").limit(n)
-            rows = (
-                query.nprobes(PARTITIONS_PROBED).refine_factor(REFINE_FACTOR).select([LISTING, "_distance"]).to_arrow()
-            )
-            return rows[LISTING].to_pylist(), (1.0 - rows["_distance"].to_numpy()).tolist()
+            query = query.nprobes(n_probes).refine_factor(refine).select(columns).with_row_id(True)
+            rows = query.to_arrow()
+            listings, cosines = rows[LISTING].to_pylist(), (1.0 - rows["_distance"].to_numpy()).tolist()
+            if not complete:
+                return Nearest(listings, cosines, [range(0)] * len(listings))
+            firsts = rows["_rowid"].to_numpy().astype(np.int64) - rows[PHOTO].to_numpy()
+            ends = firsts + rows[PHOTOS].fill_null(0).to_numpy()
+            return Nearest(listings, cosines, list(map(range, firsts.tolist(), ends.tolist())))
 
         if len(vectors) == 1:
             return [search(vectors[0])]
@@ -175,16 +224,70 @@ class PhotoStore:
             return list(pool.map(search, vectors))
 
     @_reported("read")
-    def photos(self, ids: Iterable[str]) -> dict[str, Photos]:
-        """Return the photos of those listings that are there: id → photos."""
-        return by_listing(newest(self._read(ids, [LISTING, PHOTO, ADDED, FEATURES, THUMBNAIL])))
+    def listings(self, ids: Collection[str], rows: Mapping[str, range] | None = None) -> dict[str, Kept]:
+        """Return what is there of some listings: id → Kept.
+
+        rows : mapping, id → range, optional
+            Those of `Nearest`, with which a listing is read faster than by its id.
+        """
+        columns = [LISTING, FEATURES, THUMBNAIL, *([TITLE, PRICE] if self._complete() else [])]
+        found = self._taken({id: rows[id] for id in ids if rows[id]}, columns) if rows else {}
+        rest = [id for id in ids if id not in found]
+        return found | (by_listing(self._read(rest, [*columns, PHOTO, ADDED])) if rest else {})
+
+    def _taken(self, places: Mapping[str, range], columns: Sequence[str]) -> dict[str, Kept]:
+        """Return the listings that rows with these ids have, or none if the rows are no longer theirs.
+
+        The rows of a listing are written one after the other and stay so, except where a file ends between them. Rows
+        that are not there are left out by LanceDB, and the others are in the order of their ids.
+        """
+        import pyarrow
+
+        ids = sorted(places, key=lambda id: places[id].start)
+        if not ids or not self._once.exists():
+            return {}
+        rows = self.table.take_row_ids([row for id in ids for row in places[id]]).select(columns).to_arrow()
+        if rows[LISTING].to_pylist() != [id for id in ids for _ in places[id]]:
+            return {}
+        numbers = np.concatenate([np.arange(len(places[id])) for id in ids])
+        return by_listing(rows.append_column(PHOTO, pyarrow.array(numbers)))
 
     @_reported("read")
-    def counts(self) -> dict[str, int]:
-        """Return the number of photos of each listing."""
-        rows = newest(self.table.search().select([LISTING, ADDED]).to_arrow())
-        found = rows.group_by(LISTING).aggregate([(ADDED, "count")])
-        return dict(zip(found[LISTING].to_pylist(), found[f"{ADDED}_count"].to_pylist(), strict=True))
+    def counts(self) -> tuple[int, int]:
+        """Return the numbers of listings and of photos.
+
+        They are known from the numbers of rows while each listing is there once. Else all ids are read: after a kill
+        until the next change, and when another process goes on replacing listings all the time.
+        """
+        for _ in range(TRIES):
+            version = self.table.version
+            if not self._once.exists():
+                break
+            counts = self.table.count_rows(FIRST_PHOTOS), self.table.count_rows()
+            if self.table.version == version:
+                return counts
+        rows = newest(self.table.search().select([LISTING, PHOTO, ADDED]).to_arrow())
+        return int(np.count_nonzero(rows[PHOTO].to_numpy() == 0)), len(rows)
+
+    @_reported("read")
+    def ids(self, among: Iterable[str] | None = None) -> set[str]:
+        """Return the ids of all listings, or those of `among` that are there."""
+        every = self.table.search().where(FIRST_PHOTOS).select([LISTING])
+        rows = every.to_arrow() if among is None else self._read(among, [LISTING])
+        return set(rows[LISTING].unique().to_pylist())
+
+    @_reported("read")
+    def sample(self, n: int) -> dict[str, Kept]:
+        """Return n listings, or all if there are fewer: id → Kept. They are the same until the table is changed."""
+        drawn: dict[str, None] = {}
+        places = np.random.default_rng(0).permutation(self.table.count_rows())
+        for start in range(0, len(places), SAMPLED_AT_ONCE):
+            some = self.table.take_offsets(places[start : start + SAMPLED_AT_ONCE].tolist()).select([LISTING, PHOTO])
+            rows = some.to_arrow()
+            drawn |= dict.fromkeys(rows[LISTING].filter(np.equal(rows[PHOTO].to_numpy(), 0)).to_pylist())
+            if len(drawn) >= n:
+                break
+        return self.listings(list(itertools.islice(drawn, n)))
 
     @_reported("read")
     def n_rows(self) -> int:
@@ -203,49 +306,85 @@ class PhotoStore:
         return pyarrow.concat_tables(parts)
 
     @_reported("written")
-    def tidy(self, growing: bool = False) -> None:
-        """Do what keeps searches fast: `settle` when many photos have come, put files together when many files have.
+    def keep_tidy(self, growing: bool = False) -> None:
+        """Do what keeps searches fast and the folder small, as far as that is due. It is to follow each change.
 
         growing : bool
-            More is about to come, so it is worth waiting until the new photos are as many as those that are settled.
+            More is about to come, so it is worth waiting until the new photos are as many as those in the index.
         """
         with self._writing:
+            self._remove_older()
             names = self._approximate()
             n_rows = self.table.count_rows()
             n_new = self.table.index_stats(names[-1]).num_unindexed_rows if names else n_rows
-            if n_new >= max(INDEX_FROM, (n_rows - n_new) * growing):
-                self.settle()
-            elif not growing and self.table.stats()["fragment_stats"]["num_small_fragments"] > SMALL_FILES_LEFT:
+            if n_new >= max(INDEX_FROM, (n_rows - n_new) * growing) or not all(map(_up_to_date, names)):
+                self.tidy()
+                return
+            outdated = self._outdated()
+            # `optimize` also rewrites files that lie beside small ones; when these are together, that is little
+            if outdated or (not growing and self._n_small_files() > SMALL_FILES_LEFT):
                 self._gather()
+            if outdated:
+                self._optimize(KEPT)
+
+    def _n_small_files(self) -> int:
+        return int(self.table.stats()["fragment_stats"]["num_small_fragments"])
+
+    def _outdated(self) -> bool:
+        """Tell whether the files of older versions are worth removing. It is so once in KEPT, at most."""
+        files = self._once.parent.glob(f"{TABLE}.lance/_versions/*.manifest")
+        ages = [time.time() - each.stat().st_mtime for each in files]
+        kept = KEPT.total_seconds()
+        return max(ages) > 2 * kept and sum(age > kept for age in ages) > OLD_VERSIONS_LEFT
 
     def _gather(self) -> None:
         """Put the listings of small files into one file, so that the small ones are empty and go.
 
-        `optimize` would do it, but it rewrites larger files too.
+        A file that is large beside all smaller ones stays. So a photo is not written again with each few that come, but
+        about as often as the number of photos in its file can double. `optimize` would rewrite larger files too.
         """
         rows = self.table.search().select([LISTING]).with_row_id(True).to_arrow()
         _, place, counts = np.unique(rows["_rowid"].to_numpy() >> 32, return_inverse=True, return_counts=True)
-        ids = rows[LISTING].filter(counts[place] < SMALL_FILE).unique().to_pylist()
+        small = np.sort(counts[counts < SMALL_FILE])
+        alike = small[small <= 2 * (np.cumsum(small) - small)]
+        if not len(alike):
+            return
+        ids = rows[LISTING].filter(counts[place] <= alike[-1]).unique().to_pylist()
         scattered = newest(self._read(ids, self.table.schema.names))
-        self._write(scattered, ids, max(scattered[ADDED].to_pylist(), default=0))
+        self._write(scattered, ids, max(scattered[ADDED].to_pylist()))
 
     @_reported("written")
-    def settle(self) -> None:
-        """Put small files together, take new photos into the approximate index, and remove what nobody needs."""
+    def tidy(self, now: bool = False) -> None:
+        """Put small files together, take new photos into the approximate index, and remove what nobody needs.
+
+        now : bool
+            No reader goes on with what it opened.
+        """
+        kept = timedelta(0) if now else KEPT
         with self._writing:
             self._remove_older()
-            self.table.optimize(cleanup_older_than=KEPT)
+            self._optimize(kept)
             n_rows = self.table.count_rows()
             if n_rows >= INDEX_FROM:
                 self._index(n_rows)
+            else:
+                self._drop(self._approximate())
+            for _ in range(2):  # `optimize` first removes files, then writes indexes again; the second has little to do
+                self._optimize(kept)
+
+    def _optimize(self, kept: timedelta) -> None:
+        self.table.optimize(cleanup_older_than=max(kept, SHORTEST))
 
     def _remove_older(self) -> None:
         """Remove the older rows of listings that were put again by a process that was killed before it could do so."""
+        if self._once.exists():
+            return
         rows = self.table.search().select([LISTING, ADDED]).to_arrow()
         put = rows.group_by(LISTING).aggregate([(ADDED, "min"), (ADDED, "max")])
         for id, first, last in zip(*(column.to_pylist() for column in put.columns), strict=True):
             if first < last:
                 self._delete([id], last)
+        self._once.touch()
 
     def _index(self, n_rows: int) -> None:
         from lancedb.index import BTree, IvfRq
@@ -253,16 +392,25 @@ class PhotoStore:
         if not any(each.columns == [LISTING] for each in self.table.list_indices()):
             self.table.create_index(LISTING, config=BTree())
         names = self._approximate()
-        if not names or n_rows >= GROWTH * _made_of(names[-1]):
+        if not names or n_rows >= GROWTH * _made_of(names[-1]) or not _up_to_date(names[-1]):
             n_parts = max(n_rows // PHOTOS_PER_PARTITION, 1)
-            config = IvfRq(distance_type="cosine", num_partitions=n_parts, max_iterations=20, sample_rate=64)
-            self.table.create_index(VECTOR, config=config, name=f"{VECTOR}_{n_rows}")
-        for name in self._approximate()[:-1]:
+            config = IvfRq("cosine", num_partitions=n_parts, num_bits=BITS, max_iterations=20, sample_rate=64)
+            self.table.create_index(VECTOR, config=config, name=f"{VECTOR}_{BITS}bit_{n_rows}")
+        self._drop(self._approximate()[:-1])
+
+    def _drop(self, names: Iterable[str]) -> None:
+        for name in names:
             self.table.drop_index(name)
 
     def _approximate(self) -> list[str]:
         """Return the names of the approximate indexes, normally one. The one made of most photos comes last."""
-        return sorted((each.name for each in self.table.list_indices() if each.columns == [VECTOR]), key=_made_of)
+        names = (each.name for each in self.table.list_indices() if each.columns == [VECTOR])
+        return sorted(names, key=lambda name: (_up_to_date(name), _made_of(name)))
+
+
+def _up_to_date(name: str) -> bool:
+    """Tell whether an approximate index has BITS bits a dimension. Its name says it."""
+    return name.startswith(f"{VECTOR}_{BITS}bit_")
 
 
 def _made_of(name: str) -> int:

@@ -1,23 +1,31 @@
-"""From a file of listings to a file of pairs and a report, by a run that can go on after an interruption."""
+"""From a file of listings to a file of pairs or groups and a report, by a run that can go on after an interruption."""
 
-import math
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from productcat.duplicates.decisions import KnownItems, LabelledPair
 from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.embedding import Embedding
-from productcat.duplicates.matches import ReportedPair
-from productcat.duplicates.pairs import DuplicatePair, pair_lines
+from productcat.duplicates.found import LOWEST, Found
+from productcat.duplicates.groups import group_lines
+from productcat.duplicates.ignored import kept_photos, only_photos
+from productcat.duplicates.pairs import pair_lines
+from productcat.duplicates.preference import ListingFacts, Preference
+from productcat.duplicates.shared_pictures import SharedPicture
+from productcat.jobs.duplicates_report import Searched, expectation, write_report
 from productcat.jobs.kept_embeddings import embed_in_shards, kept_in, remove_folder
 from productcat.jobs.outputs import Side, refuse_existing, refuse_unwritable, write_whole
 from productcat.jobs.progress import Progress
 from productcat.listings.columns import OnRemark
 from productcat.listings.listing import Listing
+from productcat.listings.readers import read_listings
 from productcat.listings.source import STREAM, Table
 from productcat.problems import warn
-from productcat.reports.duplicates import Findings, draw, report
 
 OTHER_NAME = "give another name"
 
@@ -26,26 +34,29 @@ OTHER_NAME = "give another name"
 class Outputs:
     """What is to be written.
 
-    pairs : str
-        The file of pairs.
+    found : str
+        The file of pairs, or of groups.
     report : str, optional
         The HTML file.
     most : int
-        Greatest number of pairs in the report.
+        Greatest number of groups in the report.
     bad : str, optional
-        The side file. By default its name is made from `pairs`.
+        The side file. By default its name is made from `found`.
+    grouped : bool
+        Whether `found` is a file of groups.
     """
 
-    pairs: str
+    found: str
     report: str | None
     most: int
     bad: str | None
+    grouped: bool = False
 
     @property
     def shards(self) -> Path | None:
-        """The folder in which embeddings are kept until the run is done. None if `pairs` is a stream or a device."""
-        goes_by = self.pairs == STREAM or (Path(self.pairs).exists() and not Path(self.pairs).is_file())
-        return None if goes_by else Path(f"{self.pairs}.embeddings")
+        """The folder in which embeddings are kept until the run is done. None if `found` is a stream or a device."""
+        goes_by = self.found == STREAM or (Path(self.found).exists() and not Path(self.found).is_file())
+        return None if goes_by else Path(f"{self.found}.embeddings")
 
     def unfinished(self) -> bool:
         """Tell whether a run for these outputs was interrupted. Raise ListingError for files of a finished run."""
@@ -55,26 +66,67 @@ class Outputs:
         if self.shards is None:
             return False
         # a finished run leaves what else lay in the folder, such as a .DS_Store
-        if self.shards.is_dir() and (any(self.shards.glob("*.safetensors")) or not Path(self.pairs).exists()):
+        if self.shards.is_dir() and (any(self.shards.glob("*.safetensors")) or not Path(self.found).exists()):
             return True
-        refuse_existing(self.pairs, OTHER_NAME)
-        refuse_existing(self.bad or f"{self.pairs}.bad.jsonl", OTHER_NAME)
+        refuse_existing(self.found, OTHER_NAME)
+        refuse_existing(self.bad or f"{self.found}.bad.jsonl", OTHER_NAME)
         return False
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is known besides photos, and what is wanted.
+
+    threshold, precision : float, optional
+        As for `DuplicateDetector.search`.
+    adapt : bool
+        As for `DuplicateDetector.find`.
+    decided : sequence of LabelledPair
+    apart, together : str, optional
+        Columns whose values keep listings apart, or together.
+    preference : Preference
+        Which listing of a group is kept. Its columns are filled from the table.
+    ignore : str, optional
+        A folder of pictures that never count.
+    """
+
+    threshold: float | None = None
+    precision: float | None = None
+    adapt: bool = True
+    decided: Sequence[LabelledPair] = ()
+    apart: str | None = None
+    together: str | None = None
+    preference: Preference = field(default_factory=Preference.of)
+    ignore: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The extra columns that a table must have for this."""
+        named = filter(None, (self.apart, self.together, *self.preference.wanted))
+        return tuple(dict.fromkeys(named))
 
 
 @dataclass(frozen=True)
 class Result:
     """What a run found.
 
-    n_listings: listings looked at. n_pairs: pairs found. n_near: pairs that reach half the threshold, but not the
-    threshold. strict: the threshold for so many listings. n_strict: pairs that reach that one.
+    n_listings : int
+        Listings looked at.
+    n_pairs, n_near : int
+        Pairs that reach the threshold, and pairs that reach half of it only.
+    threshold : float
+    expected : float
+        Share of the pairs that is expected to be right; NaN without pairs.
+    group_sizes : tuple of int, optional
+        Of the groups that the pairs make. None if no groups were wanted.
     """
 
     n_listings: int
     n_pairs: int
     n_near: int
-    strict: float
-    n_strict: int
+    threshold: float
+    expected: float
+    group_sizes: tuple[int, ...] | None = None
 
 
 def search(
@@ -82,7 +134,7 @@ def search(
     table: Table,
     outputs: Outputs,
     side: Side,
-    adapt: bool = True,
+    rules: Rules,
     on_remark: OnRemark = warn,
 ) -> Result:
     """Find the duplicates in a table.
@@ -90,14 +142,13 @@ def search(
     Parameters
     ----------
     detector : DuplicateDetector
-        Its threshold is the one that counts.
     table : Table
+        With the extra columns that `rules` asks for.
     outputs : Outputs
     side : Side
-    adapt : bool
-        As for `DuplicateDetector.find`.
+    rules : Rules
     on_remark : callable
-        As for `read_listings`.
+        As for `read_listings`. It is also called for each picture that many listings share.
 
     Returns
     -------
@@ -106,26 +157,69 @@ def search(
     total = table.count()
     if outputs.report:
         table.keep()
-    embeddings = _embed(detector, table.read(side.add, on_remark), total, outputs.shards, side)
+    ignored = _ignored(detector, rules.ignore, on_remark) if rules.ignore else []
+    facts: list[ListingFacts] = []
+    embeddings = _embed(detector, _noted(table.read(side.add, on_remark), facts), total, outputs.shards, side)
+    facts = [replace(each, n_photos=len(seen)) for each, seen in zip(facts, embeddings, strict=True)]
     with Progress("comparing", None, "listings"):
-        detector = detector.adapt(embeddings) if adapt else detector
-        # Pairs that miss the threshold are doubts for the report, and their number tells whether it is too high.
-        pairs = detector.find(embeddings, detector.threshold / 2, adapt=False)
-    found = [pair for pair in pairs if pair.score >= detector.threshold]
-    _write_pairs(outputs.pairs, found)
+        numbers = kept_photos(embeddings, ignored)
+        counted = only_photos(embeddings, numbers)
+        found, adapted = _searched(detector, counted, table, rules, on_remark)
+        preference = replace(rules.preference, columns=table.extra)
+        groups = found.groups(facts, preference) if outputs.grouped or outputs.report else None
+    for picture in found.shared:
+        on_remark(_said_of(picture, dict(zip(found.ids, numbers, strict=True))))
+    as_json = outputs.found.endswith(".jsonl")
+    _write(outputs.found, group_lines(groups or (), as_json) if outputs.grouped else pair_lines(found.pairs, as_json))
+    n_pairs, n_near = found.count(found.threshold), found.count(found.threshold / 2)
+    sizes = None if groups is None else tuple(map(len, groups))
+    result = Result(len(embeddings), n_pairs, n_near - n_pairs, found.threshold, found.expected, sizes)
     if outputs.report:
-        _write_report(detector, table, embeddings, pairs, outputs.report, outputs.most)
+        searched = Searched(adapted, counted, numbers, found, groups or [], facts, preference)
+        write_report(
+            outputs.report, searched, table, outputs.most, expectation(rules.threshold, rules.precision, found)
+        )
     if outputs.shards:
         remove_folder(outputs.shards)
-    strict = _as_typed(detector.threshold_among(len(embeddings)))
-    n_strict = sum(pair.score >= strict for pair in found)
-    return Result(len(embeddings), len(found), len(pairs) - len(found), strict, n_strict)
+    return result
 
 
-def _as_typed(probability: float) -> float:
-    """Round to three digits of what is missing to 1, which is enough to type."""
-    missing = 1.0 - probability
-    return round(probability, 2 - math.floor(math.log10(missing))) if missing > 0 else probability
+def _searched(
+    detector: DuplicateDetector, embeddings: list[Embedding], table: Table, rules: Rules, on_remark: OnRemark
+) -> tuple[Found, DuplicateDetector]:
+    """Search as far as half the threshold. → what was found, and the detector that judged"""
+    apart, together = (table.extra.get(name, {}) if name else {} for name in (rules.apart, rules.together))
+    ids = [each.id for each in embeddings]
+    known = KnownItems.of(ids, rules.decided, apart, together, lambda problem: on_remark(str(problem)))
+    threshold = detector.threshold if rules.threshold is None else rules.threshold
+    adapted = (detector.adapt(embeddings) if rules.adapt else detector).among(len(embeddings))
+    # Pairs that miss the threshold are doubts for the report, and their number tells whether it is too high.
+    least = (threshold if rules.precision is None else LOWEST) / 2
+    return adapted.search(embeddings, threshold, False, known, least, rules.precision), adapted
+
+
+def _ignored(detector: DuplicateDetector, folder: str, on_remark: OnRemark) -> list[Embedding]:
+    """Look at the pictures of a folder, and say which cannot be used."""
+    pictures = read_listings(folder, None, lambda bad: on_remark(f"{folder}/{bad.text}: {bad.reason}"), "folders")
+    found, problems = detector.look_at(list(pictures))
+    for each, reasons in zip(found, problems, strict=True):
+        for why in reasons:
+            on_remark(f"{folder}/{each.id}: {why}")
+    return found
+
+
+def _said_of(picture: SharedPicture, numbers: Mapping[str, NDArray[np.intp]]) -> str:
+    """Name a picture that was left out, by the first listing that has it. numbers: id → numbers of its photos"""
+    id, photo = picture.ids[0], picture.photos[0]
+    such = f"such as {id}, photo {numbers[id][photo] + 1}"
+    return f"one picture is in {len(picture.ids):,} listings that otherwise differ ({such}): a size chart? left out"
+
+
+def _noted(listings: Iterable[Listing], facts: list[ListingFacts]) -> Iterator[Listing]:
+    """Hand listings on, and add to `facts` what the choice of one to keep looks at."""
+    for listing in listings:
+        facts.append(ListingFacts.of(listing))
+        yield listing
 
 
 def _embed(
@@ -141,66 +235,9 @@ def _embed(
     return embeddings
 
 
-def _write_pairs(target: str, pairs: Iterable[DuplicatePair]) -> None:
+def _write(target: str, lines: Iterable[bytes]) -> None:
     if target != STREAM:
-        write_whole(target, pair_lines(pairs, target.endswith(".jsonl")))
+        write_whole(target, lines)
         return
     with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
-        stream.writelines(pair_lines(pairs))
-
-
-def _write_report(
-    detector: DuplicateDetector,
-    table: Table,
-    embeddings: Sequence[Embedding],
-    pairs: Sequence[DuplicatePair],
-    target: str,
-    most: int,
-) -> None:
-    chosen = doubts(pairs, detector.threshold, most)
-    known = {each.id: each for each in embeddings}
-    reported = [ReportedPair(pair, detector.explain(known[pair.left], known[pair.right])) for pair in chosen.pairs]
-    shown, n_wanted = {}, len({id for pair in chosen.pairs for id in (pair.left, pair.right)})
-    with Progress("drawing photos", n_wanted, "listings") as progress:
-        for id, drawn in draw(reported, table.again()):
-            shown[id] = drawn
-            progress.advance(1)
-    n_found = sum(pair.score >= detector.threshold for pair in pairs)
-    findings = Findings(table.name, detector.threshold, len(embeddings), n_found, chosen.reported, chosen.below)
-    write_whole(target, report(reported, shown, findings))
-
-
-@dataclass(frozen=True)
-class Doubts:
-    """Pairs for a person to look at, the nearest to the threshold first, and how many were left out.
-
-    pairs : list of DuplicatePair
-    reported, below : int
-        Number of pairs left out that reach the threshold, and that do not.
-    """
-
-    pairs: list[DuplicatePair]
-    reported: int
-    below: int
-
-
-def doubts(pairs: Iterable[DuplicatePair], threshold: float, most: int) -> Doubts:
-    """Choose the pairs nearest to the threshold: at most `most`, and at most half of them below the threshold.
-
-    Parameters
-    ----------
-    pairs : list of DuplicatePair
-        From some score below the threshold up.
-    threshold : float
-    most : int
-    """
-
-    def nearest(some: Iterable[DuplicatePair], number: int) -> list[DuplicatePair]:
-        return sorted(some, key=lambda pair: (abs(pair.score - threshold), pair.left, pair.right))[:number]
-
-    reported = [pair for pair in pairs if pair.score >= threshold]
-    below = [pair for pair in pairs if pair.score < threshold]
-    some = nearest(below, most // 2)
-    chosen = nearest(reported, most - len(some)) + some
-    n_reported = sum(pair.score >= threshold for pair in chosen)
-    return Doubts(nearest(chosen, most), len(reported) - n_reported, len(below) - len(some))
+        stream.writelines(lines)

@@ -143,5 +143,5 @@ def _load(path: Path, made_of: str, listings: Sequence[Listing]) -> tuple[list[E
     embeddings = []
     for listing, start, end in zip(listings, ends - counts, ends, strict=True):
         features = {name.removeprefix(LEVEL): each[start:end] for name, each in tensors.items()}
-        embeddings.append(Embedding(listing.id, features, thumbnails[start:end]))
+        embeddings.append(Embedding(listing.id, features, thumbnails[start:end], listing.title, listing.price))
     return embeddings, json.loads(said["problems"])

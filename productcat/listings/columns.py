@@ -7,7 +7,10 @@ from typing import Any, ClassVar, Protocol, Self
 from productcat.errors import ListingError
 from productcat.wording import either
 
-ROLES = ("id", "title", "photos", "label")
+ROLES = ("id", "title", "photos", "label", "price")
+EXTRA = "extra "
+"""Begins the role of an extra column, which its name follows: no other role can begin so."""
+
 PICTURES = "photo", "image", "picture", "img"
 """Words in the name of a column that is likely to hold photos."""
 
@@ -36,6 +39,9 @@ class Columns:
     Without it, and without a column of photos, "images/{id}.jpg" is taken where there is such a file: the layout of the
     published fashion data.
 
+    `extra` names further columns, which must be there. They do not become part of a listing: `read_listings` hands them
+    to its `on_extra`.
+
     Raises
     ------
     ValueError
@@ -50,6 +56,8 @@ class Columns:
     photos: str | tuple[str, ...] = ("photos", "photo", "images", "image")
     label: str | tuple[str, ...] = ("label", "category", "articleType")
     photo_pattern: str = ""
+    price: str | tuple[str, ...] = "price"
+    extra: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.photo_pattern and "{id}" not in self.photo_pattern:
@@ -60,8 +68,8 @@ class Columns:
     @classmethod
     def from_text(cls, text: str) -> Self:
         """Read "role=name, role=name", one column each. Raise ValueError, naming what is wrong."""
-        roles = [each.name for each in fields(cls)]
-        given: dict[str, str] = {}
+        roles = [each.name for each in fields(cls) if each.name != "extra"]
+        given: dict[str, Any] = {}
         for part in filter(str.strip, text.split(",")):
             role, _, name = (each.strip() for each in part.partition("="))
             if role not in roles or not name:
@@ -79,10 +87,12 @@ class Columns:
     def matched(self, keys: Sequence[str]) -> dict[str, str]:
         """Return which column of a table, or key of an object, has each role. Roles that none has are left out.
 
-        The first accepted name that is there counts, as it is written or else in other capitals.
+        The first accepted name that is there counts, as it is written or else in other capitals. The role of an extra
+        column is its name after EXTRA.
         """
         there = {each.strip().lower(): each for each in reversed(keys)} | {each: each for each in keys}
-        found = {role: [n for n in self.names(role) if n in there or n.lower() in there] for role in ROLES}
+        wanted = {role: self.names(role) for role in ROLES} | {f"{EXTRA}{name}": (name,) for name in self.extra}
+        found = {role: [n for n in names if n in there or n.lower() in there] for role, names in wanted.items()}
         return {role: there.get(names[0], there.get(names[0].lower(), "")) for role, names in found.items() if names}
 
     def find(self, header: Sequence[str], name: object, on_remark: OnRemark) -> dict[str, str]:
@@ -93,6 +103,9 @@ class Columns:
                 extra = ", or add one that numbers the listings" if role == "id" else ""
                 option = "--label" if role == "label" else "--columns"
                 raise ListingError(f"{name}: no column {either(self.names(role))}; {way_out(header, option)}{extra}")
+        for each in self.extra:
+            if f"{EXTRA}{each}" not in found:
+                raise ListingError(f"{name}: no column {each!r}; there are {', '.join(map(str.strip, header))}")
         if "title" not in found and "photos" not in found and not self.photo_pattern:
             raise ListingError(f"{name}: no column 'title' and none 'photos'; {way_out(header)}")
         if self.photo_pattern:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from productcat.errors import ListingError
-from productcat.listings.columns import ROLES, BadRow, Columns, OnRemark, Row, TableColumns, way_out
+from productcat.listings.columns import EXTRA, ROLES, BadRow, Columns, OnRemark, Row, TableColumns, way_out
 from productcat.problems import warn
 from productcat.wording import counted, either, is_unicode
 
@@ -231,6 +231,9 @@ def _remark_on_keys(seen: set[str], there: set[str], columns: Columns, name: obj
         if role not in seen and getattr(columns, role) != getattr(Columns, role):
             key = " or ".join(columns.names(role))
             on_remark(f"{name}: no row has the key {key!r}, which was named for the {role}")
+    for extra in columns.extra:
+        if f"{EXTRA}{extra}" not in seen:
+            on_remark(f"{name}: no row has the key {extra!r}")
 
 
 def lst_rows(lines: Iterable[str]) -> Iterator[Row | BadRow]:
@@ -268,7 +271,7 @@ def parquet_rows(path: Path, columns: TableColumns, on_remark: OnRemark) -> Iter
     with parquet_file(path) as file:
         found = columns.find(file.schema_arrow.names, path, on_remark)
         number = 0
-        for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(found.values())):
+        for batch in file.iter_batches(ROWS_AT_ONCE, columns=[*dict.fromkeys(found.values())]):
             cells = {role: batch.column(batch.schema.get_field_index(name)) for role, name in found.items()}
             for place in range(batch.num_rows):
                 number += 1

@@ -1,9 +1,11 @@
-"""What a seller posts: an id, a title, photos."""
+"""What a seller posts: an id, a title, photos, a price."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -37,7 +39,7 @@ def only(kinds: type[Kind] | tuple[type[Kind], ...], listings: Iterable[Any]) ->
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """One listing. The title, the photos or both may be missing.
+    """One listing. The title, the photos, the price or all of them may be missing.
 
     Parameters
     ----------
@@ -49,16 +51,20 @@ class Listing:
         It becomes a tuple. Each photo is a path, the bytes of a JPEG, PNG or WebP file, or an RGB uint8 array of shape
         (h, w, 3).
         Photos are opened when they are needed, not here.
+    price : float, optional
+        In the currency of the marketplace. None means that it is not known.
 
     Raises
     ------
     ListingError
-        The title is not text, or `photos` is one photo instead of a sequence of photos.
+        The title is not text, `photos` is one photo instead of a sequence of photos, or the price is not a finite
+        number.
     """
 
     id: str = ""
     title: str = ""
     photos: Sequence[Photo] = ()
+    price: float | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.title, str):
@@ -74,13 +80,18 @@ class Listing:
                 "write photos=(photo,)"
             )
         object.__setattr__(self, "photos", tuple(self.photos))
+        if self.price is not None:
+            if not isinstance(self.price, Real) or isinstance(self.price, bool) or not math.isfinite(self.price):
+                wrong = f"the price is {self.price!r:.40}, expected a finite number"
+                raise ListingError(f"listing {self.id!r}: {wrong}; use None for no price")
+            object.__setattr__(self, "price", float(self.price))
 
     def __eq__(self, other: object) -> bool:
-        """Return whether id, title and photos are the same. Photos in arrays are compared by their pixels."""
+        """Return whether id, title, photos and price are the same. Photos in arrays are compared by their pixels."""
         if not isinstance(other, Listing):
             return NotImplemented
-        same = (self.id, self.title, len(self.photos)) == (other.id, other.title, len(other.photos))
-        return same and all(map(_same_photo, self.photos, other.photos))
+        mine, theirs = ((each.id, each.title, each.price, len(each.photos)) for each in (self, other))
+        return mine == theirs and all(map(_same_photo, self.photos, other.photos))
 
     def __hash__(self) -> int:
         return hash((self.id, self.title, len(self.photos)))

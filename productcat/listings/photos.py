@@ -79,7 +79,7 @@ def read_photo(photo: Photo, size: Size) -> Pixels:
     return _decoded(photo, max(size), lambda image: fit(image, size))
 
 
-def thumbnail(photo: Photo, side: int) -> bytes:
+def thumbnail(photo: Photo, side: int, quality: int = THUMBNAIL_QUALITY) -> bytes:
     """Return a small copy of a photo as a JPEG file, whose longer side has at most `side` pixels.
 
     It raises the errors of `read_photo`.
@@ -88,18 +88,32 @@ def thumbnail(photo: Photo, side: int) -> bytes:
     def encoded(image: Image.Image) -> bytes:
         file = io.BytesIO()
         image.thumbnail((side, side))
-        image.save(file, "JPEG", quality=THUMBNAIL_QUALITY, comment="")  # not the comment of the photo
+        image.save(file, "JPEG", quality=quality, comment="")  # not the comment of the photo
         return file.getvalue()
 
     return _decoded(photo, side, encoded)
 
 
-def thumbnail_or_reason(photo: Photo, side: int) -> tuple[bytes | None, str]:
+def thumbnail_or_reason(photo: Photo, side: int, quality: int = THUMBNAIL_QUALITY) -> tuple[bytes | None, str]:
     """Return the thumbnail and "", or None and the reason why the photo cannot be read."""
     try:
-        return thumbnail(photo, side), ""
+        return thumbnail(photo, side, quality), ""
     except ListingError as error:
         return None, str(error)
+
+
+def pixels_of(photo: Photo) -> int:
+    """Return the number of pixels of a photo, from the beginning of its file. 0 if it cannot be read."""
+    if isinstance(photo, np.ndarray):
+        return photo.shape[0] * photo.shape[1] if photo.ndim == 3 else 0
+    try:
+        _, source = _open_source(photo)
+        if isinstance(source, Path) and not source.is_file():
+            return 0
+        with Image.open(source, formats=FORMATS) as image:
+            return image.width * image.height
+    except (ListingError, OSError, SyntaxError, ValueError, Image.DecompressionBombError, struct.error):
+        return 0
 
 
 def name_of(photo: Photo) -> str:

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from productcat.errors import ListingError
-from productcat.listings.columns import BadRow, Columns, OnRemark, Row
+from productcat.listings.columns import EXTRA, BadRow, Columns, OnRemark, Row
 from productcat.listings.file_formats import STREAMED, WORTH_READING, Source, detect, folder_rows, parquet_file, rows
 from productcat.listings.listing import Listing
+from productcat.listings.prices import price_of
 from productcat.problems import warn
-from productcat.wording import either, is_unicode
+from productcat.wording import counted, either, is_unicode
 
 SEPARATOR = "|"
 """What stands between the photos of one cell."""
@@ -40,6 +41,9 @@ MISSING = object()
 OnBad = Callable[[BadRow], object]
 """Takes each row that is not a listing."""
 
+OnExtra = Callable[[str, dict[str, str]], object]
+"""Takes the id of a listing, and its cells in the extra columns: name → text, "" where a cell is empty."""
+
 
 def read_listings(
     path: str | os.PathLike[str],
@@ -47,11 +51,14 @@ def read_listings(
     on_bad: OnBad | None = None,
     format: str | None = None,
     on_remark: OnRemark = warn,
+    on_extra: OnExtra | None = None,
 ) -> Iterator[Listing]:
     """Read the listings of a file or folder, in order. The file may be longer than memory.
 
     A row with neither title nor photos is a listing too. An empty id becomes "row <number>". These make a bad row: a
-    wrong number of fields, text that is not UTF-8, an id for the second time, a title or photos of a wrong type.
+    wrong number of fields, text that is not UTF-8, an id for the second time, a title or photos of a wrong type. A
+    price may be text such as "1.299,00 €". One that is not a number, or an ambiguous one ("1.299"), is left out and
+    counted in a remark.
 
     Parameters
     ----------
@@ -65,13 +72,16 @@ def read_listings(
     on_remark : callable
         Called with what you should know of the whole table, such as a column that looks like photos and is not read.
         By default each is a warning.
+    on_extra : callable, optional
+        Called with the id of each listing and a dict of its cells in the extra columns of `columns`, just before the
+        listing is handed out.
 
     Raises
     ------
     ListingError
         The file is missing, empty, or lacks a column. A bad row raises nothing.
     """
-    return (listing for listing, _ in _read(path, columns, on_bad, format, on_remark))
+    return (listing for listing, _ in _read(path, columns, on_bad, format, on_remark, on_extra=on_extra))
 
 
 def read_labelled(
@@ -120,17 +130,22 @@ def _read(
     on_remark: OnRemark,
     labelled: bool = False,
     need_id: bool = False,
+    on_extra: OnExtra | None = None,
 ) -> Iterator[tuple[Listing, str]]:
+    columns = columns or Columns()
     source: Source = "-" if path == "-" else Path(path)
     if source != "-":
         format = detect(source, format)
     elif format not in (None, *STREAMED):
         raise ListingError(f"standard input: format {format!r}: expected one of {', '.join(STREAMED)}")
 
+    if columns.extra and format in OF_PHOTOS:
+        raise ListingError(f"{path}: no column {columns.extra[0]!r} in a list or folder of photos; give a table")
+
     def warn_of(bad: BadRow) -> None:
         warn(f"{path}, row {bad.number}: {bad.reason}")
 
-    return _pairs(source, columns or Columns(), on_bad or warn_of, format, on_remark, labelled, need_id)
+    return _pairs(source, columns, on_bad or warn_of, format, on_remark, labelled, need_id, on_extra)
 
 
 def _pairs(
@@ -141,8 +156,10 @@ def _pairs(
     on_remark: OnRemark,
     labelled: bool,
     need_id: bool,
+    on_extra: OnExtra | None,
 ) -> Iterator[tuple[Listing, str]]:
     """Yield (Listing, label) of each good row. `on_bad` gets the others."""
+    prices = _Prices()
     find_photos = _photo_finder(path, columns, format)
     first_rows: dict[str, int] = {}
     some_content = False
@@ -153,7 +170,8 @@ def _pairs(
             label = text_of("label", row.values.get("label")).strip() if labelled else ""
             if labelled and not label:
                 raise ListingError("no label; label it or leave it out")
-            listing = _listing(row, find_photos, need_id)
+            listing = _listing(row, find_photos, need_id, prices)
+            extra = {name: _extra(row.values.get(f"{EXTRA}{name}")) for name in columns.extra}
             first = first_rows.setdefault(listing.id, row.number)
             if first != row.number:
                 raise ListingError(f"the id {listing.id!r} is that of row {first} too; give each listing its own")
@@ -161,9 +179,39 @@ def _pairs(
             on_bad(BadRow(row.number, _printable(str(error)), _printable(row.text.strip())[:TEXT_SHOWN]))
         else:
             some_content = some_content or bool(listing.title or listing.photos)
+            if on_extra:
+                on_extra(listing.id, extra)
             yield listing, label
     if format == "jsonl" and first_rows and not some_content and columns == Columns():
         on_remark(f"{path}: no row has the key {either(WORTH_READING)}; rename one, or name it in Columns (--columns)")
+    if prices.n_left_out:
+        left_out = counted(prices.n_left_out, "price")
+        on_remark(f"{path}: {left_out} left out, such as {prices.example}; write plain numbers, such as 1299.00")
+
+
+class _Prices:
+    """Reads cells of prices, and counts those that are not a number. example: the first of them, and its row"""
+
+    def __init__(self) -> None:
+        self.n_left_out = 0
+        self.example = ""
+
+    def read(self, row: Row) -> float | None:
+        value = row.values.get("price")
+        if value is None or value != value or (isinstance(value, str) and not value.strip()):
+            return None
+        price = price_of(value)
+        if price is None:
+            self.n_left_out += 1
+            self.example = self.example or f"{_printable(f'{value!r:.40}')} (row {row.number})"
+        return price
+
+
+def _extra(value: Any) -> str:
+    """Return a cell of an extra column as text; a date or the like is written as Python does."""
+    if value is None or isinstance(value, int | float | str):
+        return text_of("cell", str(value) if isinstance(value, bool) else value).strip()
+    return str(value)
 
 
 PhotoFinder = Callable[[str, Any], list[str | bytes | Path]]
@@ -189,12 +237,13 @@ def _photo_finder(path: Source, columns: Columns, format: str | None) -> PhotoFi
     return find
 
 
-def _listing(row: Row, find_photos: PhotoFinder, need_id: bool) -> Listing:
+def _listing(row: Row, find_photos: PhotoFinder, need_id: bool, prices: _Prices) -> Listing:
     id = text_of("id", row.values.get("id")).strip()
     if need_id and not id:
         raise ListingError("no id; give the listing one that stays the same")
     title = text_of("title", row.values.get("title"), numbers=False)
-    return Listing(id or f"row {row.number}", title, find_photos(id, row.values.get("photos", MISSING)))
+    photos = find_photos(id, row.values.get("photos", MISSING))
+    return Listing(id or f"row {row.number}", title, photos, prices.read(row))
 
 
 def text_of(role: str, value: Any, numbers: bool = True) -> str:

@@ -1,7 +1,7 @@
 """A table of listings that a job reads, and may read again."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from productcat.listings.columns import Columns, OnRemark
@@ -20,12 +20,15 @@ class Table:
     path, columns, format : as `read_listings` takes them
     kept : list of Listing, optional
         The listings of a stream, which cannot be read again, once `keep` was called.
+    extra : dict, name of an extra column → dict, id → cell
+        As far as the table was read.
     """
 
     path: str
     columns: Columns
     format: str | None
     kept: list[Listing] | None = None
+    extra: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -43,10 +46,14 @@ class Table:
 
     def read(self, on_bad: OnBad, on_remark: OnRemark = warn) -> Iterator[Listing]:
         """Read the listings."""
-        for listing in read_listings(self.path, self.columns, on_bad, self.format, on_remark):
+        for listing in read_listings(self.path, self.columns, on_bad, self.format, on_remark, self._note):
             if self.kept is not None:
                 self.kept.append(listing)
             yield listing
+
+    def _note(self, id: str, cells: dict[str, str]) -> None:
+        for name, cell in cells.items():
+            self.extra.setdefault(name, {})[id] = cell
 
     def again(self) -> Iterable[Listing]:
         """Return the listings once more, and say nothing of bad rows."""

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from productcat.evaluation.evaluate_pairs import PairEvaluation
 from productcat.evaluation.metrics import PairMetrics
 from productcat.reports import plots
-from productcat.reports.duplicates import ListingCard, pair_article
 from productcat.reports.evaluation import Origin
+from productcat.reports.group_article import Reading, group_article
+from productcat.reports.listing_cards import ListingCard
 from productcat.reports.page import Cell, page, remarks, section, share, table, tiles
+from productcat.reports.reported_groups import LABELLED, ReportedGroup
 from productcat.wording import counted
 
 FIGURES = {
@@ -29,16 +31,17 @@ def pair_report(
     figures : PairMetrics
         The figures of this evaluation.
     cards : dict, id → ListingCard
-        The listings of the worst pairs, as `productcat.reports.duplicates.draw` makes them.
+        The listings of the worst pairs, as `productcat.reports.listing_cards.draw` makes them.
     origin : Origin
     """
     threshold, wrong = figures["threshold"], figures["wrong"]
+    reading = Reading(cards, threshold)
     reported = [
-        pair_article(number, each, cards, threshold, "labelled as different items")
+        group_article(number, ReportedGroup.of_pair(each, LABELLED), reading, "labelled as different items")
         for number, each in enumerate(evaluation.worst(False), 1)
     ]
     missed = [
-        pair_article(number, each, cards, threshold, "labelled as the same item")
+        group_article(number, ReportedGroup.of_pair(each, LABELLED), reading, "labelled as the same item")
         for number, each in enumerate(evaluation.worst(True), 1 + len(reported))
     ]
     sections = (
@@ -51,7 +54,7 @@ def pair_report(
         f"How well does {origin.bundle} tell the duplicates of {origin.source}?",
         _top(figures, origin),
         (section(*each) for each in sections),
-        ("style.css", "evaluation.css"),
+        ("style.css", "duplicates.css", "evaluation.css"),
         "evaluation.js",
     )
 

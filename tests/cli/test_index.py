@@ -12,7 +12,7 @@ import pytest
 import shop
 from commands import assert_says, environment, examples, one_line, runner
 
-from productcat import DuplicateDetector, ListingIndex
+from productcat import ListingIndex
 from productcat.cli import console
 
 PROGRAM = [sys.executable, "-m", "productcat.cli"]
@@ -100,11 +100,17 @@ def test_a_search_by_photos_prints_probabilities_and_ids(run, catalogue):
     )
 
 
-def test_what_is_a_duplicate_depends_on_how_much_the_index_holds(run, catalogue, monkeypatch):
-    asked = []
-    monkeypatch.setattr(DuplicateDetector, "threshold_among", lambda self, n: asked.append(n) or 1.1)
-    assert "a duplicate" not in run("search", catalogue, "front.jpg", "back.jpg")[1]
-    assert asked == [counts(run)[0]]
+def test_a_share_that_is_to_be_right_can_be_asked_for(run, catalogue):
+    every = json.loads(run("search", catalogue, "front.jpg", "back.jpg", "--json")[1])["duplicates"]
+    scores = [each["score"] for each in every if each["score"] >= 0.5]
+    wanted = sum(scores) / len(scores) - 0.001
+    assert len(scores) < len(every)
+    code, output, errors = run("search", catalogue, "front.jpg", "back.jpg", "--precision", f"{wanted:.6f}")
+    assert (code, errors) == (0, "")
+    assert output.count("  a duplicate\n") == output.count("\n") == len(scores)
+    code, _, errors = run("search", catalogue, "front.jpg", "--precision", "0.9", "--threshold", "0.9")
+    assert code == console.USAGE
+    assert_says(one_line(errors), "--threshold and --precision … one")
 
 
 def test_a_search_by_a_file_prints_pairs_the_best_first(run, catalogue):
@@ -117,7 +123,7 @@ def test_a_search_by_a_file_prints_pairs_the_best_first(run, catalogue):
     assert scores == sorted(scores, reverse=True)
     least = f"{int(100 * scores[0]) / 100}"
     best = run("search", catalogue, "--from", "new.jsonl", "--no-adapt", "--json", "--threshold", least)[1]
-    assert json.loads(best.splitlines()[0]) == {"left": "30", "right": "20", "score": scores[0]}
+    assert json.loads(best.splitlines()[0]) == {"left": "30", "right": "20", "score": scores[0], "kind": ""}
 
 
 def test_a_listing_of_the_index_is_not_its_own_duplicate(run, catalogue):
@@ -209,6 +215,7 @@ def test_nothing_found_is_said(run, catalogue):
         ("remove nothing 17", console.UNUSABLE, "index nothing: no such folder … index add"),
         ("search nothing front.jpg", console.UNUSABLE, "index nothing: no such folder … index add"),
         ("stats nothing", console.UNUSABLE, "index nothing: no such folder … index add"),
+        ("tidy nothing", console.UNUSABLE, "index nothing: no such folder … index add"),
         ("search nothing", console.USAGE, "PHOTO or --from … --help"),
         ("search nothing front.jpg --from new.csv", console.USAGE, "PHOTO … --from"),
         ("search nothing front.jpg --bad bad.jsonl", console.USAGE, "--bad … --from"),
@@ -244,10 +251,22 @@ def test_the_index_of_another_bundle_is_refused(run, catalogue, workplace, dupli
     assert_says(one_line(errors), "another image model … bundle")
 
 
+def test_tidying_says_files_and_bytes_before_and_after(run, catalogue):
+    assert run("remove", catalogue, "17")[0] == 0
+    code, output, errors = run("tidy", catalogue, "--now", "--json")
+    found = json.loads(output)
+    assert (code, errors) == (0, "")
+    assert found["files"] < found["files_before"]
+    assert found["bytes"] == json.loads(run("stats", catalogue, "--json")[1])["bytes"] < found["bytes_before"]
+    assert counts(run) == (5, 10)
+    again = run("tidy", catalogue)[1]
+    assert re.fullmatch(r"files: \d+ → \d+\nbytes: \d+ → \d+\n", again)
+
+
 def test_every_example_of_the_help_runs(workplace):
     variables = environment(workplace)
-    lines = examples(*(f"index {name}" for name in ("add", "remove", "search", "stats")))
-    assert len(lines) == 11
+    lines = examples(*(f"index {name}" for name in ("add", "remove", "search", "stats", "tidy")))
+    assert len(lines) == 13
     for line in lines:
         done = subprocess.run(["bash", "-euo", "pipefail", "-c", line], env=variables, capture_output=True, text=True)
         assert done.returncode == 0 or line.endswith("catalogue -"), f"{line}\n{done.stderr}"

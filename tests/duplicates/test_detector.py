@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from productcat import BundleError, DuplicateDetector, DuplicatePair, Listing, ListingError
+from productcat.duplicates.evidence import names
 from productcat.duplicates.matches import level_names
-from productcat.duplicates.metric import Head, SetMetric
-from productcat.duplicates.thumbnails import correlations, thumbnails
+from productcat.duplicates.metric import Head, SetMetric, Weights
+from productcat.duplicates.pictures import compared
+from productcat.duplicates.thumbnails import thumbnails
 from productcat.duplicates.whitening import known_share
 from productcat.listings.photos import read_photo
 
@@ -84,12 +86,86 @@ def test_pairs_below_the_threshold_are_left_out(detector, embeddings):
     assert len(detector.find(embeddings, threshold=middle)) == sum(score >= middle for score in scores)
 
 
-def test_clusters_are_the_connected_groups_of_found_pairs(detector, embeddings):
+def test_clusters_are_the_listings_of_the_groups_and_each_has_pairs_that_are_found(detector, embeddings):
     pairs = detector.find(embeddings, threshold=0.8)
-    groups = detector.cluster(embeddings, threshold=0.8)
-    assert {each for pair in pairs for each in (pair.left, pair.right)} == {each for group in groups for each in group}
-    assert sum(map(len, groups)) == len({each for group in groups for each in group})
-    assert all(any(pair.left in group and pair.right in group for group in groups) for pair in pairs)
+    groups = detector.groups(embeddings, threshold=0.8)
+    assert sorted(sorted(group.ids) for group in groups) == sorted(detector.cluster(embeddings, threshold=0.8))
+    assert sum(map(len, groups)) == len({each for group in groups for each in group.ids})
+    for group in groups:
+        found = {id for pair in pairs for id in (pair.left, pair.right) if {pair.left, pair.right} <= {*group.ids}}
+        assert found == {*group.ids}
+
+
+def lots(rng, n_lots):
+    """Listings of two photos each, of which each shares one with the one before."""
+    items = [textured(rng) for _ in range(n_lots + 1)]
+    return [Listing(f"lot-{i}", photos=(items[i], items[i + 1])) for i in range(n_lots)]
+
+
+def test_a_chain_of_lots_is_no_group(detector):
+    chain = lots(np.random.default_rng(12), 8)
+    assert all(detector.score(chain[:-1], chain[1:]) > 0.5)
+    assert {len(group) for group in detector.groups(chain, 0.5, adapt=False)} == {2}
+
+
+def test_many_postings_of_one_photo_are_one_group_with_a_score_for_each_pair(detector, listings):
+    rng = np.random.default_rng(4)
+    photo = np.kron(textured(rng), np.ones((3, 3, 1), np.uint8))
+    copies = [np.clip(photo * rng.uniform(0.9, 1.1), 0, 255).astype(np.uint8) for _ in range(15)]
+    posted = [Listing(f"copy-{number}", photos=(copy,)) for number, copy in enumerate(copies)]
+    group = detector.groups([*posted, *listings[:4]], 0.9, adapt=False)[0]
+    assert {*group.ids} == {each.id for each in posted}
+    assert group.keep == group.ids[0] == "copy-0"
+    assert len(group.pairs) == 15 * 14 // 2
+    assert min(group.scores) > 0.9
+
+
+def test_the_listing_to_keep_is_chosen_by_photos_title_and_price(detector, listings):
+    photos = listings[2].photos
+    same = [
+        Listing("a", "boots", photos[:2], price=5),
+        Listing("b", "red boots", (*photos, b"no photo", b"none"), price=9),
+        Listing("c", "very good boots", photos, price=7),
+    ]
+    together = dict.fromkeys("abc", "one item")
+
+    def kept(**settings):
+        with warnings.catch_warnings(action="ignore"):
+            return detector.groups(same, together=together, **settings)[0].keep
+
+    assert kept() == "c"  # photos that cannot be read do not count
+    assert kept(keep="price:lowest") == "a"
+    assert kept(keep="id:newest") == "c"
+    with pytest.raises(ValueError, match="'colour'"):
+        detector.groups(same, keep="colour")
+
+
+def test_what_was_decided_is_found_or_not_whatever_the_scores(detector, embeddings):
+    best = detector.find(embeddings, 0.0)[0]
+    decided = [(best.left, best.right, False), ("item-0", "item-4", True), ("item-4", "item-5", True)]
+    pairs = detector.find(embeddings, 0.9, decided=decided)
+    found = {frozenset((pair.left, pair.right)): pair.score for pair in pairs}
+    assert frozenset((best.left, best.right)) not in found
+    same = [("item-0", "item-4"), ("item-4", "item-5"), ("item-0", "item-5")]
+    assert {found[frozenset(each)] for each in same} == {1}
+    groups = detector.groups(embeddings, 0.9, decided=decided)
+    assert not any({best.left, best.right} <= {*group.ids} for group in groups)
+    assert any({"item-0", "item-4", "item-5"} <= {*group.ids} for group in groups)
+
+
+def test_values_keep_listings_apart_or_together(detector, embeddings):
+    ids = [each.id for each in embeddings]
+    apart = {id: str(number % 12 == 3 and number) for number, id in enumerate(ids)}  # all but the two copies of one
+    pairs = detector.find(embeddings, 0.0, apart=apart, together={"item-0": "x", "item-1": "x"})
+    found = {frozenset((pair.left, pair.right)): pair.score for pair in pairs}
+    assert frozenset(("item-3", "item-15")) not in found
+    assert frozenset(("item-2", "item-14")) in found
+    assert found[frozenset(("item-0", "item-1"))] == 1
+
+
+def test_a_contradiction_of_decisions_is_refused(detector, embeddings):
+    with pytest.raises(ListingError, match="'item-0' and 'item-1' are decided to be different"):
+        detector.find(embeddings, decided=[("item-0", "item-1", True), ("item-0", "item-1", False)])
 
 
 def test_listings_of_one_id_are_told_and_join_no_groups(detector, listings):
@@ -124,6 +200,7 @@ def test_nothing_goes_in_and_nothing_comes_out(detector):
     assert detector.score_matrix([], []).shape == (0, 0)
     assert detector.find([]) == []
     assert detector.cluster([]) == []
+    assert detector.groups([]) == []
 
 
 def test_one_listing_alone_has_no_duplicate(detector, embeddings):
@@ -143,38 +220,52 @@ def test_an_adapted_detector_takes_the_same_embeddings_and_what_all_share_counts
 
 
 def test_the_head_is_told_how_well_an_adapted_detector_knows_the_catalogue(detector, embeddings):
-    head = Head(np.array([0.0, 0.0, 0.0, 0.0, 0.0, 3.0]), 0.0)  # looks at nothing else
-    told = DuplicateDetector(detector.image_model, replace(detector.metric, head=head), 0.5)
+    nothing = np.zeros(len(names(detector.metric.levels)))
+    head = Head(Weights(nothing, 3.0), Weights(nothing, 0.0))  # looks at nothing else
+    told = DuplicateDetector(detector.image_model, replace(detector.metric, head=head, compared=None), 0.5)
     adapted = told.adapt(embeddings[:12])
-    assert adapted.metric.share == known_share(12)
+    n_pictures = len(adapted.metric.surroundings.shares)
+    assert adapted.metric.share == pytest.approx(known_share(n_pictures))
     scores = [each.score(embeddings[:1], embeddings[1:2])[0] for each in (told, adapted)]
-    np.testing.assert_allclose(scores, [0.5, 1 / (1 + np.exp(-3.0 * known_share(12)))], rtol=1e-6)
+    np.testing.assert_allclose(scores, [0.5, 1 / (1 + np.exp(-3.0 * known_share(n_pictures)))], rtol=1e-6)
     share = adapted.adapt(embeddings[:12]).metric.share
-    np.testing.assert_allclose(share, 1 - (1 - known_share(12)) ** 2)
+    np.testing.assert_allclose(share, 1 - (1 - known_share(n_pictures)) ** 2)
 
 
-@given(threshold=st.floats(0.01, 0.99), compared=st.floats(1, 1000), n=st.integers(0, 10**7))
-def test_the_odds_of_a_threshold_rise_with_the_listings_and_never_fall(detector, threshold, compared, n):
-    metric = replace(detector.metric, compared=compared)
-    strict = DuplicateDetector(detector.image_model, metric, threshold).threshold_among(n)
-    if n - 1 <= compared:
-        assert strict == threshold
-    else:
-        odds, before = strict / (1 - strict), threshold / (1 - threshold)
-        assert odds == pytest.approx(before * (n - 1) / compared, rel=1e-4)
+@given(compared=st.floats(1, 1000), n=st.integers(0, 10**7))
+def test_the_odds_of_a_pair_fall_with_the_listings_and_never_rise(detector, embeddings, compared, n):
+    shifted = DuplicateDetector(detector.image_model, replace(detector.metric, compared=compared), 0.5)
+    before, after = (each.score(embeddings[:1], embeddings[12:13])[0] for each in (shifted, shifted.among(n)))
+    odds = [score / (1 - score) for score in (before, after)]
+    assert odds[1] == pytest.approx(odds[0] / max((n - 1) / compared, 1), rel=1e-4)
 
 
-@pytest.mark.parametrize("threshold", [0.0, 1.0])
-def test_a_threshold_that_takes_all_or_only_certainty_does_so_in_every_catalogue(detector, threshold):
-    assert DuplicateDetector(detector.image_model, detector.metric, threshold).threshold_among(10**6) == threshold
+def test_find_scores_pairs_for_the_number_of_listings_searched(detector, embeddings):
+    known = detector.adapt(embeddings).among(len(embeddings))
+    by_id = {each.id: each for each in embeddings}
+    for pair in detector.find(embeddings, 0.5):
+        assert known.score([by_id[pair.left]], [by_id[pair.right]])[0] == pytest.approx(pair.score, abs=1e-6)
 
 
-def test_a_bundle_that_does_not_tell_its_catalogues_has_one_threshold(detector, tmp_path):
+def test_a_bundle_that_does_not_tell_its_catalogues_scores_alike_in_all(detector, embeddings, tmp_path):
     silent = replace(detector.metric, compared=None)
-    assert DuplicateDetector(detector.image_model, silent, 0.5).threshold_among(10**6) == 0.5
+    alone = DuplicateDetector(detector.image_model, silent, 0.5)
+    assert (
+        alone.among(10**6).score(embeddings[:3], embeddings[3:6]) == alone.score(embeddings[:3], embeddings[3:6])
+    ).all()
     for number, metric in enumerate((silent, detector.metric)):
         metric.save(tmp_path / str(number))
         assert SetMetric.load(tmp_path / str(number)).compared == metric.compared
+
+
+def test_the_threshold_for_a_precision_is_the_lowest_from_which_so_many_are_expected_to_be_right(detector, embeddings):
+    scores = np.array([pair.score for pair in detector.find(embeddings, 0.5)])
+    precision = (scores.mean() + scores.max()) / 2
+    found = detector.search(embeddings, precision=precision)
+    assert found.expected >= precision
+    assert len(found.pairs) < len(scores)
+    assert scores[: len(found.pairs) + 1].mean() < precision
+    assert found.threshold == found.pairs[-1].score
 
 
 def test_adapting_to_nothing_changes_nothing(detector):
@@ -198,12 +289,15 @@ def test_a_frame_and_a_turn_make_no_other_thumbnail(colour):
     framed[12:108, 12:84] = photo
     for copy in (framed, np.rot90(framed), framed[:, ::-1]):
         same, apart, copied = (thumbnails(read_photo(each, (96, 96))[None]) for each in (photo, other, copy))
-        assert correlations(same, copied)[0] > 0.9 > 0.8 > correlations(apart, copied)[0]
+        assert compared(same, copied)[0, 0] > 0.9 > 0.8 > compared(apart, copied)[0, 0]
 
 
-def test_a_photo_of_one_colour_stays_a_photo(detector):
-    flat = np.full((32, 24, 3), 200, np.uint8)
-    assert len(detector.embed([Listing("flat", photos=(flat,))])[0]) == 1
+@pytest.mark.parametrize("value", [0, 200, 255])
+def test_a_photo_of_one_colour_is_left_out_and_said_to_be(detector, listings, value):
+    flat = np.full((32, 24, 3), value, np.uint8)
+    with pytest.warns(UserWarning, match="listing 'flat': a photo of one colour shows nothing, and is left out$"):
+        (found,) = detector.embed([Listing("flat", photos=(flat, *listings[0].photos))])
+    assert len(found) == len(listings[0].photos)
 
 
 def test_the_explanation_pairs_each_photo_with_its_copy(detector):

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from productcat import DuplicateDetector, Listing
 from productcat.arithmetic.vectors import unit
-from productcat.duplicates.leave_out import OwnShares, add_known, cosines_without, marks_of
-from productcat.duplicates.metric import Head
+from productcat.duplicates.leave_out import cosines_without
+from productcat.duplicates.metric import Head, Weights
 from productcat.duplicates.neighbours import scored_pairs
 from productcat.duplicates.photo_sets import PhotoSets
+from productcat.duplicates.thumbnails import LENGTH
+from productcat.duplicates.titles import Rarity, TitleTable
 
 FEATURES = 6
 
@@ -53,7 +55,7 @@ def test_leaving_out_is_what_a_background_without_the_pair_gives(catalogue):
     others = shares[both:] / (1.0 - shares[:both].sum())
     expected = cosines_in(photos[:both], *moments(photos[both:], others))
     marks = np.arange(both, dtype=np.uint64)[None]
-    found, means = cosines_without(vectors, marks, shares[None, :both], np.ones((1, both)), first)
+    found, means = cosines_without(vectors, marks, vectors, shares[None, :both], first)
     np.testing.assert_allclose(found[0], expected[:first, first:], atol=1e-6)
     inside = expected[:first, :first].sum() * expected[first:, first:].sum()
     np.testing.assert_allclose(means[0], expected[:first, first:].sum() / np.sqrt(inside), atol=1e-6)
@@ -63,39 +65,30 @@ def test_leaving_out_is_what_a_background_without_the_pair_gives(catalogue):
 def test_neither_the_order_of_photos_nor_that_of_the_sides_changes_a_bit(catalogue, data):
     photos, shares, first, both = catalogue
     vectors, shares = photos[None, :both] * 0.1, shares[None, :both] * 0.1
-    marks, times = np.random.default_rng(0).integers(0, 2**63, (1, both)).astype(np.uint64), np.ones((1, both))
-    found, means = cosines_without(vectors, marks, shares, times, first)
+    rng = np.random.default_rng(0)
+    marks, own = rng.integers(0, 2**63, (1, both)).astype(np.uint64), vectors + 0.01 * rng.normal(size=vectors.shape)
+    found, means = cosines_without(vectors, marks, own, shares, first)
     order = [*data.draw(st.permutations(range(first))), *data.draw(st.permutations(range(first, both)))]
-    other, same = cosines_without(vectors[:, order], marks[:, order], shares[:, order], times, first)
+    other, same = cosines_without(vectors[:, order], marks[:, order], own[:, order], shares[:, order], first)
     rows, columns = np.array(order[:first]), np.array(order[first:]) - first
     np.testing.assert_array_equal(other, found[:, rows][:, :, columns])
     np.testing.assert_array_equal(same, means)
     swapped = [*range(first, both), *range(first)]
-    other, same = cosines_without(vectors[:, swapped], marks[:, swapped], shares[:, swapped], times, both - first)
+    other, same = cosines_without(
+        vectors[:, swapped], marks[:, swapped], own[:, swapped], shares[:, swapped], both - first
+    )
     np.testing.assert_array_equal(other, found.transpose(0, 2, 1))
     np.testing.assert_array_equal(same, means)
 
 
-def test_a_photo_that_many_listings_have_stays_common():
-    photos = np.arange(8, dtype=np.int8).reshape(4, 2)
-    marks = marks_of(photos[[0, 1, 2, 2, 2, 2]])
-    known = add_known({}, marks, np.full(6, 0.1), 0.4)
-    known = add_known(known, marks_of(photos[:1]), np.array([0.2]), 0.5)
-    own = OwnShares.of(marks_of(photos), known)
-    np.testing.assert_allclose(own.shares, [0.25, 0.05, 0.2, 0.0])
-    assert own.times.tolist() == [2, 1, 4, 0]
-    # of the four times that it is there, each listing of a pair takes one along
-    vectors, alike = np.array([[[1.0, 0.2], [1.0, 0.2], [0.1, 1.0]]]), marks_of(photos[[2, 2, 1]])[None]
-    one_each = np.array([[0.05, 0.05, 0.05]])
-    expected = cosines_without(vectors, np.arange(3, dtype=np.uint64)[None], one_each, np.ones((1, 3)), 1)
-    found = cosines_without(vectors, alike, np.array([[0.2, 0.2, 0.05]]), np.array([[4, 4, 1]]), 1)
-    np.testing.assert_allclose(found[0], expected[0])
-
-
-def test_a_query_that_the_catalogue_has_once_takes_along_no_more_than_that():
-    vectors, marks = np.array([[[0.5, 0.1], [0.5, 0.1]]]), np.zeros((1, 2), np.uint64)
-    found, means = cosines_without(vectors, marks, np.full((1, 2), 0.5), np.ones((1, 2)), 1)
-    np.testing.assert_allclose([found.item(), means.item()], 1.0)
+def test_one_picture_of_the_background_is_left_out_once_for_all_photos_that_show_it():
+    picture, other = np.array([0.5, 0.1, 0.2]), np.array([0.1, 0.4, 0.3])
+    photos = np.stack([picture + np.array([0.0, 0.05, 0.0]), picture, other])[None]
+    marks, own = np.arange(3, dtype=np.uint64)[None], np.stack([picture, picture, other])[None]
+    halves = cosines_without(photos, marks, own, np.array([[0.1, 0.1, 0.0]]), 1)
+    whole = cosines_without(photos, marks, own, np.array([[0.2, 0.0, 0.0]]), 1)
+    for one, same in zip(halves, whole, strict=True):
+        np.testing.assert_allclose(one, same)
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +96,9 @@ def detector(duplicates_bundle):
     """One that looks at nothing but the cosines of the photos."""
     found = DuplicateDetector.load(duplicates_bundle)
     n_levels = len(found.metric.levels)
-    head = Head(np.array([0.0, 0.0, 10.0 / n_levels] * n_levels + [0.0, 0.0, 0.0]), -5.0)
-    return DuplicateDetector(found.image_model, replace(found.metric, head=head), 0.5)
+    weights = Weights(np.array([0.0, 0.0, 10.0 / n_levels] * n_levels + [0.0] * 7), -5.0)
+    metric = replace(found.metric, head=Head(weights, weights), compared=None, titles=None)
+    return DuplicateDetector(found.image_model, metric, 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -163,11 +157,18 @@ def test_the_explanation_leaves_the_pair_out_too(detector, copied):
     assert min(match.levels.values()) > 0.5
 
 
+def sets_of(vectors):
+    """Listings of one photo each, without titles."""
+    n = len(vectors)
+    titles, prices = TitleTable.of([""] * n, Rarity.empty()), np.full(n, np.nan)
+    return PhotoSets({"high": vectors}, np.zeros((n, LENGTH), np.int8), np.ones(n, int), titles, prices)
+
+
 @given(posted=st.integers(2, 40), others=st.integers(0, 6), k=st.integers(1, 5))
 def test_however_often_an_item_is_posted_all_its_pairs_are_scored(posted, others, k):
     n = posted + others
     vectors = unit(np.eye(n + 1, dtype=np.float32)[np.maximum(np.arange(n) - posted + 1, 0)])
-    sets = PhotoSets({"high": vectors}, np.zeros((n, 256), np.int8), np.ones(n, int))
+    sets = sets_of(vectors)
     pairs, scores = scored_pairs(sets, k, lambda pairs: (pairs < posted).all(axis=1).astype(float), 0.5)
     assert (scores == (pairs < posted).all(axis=1)).all()
     assert len(np.unique(pairs, axis=0)) == len(pairs)
@@ -178,7 +179,7 @@ def test_however_often_an_item_is_posted_all_its_pairs_are_scored(posted, others
 def test_pairs_are_found_where_not_all_neighbours_are_duplicates(posted, others, seed):
     n, rng = posted + others, np.random.default_rng(seed)
     vectors = unit(np.eye(n + 1, dtype=np.float32)[np.maximum(np.arange(n) - posted + 1, 0)])
-    sets = PhotoSets({"high": vectors}, np.zeros((n, 256), np.int8), np.ones(n, int))
+    sets = sets_of(vectors)
     doubted = rng.integers(posted)  # one of the item's photos, that no score takes for a duplicate
 
     def score(pairs):

@@ -207,7 +207,9 @@ def test_the_report_loads_nothing_and_allows_no_script_but_its_own(html):
     assert not re.search(r"https?:|@import|url\((?!#)", re.sub(r"base64,[^\"]+", "", html))
     policy = next(each["content"] for tag, each in page.elements if each.get("http-equiv"))
     assert re.fullmatch(
-        r"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-[\w+/=]+'", policy
+        r"default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+        r"script-src 'sha256-[\w+/=]+'",
+        policy,
     )
 
 

@@ -12,9 +12,10 @@ from sklearn import metrics as sklearn_metrics
 from productcat import DuplicateDetector, Listing, ListingError
 from productcat.evaluation.evaluate_pairs import evaluate_pairs, measure_pairs
 from productcat.evaluation.labelled_pairs import LabelledPair
-from productcat.reports.duplicates import draw
 from productcat.reports.evaluation import Origin
 from productcat.reports.labelled_pairs import pair_report
+from productcat.reports.listing_cards import draw
+from productcat.reports.reported_groups import ReportedGroup
 
 NASTY = '<script>alert("x")</script> $5 & $6 <img src=x onerror=alert(1)>'
 
@@ -43,7 +44,7 @@ def judged(duplicates_bundle, catalogue):
 def test_pairs_are_scored_as_the_adapted_detector_scores_them(judged, catalogue):
     detector, found = judged
     known = {each.id: each for each in catalogue[0] if each.photos}
-    adapted = detector.adapt(known.values())
+    adapted = detector.adapt(known.values()).among(len(catalogue[0]))
     some = [each for each in found.pairs if "blind" not in (each.left, each.right)]
     expected = adapted.score([known[each.left] for each in some], [known[each.right] for each in some])
     scores = dict(zip(found.pairs, found.scores, strict=True))
@@ -56,7 +57,8 @@ def test_without_adapting_only_the_listings_of_the_pairs_are_looked_at(judged, c
     detector, _ = judged
     some = [each for each in catalogue[1] if {each.left, each.right} <= {"a0", "a1", "b0"}]
     found = evaluate_pairs(detector, catalogue[0], some, adapt=False)
-    assert found.detector is detector
+    assert found.detector.metric.share == detector.metric.share
+    assert found.detector.metric.n_listings == len(catalogue[0])
     assert found.n_listings == 3
 
 
@@ -78,7 +80,8 @@ def test_figures_of_pairs_are_json_and_the_report_is_sound(judged, catalogue):
     assert told["figures"]["average_precision"]["value"] == pytest.approx(expected)
     assert told["wrong"]["missed"] >= 1
     worst = [*found.worst(True), *found.worst(False)]
-    html = b"".join(pair_report(found, told, dict(draw(worst, catalogue[0])), Origin(NASTY, "shop", ["x"]))).decode()
+    cards = dict(draw(map(ReportedGroup.of_pair, worst), catalogue[0]))
+    html = b"".join(pair_report(found, told, cards, Origin(NASTY, "shop", ["x"]))).decode()
     page = Page(html)
     assert len(re.findall(r"<svg", html)) == 2
     assert [tag for tag, _ in page.elements].count("article") == len(worst)

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+import lancedb
 import numpy as np
 import pytest
 import shop
@@ -17,12 +19,17 @@ from hypothesis import strategies as st
 from productcat import BundleError, DuplicateDetector, Listing, ListingError, ListingIndex, ProductcatError
 from productcat.duplicates.embedding import Embedding
 from productcat.duplicates.metric import Level
+from productcat.duplicates.thumbnails import LENGTH, as_format_2, of_format_2
 from productcat.duplicates.whitening import Background
 from productcat.index import listing_index as index
 from productcat.index import store as photo_store
 from productcat.index.search_vectors import BYTES_BESIDE_ARRAYS, BYTES_PER_PHOTO, SearchSpace
 
 ROOT = Path(__file__).parents[2]
+
+OLD = Path(__file__).parent / "index-of-0.1.0"
+"""Listings old-0, old-1 and old-2 of one, two and three photos. Of old-2, two photos were put again by a process that
+was killed. Made by 0.1.0 with the bundle `tests/bundles/shop`."""
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +73,10 @@ def assert_holds(index, expected):
     found = {each.id: each for each in index.sample()}
     assert sorted(found) == sorted(each.id for each in expected)
     assert len(index) == len(found)
+    assert index.ids() == set(found)
     for each in expected:
         assert each.id in index
+        assert (found[each.id].title, found[each.id].price) == (each.title, each.price)
         np.testing.assert_array_equal(found[each.id].thumbnails, each.thumbnails)
         for name, part in each.features.items():
             np.testing.assert_array_equal(found[each.id].features[name], part)
@@ -81,7 +90,7 @@ def made_up(detector, n_listings, seed=0):
         centres = rng.normal(size=(-(-n_listings // 10), len(level.background.mean))).repeat(10, axis=0)[:n_listings]
         near = np.abs(centres + rng.normal(scale=0.1, size=centres.shape))
         features[name] = np.round(near * 127 / near.max(axis=1, keepdims=True)).astype(np.int8)
-    thumbnails = rng.integers(-127, 128, (n_listings, 256)).astype(np.int8)
+    thumbnails = rng.integers(-127, 128, (n_listings, LENGTH)).astype(np.int8)
     return [
         Embedding(f"made-{seed}-{i}", {name: each[i : i + 1] for name, each in features.items()}, thumbnails[i : i + 1])
         for i in range(n_listings)
@@ -120,7 +129,7 @@ def test_listings_and_their_embeddings_are_put_in_alike(empty, listings, embeddi
 
 @pytest.mark.parametrize("adapt", [True, False])
 def test_a_search_gives_the_exact_scores_best_first(detector, full, embeddings, adapt):
-    judge = detector.adapt(full.sample()) if adapt else detector
+    judge = (detector.adapt(full.sample()) if adapt else detector).among(len(full))
     matrix = judge.score_matrix(embeddings, embeddings)
     np.fill_diagonal(matrix, -1.0)
     for row, pairs in enumerate(full.search(embeddings, k=5, adapt=adapt)):
@@ -194,7 +203,7 @@ def test_an_empty_index_finds_nothing_and_takes_everything(empty, listings):
     assert empty.search([]) == []
     empty.remove(["item-0"])
     empty.remove([])
-    empty.settle()
+    empty.tidy()
     assert empty.add([]) == 0
     assert (empty.stats().listings, empty.stats().photos) == (0, 0)
 
@@ -274,6 +283,27 @@ def test_a_reader_sees_what_a_writer_has_put_in_since(detector, empty, embedding
     assert "item-12" not in {pair.right for pair in reader.search(embeddings[:1], adapt=False)[0]}
 
 
+@pytest.mark.parametrize("change", ["nothing", "replaced", "removed", "tidied"])
+def test_what_is_read_by_rows_is_what_is_read_by_ids_whatever_has_changed_since(full, embeddings, change):
+    vectors = full.space.project(embeddings[2].features)
+    nearest = full.store.nearest(vectors, 60)[0]
+    rows = dict(zip(nearest.listings, nearest.rows, strict=True))
+    assert {id: len(place) for id, place in rows.items()} == {each.id: len(each) for each in embeddings}
+    if change == "replaced":
+        full.add([replace(embeddings[0], id="item-2", title="now another")])
+    elif change == "removed":
+        full.remove(["item-0", "item-7"])
+    elif change == "tidied":
+        full.remove(["item-0"])
+        full.tidy(now=True)
+    by_rows, by_ids = full.store.listings(list(rows), rows), full.store.listings(list(rows))
+    assert by_rows.keys() == by_ids.keys() == full.ids()
+    for id, kept in by_rows.items():
+        assert (kept.title, kept.price) == (by_ids[id].title, by_ids[id].price)
+        np.testing.assert_array_equal(kept.features, by_ids[id].features)
+        np.testing.assert_array_equal(kept.thumbnails, by_ids[id].thumbnails)
+
+
 @pytest.mark.parametrize("id", ["it's", '"', "a\\", "%", "\n", "é", "𝒳", "x' OR '1'='1", " ", "\x00"])
 def test_any_text_is_an_id(full, embeddings, id):
     full.add([replace(embeddings[0], id=id)])
@@ -286,7 +316,7 @@ steps = st.lists(
     st.one_of(
         st.lists(st.tuples(st.integers(0, 5), st.integers(0, 11)), max_size=4),
         st.lists(st.integers(0, 5), max_size=3),
-        st.just("settle"),
+        st.just("tidy"),
     ),
     max_size=6,
 )
@@ -297,8 +327,8 @@ steps = st.lists(
 def test_after_any_steps_the_index_holds_what_a_dict_would(detector, embeddings, tmp_path_factory, steps):
     opened, expected = ListingIndex.open(tmp_path_factory.mktemp("steps") / "index", detector), {}
     for step in steps:
-        if step == "settle":
-            opened.settle()
+        if step == "tidy":
+            opened.tidy()
         elif step and isinstance(step[0], tuple):
             put = [replace(embeddings[which], id=f"{id}") for id, which in step]
             expected |= {each.id: each for each in put}
@@ -411,23 +441,155 @@ def test_what_may_not_be_read_is_no_reason_to_make_an_index_again(detector, full
 
 
 def test_an_index_of_a_later_layout_is_refused(detector, full, monkeypatch):
-    monkeypatch.setattr("productcat.index.search_vectors.FORMAT", 3)
-    with pytest.raises(ProductcatError, match="its format is 2, this productcat reads format 3; .* again"):
+    monkeypatch.setattr("productcat.index.search_vectors.FORMAT", 4)
+    with pytest.raises(ProductcatError, match="its format is 3, this productcat reads format 4; .* again"):
         ListingIndex.open(full.path, detector)
 
 
-def test_rows_of_a_listing_put_twice_count_once_and_go_when_settled(full, embeddings):
-    """As a process leaves them that is killed between the two."""
-    rows = full.store.table.search().where("listing = 'item-2' AND photo < 2").to_arrow()
-    later = rows.set_column(2, rows.schema.field(2), [[added + 1 for added in rows["added"].to_pylist()]])
-    full.store.table.add(later)
-    found = Embedding("item-2", {name: part[:2] for name, part in embeddings[2].features.items()}, None)
-    expected = [replace(found, thumbnails=embeddings[2].thumbnails[:2]), *embeddings[:2], *embeddings[3:]]
-    assert_holds(full, expected)
-    n_rows = full.store.n_rows()
-    full.settle()
-    assert full.store.n_rows() == n_rows - 3
-    assert_holds(full, expected)
+class Killed(BaseException):
+    """In the place of a signal that kills the process."""
+
+
+@pytest.fixture
+def killed(full, embeddings, monkeypatch):
+    """An index whose writer was killed when it had put item-2 again, with two photos, and not removed the older rows.
+
+    Returned with what it holds.
+    """
+    fewer = replace(
+        embeddings[2],
+        features={name: part[:2] for name, part in embeddings[2].features.items()},
+        thumbnails=embeddings[2].thumbnails[:2],
+    )
+
+    def kill(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(photo_store.PhotoStore, "_delete", kill)
+        with pytest.raises(Killed):
+            full.add([fewer])
+    return ListingIndex.open(full.path, full.detector), [fewer, *embeddings[:2], *embeddings[3:]]
+
+
+def test_rows_of_a_listing_put_twice_count_once(killed):
+    found, expected = killed
+    assert found.store.n_rows() == sum(map(len, expected)) + 3
+    assert_holds(found, expected)
+    assert (found.stats().listings, found.stats().photos) == (24, sum(map(len, expected)))
+    assert found.ids(["item-2", "unknown"]) == {"item-2"}
+
+
+@pytest.mark.parametrize("change", ["tidy", "add", "remove"])
+def test_the_next_change_removes_older_rows(killed, embeddings, change):
+    found, expected = killed
+    if change == "tidy":
+        found.tidy()
+    elif change == "add":
+        found.add(embeddings[5:6])
+    else:
+        found.remove(["unknown"])
+    assert found.store.n_rows() == sum(map(len, expected))
+    assert_holds(found, expected)
+
+
+def test_listings_are_counted_without_reading_their_ids_while_each_is_there_once(full, embeddings, monkeypatch):
+    full.add([replace(embeddings[0], id="item-2")])
+    full.remove(["item-5"])
+
+    def refuse(*_):
+        raise AssertionError("rows were read")
+
+    monkeypatch.setattr("productcat.index.store.newest", refuse)
+    assert len(full) == full.stats().listings == 23
+    assert full.stats().photos == sum(map(len, embeddings)) - len(embeddings[2]) + len(embeddings[0]) - len(
+        embeddings[5]
+    )
+
+
+def test_a_count_during_a_replacement_is_that_before_or_after(detector, full, embeddings, monkeypatch):
+    reader, counted = ListingIndex.open(full.path, detector), []
+    delete = photo_store.PhotoStore._delete
+
+    def watched(*arguments):
+        counted.append(len(reader))
+        delete(*arguments)
+        counted.append(len(reader))
+
+    monkeypatch.setattr(photo_store.PhotoStore, "_delete", watched)
+    full.add(embeddings[:5])
+    assert counted == [24, 24]
+
+
+def test_a_sample_is_drawn_from_all_and_stays_the_same(detector, empty, monkeypatch):
+    monkeypatch.setattr(photo_store, "SAMPLED_AT_ONCE", 50)
+    everything = made_up(detector, 200)
+    empty.add(everything)
+    drawn = [each.id for each in empty.sample(60)]
+    assert len(set(drawn)) == 60
+    assert drawn == [each.id for each in ListingIndex.open(empty.path, detector).sample(60)]
+    halves = [sum(int(id.rpartition("-")[2]) < 100 for id in drawn), 60]
+    assert 15 < halves[0] < 45
+    assert_holds(empty, everything)
+
+
+@pytest.fixture
+def old(detector, tmp_path):
+    return ListingIndex.open(shutil.copytree(OLD, tmp_path / "old"), detector)
+
+
+def test_an_index_of_0_1_0_is_read_as_it_is(old):
+    before = sorted(old.path.rglob("*"))
+    assert (len(old), old.stats().photos, old.ids()) == (3, 5, {"old-0", "old-1", "old-2"})
+    sample = {each.id: each for each in old.sample()}
+    assert {id: (len(each), each.title, each.price) for id, each in sample.items()} == {
+        "old-0": (1, "", None),
+        "old-1": (2, "", None),
+        "old-2": (2, "", None),
+    }
+    found = old.search([replace(sample["old-1"], id="new")], k=3)[0]
+    assert found[0].right == "old-1"
+    assert sorted(pair.right for pair in found) == sorted(sample)
+    assert sorted(old.path.rglob("*")) == before
+
+
+def test_an_index_of_0_1_0_takes_titles_and_prices(detector, old, embeddings):
+    reader = ListingIndex.open(old.path, detector)
+    before = {each.id: each for each in reader.sample()}
+    new = [replace(embeddings[0], title="red bag", price=9.5), replace(embeddings[1], id="old-1", title="a belt")]
+    assert old.add(new) == 2
+    assert old.store.n_rows() == old.stats().photos == 6
+    gray = [replace(each, thumbnails=of_format_2(as_format_2(each.thumbnails))) for each in new]
+    for each in (old, reader):
+        assert_holds(each, [before["old-0"], before["old-2"], *gray])
+    old.remove(["old-0"])
+    old.tidy()
+    assert_holds(reader, [before["old-2"], *gray])
+
+
+@pytest.mark.parametrize("make", ["tidy", "remove"])
+def test_an_index_of_0_1_0_is_tidied_and_loses_listings_without_new_columns(detector, old, make):
+    expected = {each.id: each for each in old.sample()}
+    if make == "tidy":
+        old.tidy()
+    else:
+        old.remove(["old-2"])
+        del expected["old-2"]
+    assert_holds(old, list(expected.values()))
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@settings(max_examples=10)
+@given(about=st.lists(st.tuples(texts, st.none() | st.floats(allow_nan=False)), min_size=1, max_size=12))
+def test_any_title_and_price_come_back(detector, embeddings, tmp_path_factory, about):
+    opened = ListingIndex.open(tmp_path_factory.mktemp("about") / "index", detector)
+    expected = [
+        replace(each, title=title, price=price) for each, (title, price) in zip(embeddings, about, strict=False)
+    ]
+    opened.add(expected)
+    assert_holds(opened, expected)
 
 
 def test_many_small_additions_are_put_together(empty, embeddings, monkeypatch):
@@ -440,6 +602,64 @@ def test_many_small_additions_are_put_together(empty, embeddings, monkeypatch):
     assert_holds(empty, [*embeddings[:2], replace(embeddings[0], id="item-2"), *embeddings[3:]])
 
 
+def files_and_bytes(path):
+    sizes = [each.stat().st_size for each in path.rglob("*") if each.is_file()]
+    return len(sizes), sum(sizes)
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_listings_put_again_and_again_take_no_more_files_and_bytes(detector, empty, embeddings, monkeypatch, indexed):
+    if indexed:
+        monkeypatch.setattr(photo_store, "INDEX_FROM", 300)
+        monkeypatch.setattr(photo_store, "PHOTOS_PER_PARTITION", 100)
+    monkeypatch.setattr(photo_store, "KEPT", timedelta(0))
+    monkeypatch.setattr(photo_store, "OLD_VERSIONS_LEFT", 6)
+    many = made_up(detector, 300 if indexed else 30)
+    empty.add(many)
+    sizes = []
+    for number in range(24):
+        empty.add([replace(embeddings[number], id=f"again-{number % 3}")])
+        sizes.append(files_and_bytes(empty.path))
+    first, second = np.max(sizes[:12], axis=0), np.max(sizes[12:], axis=0)
+    assert second[0] <= first[0]
+    assert second[1] <= 1.2 * first[1]
+    assert_holds(empty, [*many, *(replace(embeddings[number], id=f"again-{number % 3}") for number in (21, 22, 23))])
+
+
+def test_listings_removed_one_by_one_leave_no_files(empty, embeddings, monkeypatch):
+    monkeypatch.setattr(photo_store, "KEPT", timedelta(0))
+    monkeypatch.setattr(photo_store, "OLD_VERSIONS_LEFT", 4)
+    empty.add(embeddings)
+    for each in embeddings[:20]:
+        empty.remove([each.id])
+    assert files_and_bytes(empty.path)[0] < 20
+    assert_holds(empty, embeddings[20:])
+
+
+def test_files_that_a_reader_may_have_open_stay(detector, full, embeddings, monkeypatch):
+    monkeypatch.setattr(photo_store, "OLD_VERSIONS_LEFT", 2)
+    reader = lancedb.connect(full.path).open_table("photos")  # of the version of now, as a long reading has it
+    n_rows = reader.count_rows()
+    for each in embeddings[:8]:
+        full.add([replace(each, id="item-20")])
+    full.tidy()
+    assert reader.search().to_arrow().num_rows == n_rows
+    full.tidy(now=True)
+    assert len(full.store.table.list_versions()) == 1
+
+
+def test_tidying_tells_files_and_bytes_before_and_after(full, embeddings):
+    for each in embeddings[:3]:
+        full.add([each])
+    before = files_and_bytes(full.path)
+    found = full.tidy(now=True)
+    assert (found.files_before, found.bytes_before) == before
+    assert (found.files, found.bytes) == files_and_bytes(full.path)
+    assert found.files < found.files_before
+    assert found.bytes < found.bytes_before
+    assert_holds(full, embeddings)
+
+
 def test_a_large_index_is_searched_approximately_and_what_came_later_is_found(detector, empty, monkeypatch):
     monkeypatch.setattr(photo_store, "INDEX_FROM", 300)
     monkeypatch.setattr(photo_store, "PHOTOS_PER_PARTITION", 100)
@@ -447,40 +667,58 @@ def test_a_large_index_is_searched_approximately_and_what_came_later_is_found(de
     monkeypatch.setattr(photo_store, "REFINE_FACTOR", 32)
     first, later = made_up(detector, 600), made_up(detector, 40, seed=1)
     empty.add(first)
-    empty.settle()
-    assert empty.store._approximate() == ["vector_512"]
+    empty.tidy()
+    assert empty.store._approximate() == ["vector_4bit_512"]
     empty.add(later)
-    assert empty.store.table.index_stats("vector_512").num_unindexed_rows == 40
+    assert empty.store.table.index_stats("vector_4bit_512").num_unindexed_rows == 40
     assert_found(empty, [*first[::50], *later])
-    empty.settle()
-    assert empty.store.table.index_stats("vector_512").num_unindexed_rows == 0
+    empty.tidy()
+    assert empty.store.table.index_stats("vector_4bit_512").num_unindexed_rows == 0
     assert_found(empty, [*first[::50], *later])
 
 
 def assert_found(index, embeddings):
     """The photo of each is the nearest, or one that is as near to four digits."""
     vectors = np.concatenate([index.space.project(each.features) for each in embeddings])
-    for each, (ids, cosines) in zip(embeddings, index.store.nearest(vectors, 20), strict=True):
-        assert each.id in ids
-        assert cosines[0] == pytest.approx(1.0, abs=1e-4)
-        assert cosines == sorted(cosines, reverse=True)
+    for each, found in zip(embeddings, index.store.nearest(vectors, 20), strict=True):
+        assert each.id in found.listings
+        assert found.cosines[0] == pytest.approx(1.0, abs=1e-4)
+        assert found.cosines == sorted(found.cosines, reverse=True)
 
 
 def test_the_approximate_index_is_made_again_when_the_catalogue_has_grown(detector, empty, monkeypatch):
     monkeypatch.setattr(photo_store, "INDEX_FROM", 300)
     monkeypatch.setattr(photo_store, "PHOTOS_PER_PARTITION", 100)
     empty.add(made_up(detector, 300))
-    assert empty.store._approximate() == ["vector_300"]
+    assert empty.store._approximate() == ["vector_4bit_300"]
     empty.add(made_up(detector, 900, seed=1))
-    assert empty.store._approximate() == ["vector_1200"]
+    assert empty.store._approximate() == ["vector_4bit_1200"]
     assert len(empty.search(made_up(detector, 2, seed=1), k=3)[0]) == 3
 
 
-def test_a_photo_of_the_general_bundle_takes_at_most_2_kilobytes(detector):
+def test_an_approximate_index_of_one_bit_is_searched_and_made_again_at_the_next_change(detector, empty, monkeypatch):
+    monkeypatch.setattr(photo_store, "INDEX_FROM", 300)
+    monkeypatch.setattr(photo_store, "REFINE_FACTOR", 32)
+    first = made_up(detector, 300)
+    with monkeypatch.context() as patch:
+        patch.setattr(photo_store, "BITS", 1)
+        empty.add(first)
+    assert empty.store._approximate() == ["vector_1bit_300"]
+    assert_found(empty, first[::50])
+    empty.add(made_up(detector, 1, seed=1))
+    assert empty.store._approximate() == ["vector_4bit_301"]
+    assert_found(empty, first[::50])
+    empty.remove(each.id for each in first[:250])
+    empty.tidy()
+    assert empty.store._approximate() == []
+    assert_found(empty, first[250::10])
+
+
+def test_a_photo_of_the_general_bundle_takes_at_most_two_and_a_half_kilobytes(detector):
     wide = {name: Level(None, background(n), 32) for name, n in {"low": 1024, "high": 512}.items()}
     space = SearchSpace.of(DuplicateDetector(detector.image_model, replace(detector.metric, levels=wide), 0.5))
     assert space.n_dimensions == 64
-    assert 1024 + 512 + 256 + 2 * space.n_dimensions + BYTES_BESIDE_ARRAYS <= BYTES_PER_PHOTO
+    assert 1024 + 512 + LENGTH + 2 * space.n_dimensions + BYTES_BESIDE_ARRAYS <= BYTES_PER_PHOTO
 
 
 def background(n_features):
@@ -509,4 +747,4 @@ def test_adding_makes_no_noise(empty, listings):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         empty.add(listings[:2])
-        empty.settle()
+        empty.tidy()

@@ -34,6 +34,15 @@ def test_listings_are_the_same_when_their_photos_are_those_in_arrays_too():
     assert listing not in [Listing("a", "belt", each) for each in others] + ["a"]
 
 
+def test_a_price_is_a_finite_number_or_none_and_makes_another_listing():
+    assert Listing(price=5).price == 5.0
+    assert isinstance(Listing(price=np.float32(2.5)).price, float)
+    assert Listing("a", price=5) != Listing("a")
+    for price in (float("nan"), float("inf"), "5", True):
+        with pytest.raises(ListingError, match=r"listing 'L7': the price is .*, expected a finite number; use None"):
+            Listing("L7", price=price)
+
+
 def test_an_open_file_is_one_photo_and_refused():
     with pytest.raises(ListingError, match=r"listing 'L7': photos is one BytesIO, expected a sequence"):
         Listing("L7", photos=io.BytesIO(b"a\nb"))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -56,7 +57,7 @@ def test_parquet_gives_the_same_listings_as_csv_and_takes_photos_as_bytes(tmp_pa
     parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "listings.parquet"
     rows = {"id": [1, 2], "title": ["Red boots", "Été 👜"], "photos": [["a.jpg", "b.jpg"], None]}
-    parquet.write_table(pyarrow.table({**rows, "price": [1, 2]}), path)
+    parquet.write_table(pyarrow.table({**rows, "stock": [1, 2]}), path)
     assert read(path) == (expected(tmp_path), [])
     assert count_rows(path) == 2
     parquet.write_table(pyarrow.table({"id": [1, 2], "image": [{"bytes": b"pixels", "path": None}, None]}), path)
@@ -362,7 +363,7 @@ def test_standard_input_is_csv_or_json_lines(content):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, input=content, capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout == "[Listing(id='1', title='a', photos=())]\n"
+    assert done.stdout == "[Listing(id='1', title='a', photos=(), price=None)]\n"
 
 
 def test_reading_is_lazy(write):
@@ -392,3 +393,39 @@ def test_a_column_that_looks_like_photos_and_is_not_read_is_named(tmp_path):
         warnings.simplefilter("error")
         (named,) = read_listings(tmp_path / "a.csv", Columns(photos="Picture_file"))
     assert [photo.name for photo in named.photos] == ["1.jpg"]
+
+
+def test_prices_are_read_leniently_and_those_that_cannot_be_are_counted_in_one_remark(write):
+    table = 'id,title,price\n1,a,"1.299,00 €"\n2,b,$12\n3,c,\n4,d,ask me\n5,e,1.299\n'
+    remarks = []
+    assert [each.price for each in read(write(table), on_remark=remarks.append)[0]] == [1299.0, 12.0, None, None, None]
+    (remark,) = remarks
+    assert re.search(r"listings.csv: 2 prices left out, such as 'ask me' \(row 5\)", remark)
+    assert [each.price for each in read(write(table), columns=Columns(price="id"))[0]] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_extra_columns_are_handed_over_with_the_ids(write, tmp_path, format):
+    rows = [{"id": 1, "title": "a", "SKU": 17.0}, {"id": 2, "title": "b", "SKU": None}]
+    if format == "parquet":
+        parquet = pytest.importorskip("pyarrow.parquet")
+        path = tmp_path / "listings.parquet"
+        parquet.write_table(pytest.importorskip("pyarrow").Table.from_pylist(rows), path)
+    elif format == "csv":
+        path = write("id,title,SKU\n1,a,17\n2,b,\n")
+    else:
+        path = write("".join(json.dumps(row) + "\n" for row in rows), "listings.jsonl")
+    told = {}
+    listings, _ = read(path, columns=Columns(extra=("sku", "title")), on_extra=told.__setitem__)
+    assert told == {"1": {"sku": "17", "title": "a"}, "2": {"sku": "", "title": "b"}}
+    assert listings == [Listing("1", "a"), Listing("2", "b")]
+
+
+def test_an_extra_column_that_is_not_there_is_named(write, tmp_path):
+    with pytest.raises(ListingError, match=r"listings.csv: no column 'sku'; there are id, title"):
+        read(write("id,title\n1,a\n"), columns=Columns(extra=("sku",)))
+    with pytest.warns(UserWarning, match=r"listings.jsonl: no row has the key 'sku'"):
+        read(write('{"id": "1", "title": "a"}\n', "listings.jsonl"), columns=Columns(extra=("sku",)))
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(ListingError, match="no column 'sku' in a list or folder of photos"):
+        read(tmp_path / "photos", columns=Columns(extra=("sku",)))

@@ -12,9 +12,10 @@ from productcat.evaluation.evaluate import evaluate
 from productcat.evaluation.evaluate_pairs import evaluate_pairs, measure_pairs
 from productcat.evaluation.figures import measure
 from productcat.evaluation.labelled_pairs import LabelledPair
-from productcat.reports.duplicates import draw
 from productcat.reports.evaluation import Origin, report
 from productcat.reports.labelled_pairs import pair_report
+from productcat.reports.listing_cards import draw
+from productcat.reports.reported_groups import ReportedGroup
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="neither chromium nor google-chrome on the path")
 
@@ -37,7 +38,7 @@ def pages(duplicates_bundle, tmp_path_factory):
     (folder / "report.html").write_bytes(b"".join(chunks))
     pairs = [LabelledPair(LONG, f"l{i}", bool(i % 2)) for i in range(1, 9)]
     scored = evaluate_pairs(DuplicateDetector.load(duplicates_bundle), listings, pairs)
-    worst = dict(draw([*scored.worst(True), *scored.worst(False)], listings))
+    worst = dict(draw(map(ReportedGroup.of_pair, [*scored.worst(True), *scored.worst(False)]), listings))
     chunks = pair_report(scored, measure_pairs(scored, rounds=20), worst, Origin("pairs.csv", "shop", [LONG]))
     (folder / "pairs.html").write_bytes(b"".join(chunks))
     return folder / "report.html", folder / "pairs.html"

@@ -4,9 +4,7 @@ Every item's photos are divided into two halves. All pairs of left and right hal
 figures are means over the domains. "known catalogue": the detector was adapted to the domain's photos, without labels.
 """
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +14,13 @@ from numpy.typing import NDArray
 from productcat.arithmetic.vectors import unit
 from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.evidence import evidence
-from productcat.duplicates.metric import Head
-from productcat.duplicates.whitening import known_share
 from productcat.jobs.progress import Progress
 from training.duplicates.catalogues import Catalogue
 from training.duplicates.figures import bootstrap, summary
 from training.duplicates.item_photos import Item, domain_folds, halves, item_folds
 from training.duplicates.metric import MetricConfig, bases, metric_of
 from training.duplicates.photo_table import PhotoTable
+from training.duplicates.remembered import remembered
 from training.duplicates.siamese import Samples, SiameseConfig, fit_head
 
 FOLDS = 5
@@ -56,13 +53,22 @@ class Protocol:
     items : list of Item
     table : PhotoTable
         Their photos, item by item, and photos of other domains, which always train.
+    shops : Samples
+        Pairs of large catalogues, which always train, too.
     config : MetricConfig
     siamese : SiameseConfig
     """
 
     def __init__(
-        self, items: Sequence[Item], table: PhotoTable, config: MetricConfig, siamese: SiameseConfig, seed: int = 0
+        self,
+        items: Sequence[Item],
+        table: PhotoTable,
+        shops: Samples,
+        config: MetricConfig,
+        siamese: SiameseConfig,
+        seed: int = 0,
     ) -> None:
+        self.shops = shops
         self.table, self.config, self.siamese, self.seed = table, config, siamese, seed
         self.items = items
         self.folds: dict[str, list[tuple[NDArray[np.bool_], Fold]]] = {}
@@ -98,7 +104,7 @@ class Protocol:
                 plan.append((held_out, [(folds == left, folds == right) for left, right in blocks]))
         return self._scores("all domains", plan)
 
-    def catalogues(self, calibrate: Callable[[Head], Head]) -> list[Catalogue]:
+    def catalogues(self) -> list[Catalogue]:
         """Make catalogues of items that the detector has not learnt from: of one domain each, and of all domains.
 
         The detectors are those of `unseen_domains` and of `unseen_items`, which must be called before. One catalogue of
@@ -108,7 +114,7 @@ class Protocol:
         with Progress("catalogues of held-out items", 2 * sum(map(len, self.folds.values())), "catalogues") as progress:
             for kind, folds in self.folds.items():
                 for held_out, fold in folds:
-                    detector = DuplicateDetector(None, replace(fold.metric, head=calibrate(fold.metric.head)), 0.5)
+                    detector = DuplicateDetector(None, fold.metric, 0.5)
                     ways = {"all twice": self._twice(held_out), "a fifth again": self._again(held_out, rng)}
                     for times, sets in ways.items():
                         listings = fold.kept.listings([rows for _, rows in sets])
@@ -164,7 +170,7 @@ class Fold:
         self.kept = self.table.kept(directions)
         part = self.kept.rows(known)
         samples = Samples.drawn(part, directions, config, protocol.siamese, protocol.seed)
-        self.metric = metric_of(part, directions, fit_head(samples, protocol.siamese), config)
+        self.metric = metric_of(part, directions, fit_head(samples, protocol.shops, protocol.siamese), config)
         self.heads = {name: fit(samples) for name, fit in HEADS.items()}
         self.ways: dict[str, dict[str, DuplicateDetector]] = {}
 
@@ -174,7 +180,9 @@ class Fold:
         shape = len(left), len(right)
         for way, detector in self._detectors(domain).items():
             seen = self._evidence(detector, left, right)
-            found[f"Siamese network, {way}"] = detector.metric.probabilities(seen).reshape(shape)
+            found[f"Siamese network, {way}"] = detector.metric.head.probabilities(
+                detector.metric.all_evidence(seen)
+            ).reshape(shape)
             found[f"whitened means, {way}"] = seen[:, 0].reshape(shape)
             for name, head in self.heads.items():
                 found[f"{name}, {way}"] = head(seen).reshape(shape)
@@ -194,18 +202,20 @@ class Fold:
     ) -> NDArray[np.float32]:
         pairs = np.indices((len(left), len(right))).reshape(2, -1).T
         lefts, rights = (detector.sets(self.kept.listings(each)) for each in (left, right))
-        return evidence(lefts, rights, pairs)
+        return evidence(lefts, rights, pairs, compare=remembered)
 
 
 def untrained(table: PhotoTable, left: Sequence[Rows], right: Sequence[Rows]) -> dict[str, NDArray[np.floating]]:
     """Score by the baselines: features as the network gives them, and thumbnails. → dict, method → (n_left, n_right)"""
-    little = table.thumbnails.astype(np.float32)
+    used = np.unique(np.concatenate([*left, *right]))
+    sides = [[np.searchsorted(used, rows) for rows in side] for side in (left, right)]
+    little = table.thumbnails[used].astype(np.float32)
     found = {}
-    for name, values in {**table.outputs, "thumbnails": little}.items():
+    for name, values in {**{name: each[used] for name, each in table.outputs.items()}, "thumbnails": little}.items():
         vectors = unit(values.astype(np.float32))
-        means = [np.stack([unit(vectors[rows].mean(axis=0)) for rows in side]) for side in (left, right)]
+        means = [np.stack([unit(vectors[rows].mean(axis=0)) for rows in side]) for side in sides]
         found[f"{name}, means"] = means[0] @ means[1].T
-        found[f"{name}, best photos"] = best_of_sets(vectors @ vectors.T, left, right)
+        found[f"{name}, best photos"] = best_of_sets(vectors @ vectors.T, *sides)
     return found
 
 
@@ -243,33 +253,3 @@ HEADS = {"logistic regression": fit_logistic, "gradient boosting": fit_boosting}
 def report(scores: Scores, seed: int = 0) -> dict[str, dict[str, Any]]:
     """Return figures and intervals of each method. → dict, method → {"figures": …, "intervals": …}"""
     return {method: {"figures": summary(each), "intervals": bootstrap(each, seed)} for method, each in scores.items()}
-
-
-def compared(items: Sequence[Item]) -> float:
-    """Return the mean number of right halves with which each left half is compared in its domain."""
-    sizes = np.array(list(Counter(item.domain for item in items).values()))
-    return float((sizes**2).sum() / sizes.sum())
-
-
-def most_similar(
-    scores: Mapping[str, Mapping[str, NDArray[np.float64]]], k: int
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return pairs as `find` would propose them: each listing's k most similar, in all domains, in both ways.
-
-    scores : as `Protocol.unseen_items` gives them, of the Siamese network
-
-    Returns
-    -------
-    seen : ndarray of shape (n_pairs, 2)
-        Logits, and how well the catalogue was known.
-    same : ndarray of shape (n_pairs,), bool
-    """
-    seen, same = [], []
-    for way in WAYS:
-        for matrix in scores[f"Siamese network, {way}"].values():
-            best = np.argsort(-matrix, axis=1)[:, :k]
-            picked = np.clip(np.take_along_axis(matrix, best, axis=1).ravel(), 1e-12, 1 - 1e-12)
-            share = known_share(len(matrix)) if way == WAYS[1] else 0.0
-            seen.append(np.stack([np.log(picked) - np.log1p(-picked), np.full(len(picked), share)], axis=1))
-            same.append((best == np.arange(len(matrix))[:, None]).ravel())
-    return np.concatenate(seen), np.concatenate(same)

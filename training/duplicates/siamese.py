@@ -17,16 +17,21 @@ from numpy.typing import NDArray
 from productcat.duplicates.detector import NEIGHBOURS, DuplicateDetector
 from productcat.duplicates.embedding import Embedding
 from productcat.duplicates.evidence import evidence
-from productcat.duplicates.metric import Head
+from productcat.duplicates.metric import Head, Weights
 from productcat.duplicates.neighbours import scored_pairs
 from productcat.jobs.progress import Progress
-from training.duplicates.metric import Bases, MetricConfig, metric_of
+from training.duplicates.metric import AMONG, Bases, MetricConfig, metric_of
 from training.duplicates.photo_table import PhotoTable
+from training.duplicates.remembered import remembered
 
 BIAS = -6.0
 """Logit, before training, of two listings that have nothing in common."""
 
-UNLEARNT = Head(np.empty(0), 0.0)
+LEVEL_L2 = 1e-6
+DIFFERENCES: list[tuple[float | None, float | None]] = [(None, 0.0)] * 3
+"""Bounds of what another hue, another light and a crowded neighbourhood count: never for a pair."""
+
+UNLEARNT = Head(Weights(np.empty(0), 0.0), Weights(np.empty(0), 0.0))
 """Head of a detector of which only the evidence is wanted."""
 
 
@@ -37,18 +42,19 @@ class SiameseConfig:
     catalogues: number of catalogues drawn of each domain, each of two listings of `items` items at most.
     most_photos: number of photos of a listing there, at most.
     prior: what the means of each level count before training.
+    pictures: what each column of `pictures.EVIDENCE`, and a crowded neighbourhood, counts before training.
     l2: this times half the squared distance from the prior is added to the mean cross-entropy. It matters where the
     domains to learn from are few.
-    copy_prior: what copied photos count. It is not learnt: most domains have no copies, and those that are made of
-    copies only tell how they were made.
+    shops: how many times as much as a domain of items a large catalogue counts when the probabilities are levelled.
     """
 
-    catalogues: int = 6
+    catalogues: int = 2
     items: int = 300
     most_photos: int = 4
     prior: tuple[float, ...] = (10.0, 3.0)
-    copy_prior: float = 3.0
-    l2: float = 3e-6
+    pictures: tuple[float, ...] = (0.0, 0.0, 4.0, -0.6, -1.0, -3.0)
+    l2: float = 1e-4
+    shops: float = 5.0
 
     def __post_init__(self) -> None:
         least = {"catalogues": 1, "items": 2, "most_photos": 1, "l2": 0}
@@ -67,17 +73,20 @@ class Samples:
         The last column is how well the catalogue is known.
     same : ndarray of shape (n_pairs,), bool
     domains : ndarray of shape (n_pairs,), int
+    listings : ndarray of shape (n_pairs,), int
+        Number of listings in the catalogue of each pair.
     """
 
     seen: NDArray[np.float32]
     same: NDArray[np.bool_]
     domains: NDArray[np.intp]
+    listings: NDArray[np.intp]
 
     @classmethod
     def drawn(
         cls, table: PhotoTable, bases: Bases, config: MetricConfig, siamese: SiameseConfig, seed: int = 0
     ) -> Self:
-        """Draw catalogues of each domain. The domain is new to the detector, which then adapts to it.
+        """Draw catalogues of each domain. The domain is new to the detector, before and after it adapts to it.
 
         Parameters
         ----------
@@ -97,11 +106,15 @@ class Samples:
                 detector = unaware.adapt(table.listings(rows))
                 for _ in range(siamese.catalogues):
                     items, sets = _twice(rows, siamese, rng)
-                    seen, same = candidates(detector, table.listings(sets), items)
-                    drawn.append((seen, same, np.full(len(same), number)))
+                    for each in (detector, unaware):
+                        seen, same, _ = candidates(each, table.listings(sets), items)
+                        drawn.append((seen, same, np.full(len(same), number), np.full(len(same), len(sets))))
                     progress.advance(1)
-        seen, same, numbers = (np.concatenate(each) for each in zip(*drawn, strict=True))
-        return cls(seen, same, numbers)
+        return cls(*(np.concatenate(each) for each in zip(*drawn, strict=True)))
+
+    def rows(self, where: NDArray[np.bool_]) -> "Samples":
+        """Return some of the pairs. where : ndarray of shape (n_pairs,), bool"""
+        return Samples(self.seen[where], self.same[where], self.domains[where], self.listings[where])
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -131,7 +144,7 @@ def _shown(rows: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]
 
 def candidates(
     detector: DuplicateDetector, listings: Sequence[Embedding], items: NDArray[np.generic]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.intp]]:
     """Return the pairs that `find` would score in an adapted detector's catalogue, where few are duplicates.
 
     Parameters
@@ -146,47 +159,135 @@ def candidates(
     seen : ndarray of shape (n_pairs, n_evidence), float32
         With how well the catalogue is known as the last column.
     same : ndarray of shape (n_pairs,), bool
+    pairs : ndarray of shape (n_pairs, 2), int
     """
     sets = detector.sets(listings)
     pairs, _ = scored_pairs(sets, NEIGHBOURS, lambda pairs: np.zeros(len(pairs)), np.inf)
-    return detector.metric.all_evidence(evidence(sets, sets, pairs)), items[pairs[:, 0]] == items[pairs[:, 1]]
+    seen = detector.metric.all_evidence(evidence(sets, sets, pairs, compare=remembered))
+    return seen, items[pairs[:, 0]] == items[pairs[:, 1]], pairs
 
 
-def fit_head(samples: Samples, config: SiameseConfig) -> Head:
+def fit_pictures(head: Head, samples: Samples, shops: Samples, config: SiameseConfig) -> Head:
+    """Keep what the cosines of a head count, and fit what pictures count beside them.
+
+    Parameters
+    ----------
+    head : Head
+        Calibrated among about AMONG listings.
+    samples, shops, config
+        As for `fit_head`.
+    """
+    n_cosines = 3 * len(config.prior)
+    heads = []
+    for known, weights in ((True, head.known), (False, head.unknown)):
+        some, large = (each.rows((each.seen[:, -1] > 0) == known) for each in (samples, shops))
+        seen, same, counted, rarer = _levelling(some, large, config)
+        free = slice(n_cosines, len(weights.weights) - 1)  # all but the cosines and the number of photos
+        kept = weights.weights.copy()
+        kept[free] = 0.0
+        # how crowded it is, is not weighed: it would only tell the large catalogues from the domains
+        start = np.array([*config.pictures[:-1], 0.0])
+        bounds = [*[(0.0, None)] * 3, *DIFFERENCES[:-1], (0.0, 0.0)]
+        found = _solved(seen[:, free], same, counted, start, bounds, LEVEL_L2, rarer + seen @ kept + weights.bias)
+        kept[free] = found
+        heads.append(Weights(kept, weights.bias))
+    return Head(*heads)
+
+
+def _levelling(
+    samples: Samples, shops: Samples, config: SiameseConfig
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the evidence of all pairs, which are duplicates, their weights, and `SetMetric.rarer`."""
+    seen = np.concatenate([samples.seen, shops.seen])[:, :-1].astype(np.float64)
+    same = np.concatenate([samples.same, shops.same])
+    listings = np.concatenate([samples.listings, shops.listings])
+    counted = np.concatenate([samples.weights, config.shops * shops.weights])
+    return seen, same, counted / counted.sum(), -np.log(np.maximum((listings - 1) / AMONG, 1.0))
+
+
+def fit_head(samples: Samples, shops: Samples, config: SiameseConfig) -> Head:
+    """Fit what evidence counts in known catalogues, and where nothing is known.
+
+    Parameters
+    ----------
+    samples : Samples
+        Of items with several photos.
+    shops : Samples
+        Of large catalogues with copies. Numbers of domains are others than those of `samples`.
+    config : SiameseConfig
+    """
+    heads = []
+    for known in (True, False):
+        some, large = (each.rows((each.seen[:, -1] > 0) == known) for each in (samples, shops))
+        heads.append(_levelled(_fit(some, config), some, large, config))
+    return Head(*heads)
+
+
+def _fit(samples: Samples, config: SiameseConfig) -> Weights:
     """Fit a logistic regression with normal priors. It is convex, so one solver call finds the answer.
 
-    Every domain has an intercept of its own, and the head gets their mean. With one intercept for all, whatever tells
-    the domains apart would pass for evidence: cars look alike, and come with many photos. `metric.calibrated` fits the
-    level of the probabilities, and how much it counts that a catalogue is known.
+    Every domain has an intercept of its own. With one intercept for all, whatever tells the domains apart would pass
+    for evidence: cars look alike, and come with many photos. `_levelled` finds the one that the head gets.
 
-    No similarity counts against a pair. Two articles often look alike from one side, one item from all sides. So
-    without this bound the mean of the best photos would count against a pair, and average precision would be 0.01
-    higher. But then two listings that share four photos could score less than with two, and copied photos are the
-    first thing to be found.
+    No similarity counts against a pair, and no difference for it. Two articles often look alike from one side, one item
+    from all sides. So without this bound the mean of the best photos would count against a pair, and average precision
+    would be 0.01 higher. But then two listings that share four photos could score less than with two, and copied photos
+    are the first thing to be found. How many photos there are is not weighed: it tells domains apart.
     """
+    n_levels, n_domains = len(config.prior), samples.domains.max() + 1
+    similar = [value for each in config.prior for value in (each, 0.0, 0.0)]
+    columns = [*similar, *config.pictures, 0.0]
+    if len(columns) != samples.seen.shape[1] - 1:
+        raise ValueError(f"prior is {list(config.prior)}: expected a number for each level of the image model")
+    start = np.array([*columns, *[BIAS] * n_domains])
+    similarities = [(0.0, None)] * (3 * n_levels + 3)
+    bounds = [*similarities, *DIFFERENCES, (0.0, 0.0), *[(None, None)] * n_domains]
+    domains = np.eye(n_domains)[samples.domains]
+    seen = np.concatenate([samples.seen[:, :-1], domains], axis=1)
+    found = _solved(seen, samples.same, samples.weights, start, bounds, config.l2)
+    return Weights(found[:-n_domains], 0.0)
+
+
+def _levelled(weights: Weights, samples: Samples, shops: Samples, config: SiameseConfig) -> Weights:
+    """Bring a head's probabilities into line with all domains and with shops, among AMONG listings.
+
+    The cosines keep their weights beside each other. What they count together is found anew, what pictures count, too,
+    and one intercept for all domains. A pair among more listings is rarer, see `SetMetric.rarer`.
+    """
+    n_cosines = 3 * len(config.prior)
+    seen, same, counted, rarer = _levelling(samples, shops, config)
+    columns = [seen[:, :n_cosines] @ weights.weights[:n_cosines], *seen[:, n_cosines:-1].T, np.ones(len(seen))]
+    start = np.array([0.5, *weights.weights[n_cosines:-1], BIAS])
+    bounds = [*[(0.0, None)] * 4, *DIFFERENCES, (None, None)]
+    found = _solved(np.stack(columns, axis=1), same, counted, start, bounds, LEVEL_L2, rarer)
+    cosines = weights.weights[:n_cosines] * found[0]
+    return Weights(np.concatenate([cosines, found[1:-1], [0.0]]), float(found[-1]))
+
+
+def _solved(
+    seen: NDArray[np.floating],
+    same: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    start: NDArray[np.float64],
+    bounds: Sequence[tuple[float | None, float | None]],
+    l2: float,
+    known: NDArray[np.float64] | float = 0.0,
+) -> NDArray[np.float64]:
+    """Find the weights of columns that make weighted pairs likeliest. known : what is in their logits already"""
     from scipy.optimize import minimize
     from scipy.special import expit
 
-    n_levels, n_domains = (samples.seen.shape[1] - 3) // 3, samples.domains.max() + 1
-    if len(config.prior) != n_levels:
-        raise ValueError(f"prior is {list(config.prior)}: expected {n_levels} numbers, one for each level")
-    similar = [value for each in config.prior for value in (each, 0.0, 0.0)]
-    start = np.array([*similar, config.copy_prior, 0.0, *[BIAS] * n_domains])
-    free: tuple[float | None, float | None] = (None, None)
-    fixed = config.copy_prior, config.copy_prior
-    bounds = [*[(0.0, None)] * len(similar), fixed, free, *[free] * n_domains]
-    seen, signs, weights = samples.seen[:, :-1], np.where(samples.same, 1.0, -1.0), samples.weights
+    signs, rows = np.where(same, 1.0, -1.0), seen.astype(np.float64)
 
     def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        margins = signs * (seen @ values[:-n_domains] + values[-n_domains:][samples.domains])
+        margins = signs * (rows @ values + known)
         slopes = -weights * signs * expit(-margins)
-        slopes = np.append(slopes @ seen, np.bincount(samples.domains, slopes))
-        pull = config.l2 * (values - start)
-        return weights @ np.logaddexp(0, -margins) + pull @ (values - start) / 2, slopes + pull
+        pull = l2 * (values - start)
+        return float(weights @ np.logaddexp(0, -margins) + pull @ (values - start) / 2), slopes @ rows + pull
 
     tight = {"maxiter": 5000, "maxfun": 10_000, "ftol": 1e-13, "gtol": 1e-9}
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=tight)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=list(bounds), options=tight)
     if not found.success:
         raise ValueError(f"no head fits the {len(signs)} pairs ({found.message}); raise l2")
-    # the catalogues of a domain are all known equally well; `calibrated` learns what that counts
-    return Head(np.append(found.x[:-n_domains], 0.0), float(found.x[-n_domains:].mean()))
+    best: NDArray[np.float64] = found.x
+    return best

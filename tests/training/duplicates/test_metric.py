@@ -6,16 +6,21 @@ import numpy as np
 import pytest
 
 from productcat.duplicates.detector import DuplicateDetector
-from productcat.duplicates.evidence import evidence
-from productcat.duplicates.metric import Head, SetMetric
+from productcat.duplicates.evidence import evidence, names
+from productcat.duplicates.metric import Head, SetMetric, Weights
 from productcat.duplicates.photo_sets import PhotoSets
-from productcat.duplicates.whitening import known_share
+from productcat.duplicates.thumbnails import LENGTH
+from productcat.duplicates.titles import Rarity, TitleTable
 from training.duplicates import metric as duplicates
-from training.duplicates.catalogues import Catalogue, found_in
+from training.duplicates.catalogues import Catalogue, found_in, threshold_in
 from training.duplicates.item_photos import Item
 from training.duplicates.photo_table import PhotoTable
-from training.duplicates.protocol import Protocol, compared, most_similar, report
-from training.duplicates.siamese import Samples, SiameseConfig, candidates, fit_head
+from training.duplicates.protocol import Protocol, report
+from training.duplicates.shops import Shop
+from training.duplicates.siamese import UNLEARNT, Samples, SiameseConfig, candidates, fit_head, fit_pictures
+
+NAMES = names(("low", "high"))
+"""Of the evidence."""
 
 CONFIG = duplicates.MetricConfig(features=(24, 16), dimensions=12)
 SIAMESE = SiameseConfig(catalogues=3)
@@ -45,7 +50,7 @@ def table(items):
             names.append(f"{item.domain}/{item.name}")
             domains.append(item.domain)
     outputs = np.abs(np.array(rows)).astype(np.float16)
-    little = rng.integers(-127, 128, (len(rows), 256)).astype(np.int8)
+    little = rng.integers(-127, 128, (len(rows), LENGTH)).astype(np.int8)
     return PhotoTable({"low": outputs[:, :24], "high": outputs}, little, np.array(domains), np.array(names))
 
 
@@ -65,8 +70,18 @@ def samples(kept, known):
 
 
 @pytest.fixture(scope="module")
-def metric(kept, known, samples):
-    return duplicates.metric_of(kept, known, fit_head(samples, SIAMESE), CONFIG)
+def shops(table, kept, known):
+    """Photos of two domains, of which the first of each item was copied, and those of another."""
+    others = kept.domains == "toys"
+    alone = np.array([f"{item} {row}" for row, item in enumerate(kept.items)])
+    rest = replace(kept, items=alone).rows(others)
+    detector = DuplicateDetector(None, duplicates.metric_of(kept, known, UNLEARNT, CONFIG), 0.5)
+    return Shop(kept.rows(~others), rest).samples(detector, 0)
+
+
+@pytest.fixture(scope="module")
+def metric(kept, known, samples, shops):
+    return duplicates.metric_of(kept, known, fit_head(samples, shops, SIAMESE), CONFIG)
 
 
 def test_wide_outputs_are_kept_in_orthogonal_directions_and_narrow_ones_whole(known):
@@ -74,57 +89,91 @@ def test_wide_outputs_are_kept_in_orthogonal_directions_and_narrow_ones_whole(kn
     np.testing.assert_allclose(known["high"].T @ known["high"], np.eye(16), atol=1e-5)
 
 
-def test_the_same_seed_learns_the_same_head(kept, known, samples, metric):
-    again = fit_head(Samples.drawn(kept, known, CONFIG, SIAMESE, seed=1), SIAMESE)
-    np.testing.assert_array_equal(again.weights, metric.head.weights)
-    other = fit_head(Samples.drawn(kept, known, CONFIG, SIAMESE, seed=2), SIAMESE)
-    assert (other.weights != metric.head.weights).any()
+def test_the_same_seed_learns_the_same_head(kept, known, shops, metric):
+    again = fit_head(Samples.drawn(kept, known, CONFIG, SIAMESE, seed=1), shops, SIAMESE)
+    np.testing.assert_array_equal(again.known.weights, metric.head.known.weights)
+    other = fit_head(Samples.drawn(kept, known, CONFIG, SIAMESE, seed=2), shops, SIAMESE)
+    assert (other.known.weights != metric.head.known.weights).any()
 
 
 def test_pairs_to_learn_from_are_those_that_find_scores(table, kept, metric):
     rows = [np.flatnonzero(table.items == item) for item in np.unique(table.items)]
-    detector = DuplicateDetector(None, replace(metric, threshold=2.1), 0.0)  # no pair leads to more of them
+    detector = DuplicateDetector(None, replace(metric, threshold=2.1), 0.0)
     listings = [
         replace(each, id=str(number)) for number, each in enumerate(kept.listings([row[:1] for row in rows] * 2))
     ]
     known = detector.adapt(listings)
     items = np.tile(np.arange(len(rows)), 2)
-    seen, same = candidates(known, listings, items)
-    found = known.find(listings, 0.0, adapt=False)
-    assert len(found) == len(same) < len(listings) * (len(listings) - 1) / 2
-    np.testing.assert_allclose(sorted(pair.score for pair in found), sorted(metric.head.probabilities(seen)), atol=1e-6)
-    assert sum(items[int(pair.left)] == items[int(pair.right)] for pair in found) == same.sum() == len(rows)
+    seen, same, pairs = candidates(known, listings, items)
+    assert len(pairs) == len(same) < len(listings) * (len(listings) - 1) / 2
+    assert same.sum() == len(rows)
+    scores = known.among(0).score([listings[a] for a, _ in pairs], [listings[b] for _, b in pairs])
+    np.testing.assert_allclose(scores, known.metric.head.probabilities(seen), atol=1e-5)
 
 
-def test_every_domain_is_drawn_and_shows_each_item_twice(samples):
-    assert samples.seen.shape == (len(samples.same), 9)
-    assert (np.bincount(samples.domains, samples.same) > 0.9 * SIAMESE.catalogues * 12).all()
-    np.testing.assert_array_equal(samples.seen[:, -1], np.float32(known_share(12)))
+def test_every_domain_is_drawn_and_shows_each_item_twice_before_and_after_it_is_known(samples):
+    assert samples.seen.shape == (len(samples.same), len(NAMES) + 1)
+    known = samples.seen[:, -1] > 0
+    for some in (known, ~known):
+        twins = np.bincount(samples.domains[some], samples.same[some])
+        assert (twins > 0.9 * SIAMESE.catalogues * 12).all()
+    assert set(samples.listings) == {24}
 
 
-def test_with_little_freedom_the_head_is_its_prior_and_copies_count_what_they_are_given(samples):
-    stiff = fit_head(samples, replace(SIAMESE, l2=1e6))
-    np.testing.assert_allclose(stiff.weights, [10, 0, 0, 3, 0, 0, 3, 0, 0], atol=1e-3)
-    assert stiff.bias == pytest.approx(-6)
-    free = fit_head(samples, replace(SIAMESE, l2=1e-3, copy_prior=5.0))
-    assert np.abs(free.weights[:6] - stiff.weights[:6]).max() > 0.1
-    assert (free.weights[6], free.weights[8]) == (5.0, 0.0)
+def test_a_shop_has_pairs_of_copies_and_many_more_of_others(shops):
+    known = shops.seen[:, -1] > 0
+    for some in (known, ~known):
+        assert 0 < shops.same[some].sum() < 0.5 * some.sum()
+    assert len(set(shops.listings)) == 1
 
 
-def drawn(seed, n, n_domains, odds):
+def drawn(seed, n, n_domains, odds, listings=60):
     """Samples of noise, in which the logarithm of the odds is what `odds` makes of the evidence and the domains."""
     rng = np.random.default_rng(seed)
     domains = np.arange(n) % n_domains
-    seen = rng.normal(0, 0.5, (n, 9)).astype(np.float32)
-    return Samples(seen, rng.random(n) < 1 / (1 + np.exp(-odds(seen, domains))), domains)
+    seen = np.abs(rng.normal(0, 0.5, (n, len(NAMES) + 1))).astype(np.float32)
+    seen[:, -1] = np.arange(n) // n_domains % 2  # half of them in a known catalogue
+    return Samples(seen, rng.random(n) < 1 / (1 + np.exp(-odds(seen, domains))), domains, np.full(n, listings))
 
 
-def test_no_similarity_counts_against_a_pair():
-    samples = drawn(0, 4000, 2, lambda seen, domains: 3 * seen[:, 0] - 3 * seen[:, 2] - seen[:, 4] - seen[:, 7])
-    weights = fit_head(samples, SIAMESE).weights
-    assert weights[0] > 2
-    np.testing.assert_array_equal(weights[[2, 4]], 0.0)
-    assert weights[7] < -0.5  # the number of photos may
+def column(name):
+    return NAMES.index(name)
+
+
+def test_no_similarity_counts_against_a_pair_and_no_difference_for_it():
+    def odds(seen, domains):
+        return 3 * seen[:, 0] - 3 * seen[:, 2] - seen[:, 4] + 3 * seen[:, column("hue")] - 2
+
+    samples = drawn(0, 8000, 2, odds)
+    for weights in (each.weights for each in _heads(fit_head(samples, samples, SIAMESE))):
+        assert weights[0] > 1
+        np.testing.assert_array_equal(weights[[2, 4]], 0.0)
+        assert weights[column("hue")] == 0.0
+
+
+def _heads(head):
+    return head.known, head.unknown
+
+
+def test_probabilities_are_right_among_as_many_listings_as_there_are():
+    """What is learnt among 60 listings and in a shop of 6,000 in which duplicates are a hundred times rarer agrees."""
+    few = drawn(1, 8000, 2, lambda seen, domains: 3 * seen[:, column("copy")] - 2)
+    many = drawn(2, 8000, 1, lambda seen, domains: 3 * seen[:, column("copy")] - 2 - np.log(100), listings=6_000)
+    head = fit_head(few, many, SIAMESE)
+    assert head.known.weights[column("copy")] == pytest.approx(3, abs=0.5)
+    assert head.known.logits(np.zeros((1, len(NAMES))))[0] == pytest.approx(-2, abs=0.4)
+
+
+def test_what_pictures_count_is_learnt_beside_cosines_that_stay():
+    cosines = np.zeros(len(NAMES))
+    cosines[:2] = 4.0, 1.0
+    head = Head(Weights(cosines, -3.0), Weights(cosines, -5.0))
+    samples = drawn(3, 8000, 2, lambda seen, domains: seen @ np.append(cosines, 0) - 3 + 5 * seen[:, column("copy")])
+    found = fit_pictures(head, samples, samples, SIAMESE)
+    for before, after in zip(_heads(head), _heads(found), strict=True):
+        np.testing.assert_array_equal(after.weights[:6], before.weights[:6])
+        assert after.bias == before.bias
+    assert found.known.weights[column("copy")] == pytest.approx(5, abs=0.7)
 
 
 @pytest.mark.parametrize("alike", [0.0, 0.3, 0.6])
@@ -134,28 +183,16 @@ def test_the_more_photos_a_pair_has_in_common_the_greater_is_every_similarity(al
     photos = np.sqrt(1 - alike) * axes[:4] + np.sqrt(alike) * axes[4]
     counts = np.array([4, 1, 2, 3, 4])
     vectors = np.concatenate([photos[:count] for count in counts]).astype(np.float32)
-    sets = PhotoSets({"low": vectors}, np.zeros((len(vectors), 256), np.int8), counts)
+    titles = TitleTable.of([""] * 5, Rarity.empty())
+    little = np.zeros((len(vectors), LENGTH), np.int8)
+    sets = PhotoSets({"low": vectors}, little, counts, titles, np.full(5, np.nan))
     seen = evidence(sets, sets, np.array([[0, 1], [0, 2], [0, 3], [0, 4]]))[:, :3]
     assert (np.diff(seen, axis=0) > -1e-6).all()
 
 
-def test_what_tells_domains_apart_is_no_evidence():
-    """One domain has many twins among its pairs, and many photos; within a domain their number says nothing."""
-    samples = drawn(0, 4000, 2, lambda seen, domains: np.where(domains, 0.0, -3.0))
-    samples.seen[:, 7] += samples.domains
-    assert abs(fit_head(samples, SIAMESE).weights[7]) < 0.3
-
-
-def test_a_domain_counts_as_much_as_any_other_however_many_pairs_it_has():
-    few = drawn(1, 600, 2, lambda seen, domains: np.where(domains, 4, 1) * seen[:, 0])
-    rows = np.concatenate([np.flatnonzero(few.domains == 0), *[np.flatnonzero(few.domains == 1)] * 10])
-    many = Samples(few.seen[rows], few.same[rows], few.domains[rows])
-    np.testing.assert_allclose(fit_head(many, SIAMESE).weights, fit_head(few, SIAMESE).weights, atol=1e-3)
-
-
 def test_settings_that_no_head_can_have_are_told(samples):
-    with pytest.raises(ValueError, match=r"prior is \[1\.0\]: expected 2 numbers, one for each level"):
-        fit_head(samples, replace(SIAMESE, prior=(1.0,)))
+    with pytest.raises(ValueError, match=r"prior is \[1\.0\]: expected a number for each level of the image model"):
+        fit_head(samples, samples, replace(SIAMESE, prior=(1.0,)))
     for wrong in ({"catalogues": 0}, {"items": 1}, {"most_photos": 0}, {"l2": -1.0}, {"prior": (-1.0, 3.0)}):
         name = next(iter(wrong))
         with pytest.raises(ValueError, match=f"^{name} is "):
@@ -171,8 +208,8 @@ def test_a_metric_that_is_saved_and_loaded_scores_the_same(table, kept, metric, 
 
 
 @pytest.fixture(scope="module")
-def protocol(items, table):
-    return Protocol(items, table, CONFIG, SIAMESE, seed=2)
+def protocol(items, table, shops):
+    return Protocol(items, table, shops, CONFIG, SIAMESE, seed=2)
 
 
 @pytest.fixture(scope="module")
@@ -194,48 +231,37 @@ def test_what_is_learnt_tells_items_of_an_unseen_domain_apart_better_than_chance
     assert figures["Siamese network, known catalogue"]["figures"]["mean"]["auc"] > 0.8
 
 
-def test_candidates_are_each_listings_most_similar_and_most_twins_are_among_them(unseen_domains):
-    seen, same = most_similar(unseen_domains, 3)
-    assert seen.shape == (2 * 36 * 3, 2)
-    assert 48 < same.sum() <= 72
-    assert sorted(set(seen[:, 1])) == [0.0, known_share(12)]
-
-
 def test_held_out_catalogues_are_of_one_domain_and_mixed_and_scored_as_find_scores_them(protocol, unseen_domains):
-    catalogues = protocol.catalogues(lambda head: head)
+    catalogues = protocol.catalogues()
     kinds = [each.kind for each in catalogues]
     assert (kinds.count("one domain, all twice"), kinds.count("one domain, a fifth again")) == (3, 3)
     seen = catalogues[kinds.index("one domain, all twice")]
     assert (seen.n_listings, sum(seen.same) + seen.n_missed) == (24, 12)
     held_out, fold = protocol.folds["one domain"][0]
-    detector = DuplicateDetector(None, replace(fold.metric, threshold=2.1), 0.0)  # no pair leads to more of them
     sides = [side[item] for item in np.flatnonzero(held_out) for side in (protocol.left, protocol.right)]
-    listings = [replace(each, id=str(row)) for row, each in enumerate(fold.kept.listings(sides))]
-    found = [pair.score for pair in detector.find(listings)]
-    np.testing.assert_allclose(sorted(found), sorted(seen.scores), atol=1e-6)
+    listings = fold.kept.listings(sides)
+    detector = DuplicateDetector(None, fold.metric, 0.5).adapt(listings)
+    matrix = detector.score_matrix(listings, listings)
+    scores = 1 / (1 + np.exp(-np.array(seen.logits)))
+    assert np.isclose(scores[:, None], matrix[np.triu_indices(24, 1)], atol=1e-5).any(axis=1).all()
 
 
-def test_what_is_found_in_catalogues_is_counted_kind_by_kind():
+def odds_of(*probabilities):
+    return [float(np.log(each / (1 - each))) for each in probabilities]
+
+
+def test_what_is_found_in_catalogues_is_counted_kind_by_kind(metric):
     catalogues = [
-        Catalogue("a", 10, [0.9, 0.8, 0.2], [True, False, True], n_missed=1),
-        Catalogue("a", 30, [0.9, 0.7], [False, True], n_missed=0),
-        Catalogue("b", 10, [0.1], [True], n_missed=0),
+        Catalogue("a", 10, odds_of(0.9, 0.8, 0.2), [True, False, True], n_missed=1),
+        Catalogue("a", 601, odds_of(0.9, 0.97), [False, True], n_missed=0),
+        Catalogue("b", 10, odds_of(0.1), [True], n_missed=0),
     ]
-    found = found_in(catalogues, {10: 0.5, 30: 0.8}.get)
-    assert found["a"] == {"catalogues": 2, "listings": 20.0, "found": 3, "precision": 1 / 3, "recall": 1 / 4}
+    found = found_in(catalogues, replace(metric, threshold=0.6))
+    assert found["a"] == {"catalogues": 2, "listings": 305.5, "found": 3, "precision": 2 / 3, "recall": 2 / 4}
     assert found["b"] == {"catalogues": 1, "listings": 10.0, "found": 0, "precision": None, "recall": 0.0}
 
 
-def test_each_half_is_compared_with_the_halves_of_its_domain(items):
-    assert compared(items) == 12
-    assert compared([Item("a", "0", ()), *(Item("b", str(number), ()) for number in range(3))]) == (1 * 1 + 3 * 3) / 4
-
-
-def test_calibration_fits_the_share_of_duplicates_in_unknown_and_in_known_catalogues(unseen_domains):
-    seen, same = most_similar(unseen_domains, 6)
-    head, threshold = duplicates.calibrated(Head(np.array([1.0, 0.0]), 0.0), seen, same, precision=0.9)
-    probabilities, known = head.probabilities(seen), seen[:, 1] > 0
-    assert head.weights[0] > 0
-    for part in (known, ~known):
-        assert probabilities[part].mean() == pytest.approx(same[part].mean(), abs=0.01)
-    assert threshold == 1.0 or same[known & (probabilities >= threshold)].mean() >= 0.9
+def test_the_threshold_is_the_lowest_from_which_on_enough_is_right(metric):
+    catalogues = [Catalogue("a", 10, odds_of(0.9, 0.8, 0.7, 0.6), [True, True, False, True], n_missed=0)]
+    assert threshold_in(catalogues, metric, 0.99) == pytest.approx(0.8)
+    assert threshold_in(catalogues, metric, 0.75) == pytest.approx(0.6)

@@ -1,0 +1,134 @@
+"""What a detector knows of a catalogue: its distinct pictures, and what of it a photo brings itself.
+
+A background that is made of a catalogue holds the very photos that are compared in it, and their copies. Each photo
+brings the direction in which it differs from all others, and whitening takes away what the photos of a background vary
+in: what a seller posts forty times would look like what the catalogue has in common. So near copies count once in a
+background, and each pair of listings is judged by the background without the pictures of the two (`leave_out`).
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from productcat.arithmetic.vectors import unit
+from productcat.duplicates.titles import Rarity
+from productcat.duplicates.whitening import Rows, Space
+
+Features: TypeAlias = Mapping[str, NDArray[np.int8]]
+"""Level → features of photos, shape (n_photos, n_features)."""
+
+NEAR = 0.75
+"""Cosine, in the space in which nothing is known, from which two photos count as one picture."""
+
+USUAL = 0.01
+"""Share of a catalogue's pictures that are the surroundings of a photo: those most like it."""
+
+FEWEST_USUAL = 3
+"""Least number of pictures that are the surroundings of a photo."""
+
+ROWS_AT_ONCE = 2_048
+
+NONE = -1
+"""Number of the picture of a photo that is none of the catalogue's."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The distinct pictures of a catalogue.
+
+    spaces : dict, level → Space
+        In which nothing is known of the catalogue.
+    features : dict, level → ndarray of shape (n_pictures, n_features), int8
+    shares : ndarray of shape (n_pictures,)
+        Of the background, each in [0, 1).
+    vectors : ndarray of shape (n_pictures, n_dimensions), float32
+        As `seen_plainly` gives them.
+    rarity : Rarity
+        Of the words of the catalogue's titles.
+    """
+
+    spaces: Mapping[str, Space]
+    features: Features
+    shares: NDArray[np.float64]
+    vectors: NDArray[np.float32]
+    rarity: Rarity
+
+    @classmethod
+    def of(
+        cls, spaces: Mapping[str, Space], features: Features, shares: NDArray[np.float64], titles: Iterable[str]
+    ) -> Self:
+        """Look at pictures that are distinct already, and at all titles of a catalogue."""
+        seen = seen_plainly({name: unit(each.astype(np.float32)) for name, each in features.items()}, spaces)
+        return cls(spaces, features, shares, seen, Rarity.of(titles))
+
+    def joined(self, other: "Surroundings", before: float) -> "Surroundings":
+        """Add those of another catalogue. before: the share that these keep"""
+        features = {name: np.concatenate([each, other.features[name]]) for name, each in self.features.items()}
+        shares = np.concatenate([self.shares * before, other.shares])
+        vectors = np.concatenate([self.vectors, other.vectors])
+        return Surroundings(self.spaces, features, shares, vectors, other.rarity)
+
+    def of_photos(self, features: Mapping[str, Rows]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """Find photos among the pictures.
+
+        Parameters
+        ----------
+        features : dict, level → unit vectors of photos, shape (n_photos, n_features)
+
+        Returns
+        -------
+        pictures : ndarray of shape (n_photos,), int
+            The number of the picture that each photo shows, or NONE.
+        usual : ndarray of shape (n_photos,), float32
+            Mean cosine with the pictures most like it, other than its own.
+        """
+        n_photos = len(next(iter(features.values())))
+        pictures, usual = np.full(n_photos, NONE), np.zeros(n_photos, np.float32)
+        n_usual = min(max(round(USUAL * len(self.shares)), FEWEST_USUAL), len(self.shares))
+        for start in range(0, n_photos, ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            cosines = seen_plainly({name: each[rows] for name, each in features.items()}, self.spaces) @ self.vectors.T
+            nearest = cosines.argmax(axis=1)
+            there = np.take_along_axis(cosines, nearest[:, None], axis=1)[:, 0] >= NEAR
+            pictures[rows] = np.where(there, nearest, NONE)
+            cosines[cosines >= NEAR] = -np.inf
+            best = np.partition(cosines, -n_usual, axis=1)[:, -n_usual:]
+            usual[rows] = np.where(np.isfinite(best), best, 0.0).mean(axis=1)
+        return pictures, usual
+
+
+def seen_plainly(features: Mapping[str, NDArray[np.float32]], spaces: Mapping[str, Space]) -> NDArray[np.float32]:
+    """Return unit vectors of photos in which all levels count the same, shape (n_photos, n_dimensions).
+
+    features : dict, level → unit vectors, shape (n_photos, n_features)
+    """
+    return unit(np.concatenate([unit(space.project(features[name])) for name, space in spaces.items()], axis=1))
+
+
+def distinct(vectors: NDArray[np.float32], marks: NDArray[np.uint64]) -> NDArray[np.intp]:
+    """Choose photos of which no two are near copies, and such that each other one is near to one of them.
+
+    The order of the photos does not matter.
+
+    vectors : ndarray of shape (n_photos, n_dimensions), unit vectors; marks : ndarray of shape (n_photos,) → rows
+    """
+    chosen: list[int] = []
+    covered = np.zeros(len(vectors), bool)
+    for row in np.argsort(marks, kind="stable"):
+        if not covered[row]:
+            chosen.append(int(row))
+            covered |= vectors @ vectors[row] >= NEAR
+    return np.array(chosen, np.intp)
+
+
+def marks_of(features: NDArray[np.int8]) -> NDArray[np.uint64]:
+    """Fingerprint the features of photos.
+
+    features : ndarray of shape (n_photos, n_bytes), int8 → ndarray of shape (n_photos,), uint64
+    """
+    digests = (hashlib.blake2b(row, digest_size=8).digest() for row in np.ascontiguousarray(features))
+    return np.frombuffer(b"".join(digests), np.uint64)
