@@ -244,7 +244,9 @@ def test_find_scores_pairs_for_the_number_of_listings_searched(detector, embeddi
     known = detector.adapt(embeddings).among(len(embeddings))
     by_id = {each.id: each for each in embeddings}
     for pair in detector.find(embeddings, 0.5):
-        assert known.score([by_id[pair.left]], [by_id[pair.right]])[0] == pytest.approx(pair.score, abs=1e-6)
+        # at least by itself; others of its group may speak for it, too
+        alone = known.score([by_id[pair.left]], [by_id[pair.right]])[0]
+        assert alone - 1e-6 <= pair.score == pytest.approx(alone, abs=1e-4)
 
 
 def test_a_bundle_that_does_not_tell_its_catalogues_scores_alike_in_all(detector, embeddings, tmp_path):
@@ -265,7 +267,7 @@ def test_the_threshold_for_a_precision_is_the_lowest_from_which_so_many_are_expe
     assert found.expected >= precision
     assert len(found.pairs) < len(scores)
     assert scores[: len(found.pairs) + 1].mean() < precision
-    assert found.threshold == found.pairs[-1].score
+    assert found.threshold <= found.pairs[-1].score
 
 
 def test_adapting_to_nothing_changes_nothing(detector):
