@@ -121,7 +121,7 @@ def test_a_search_by_a_file_prints_pairs_the_best_first(run, catalogue):
     assert rows[0]["right"] == "20"
     scores = [float(row["score"]) for row in rows]
     assert scores == sorted(scores, reverse=True)
-    least = f"{int(100 * scores[0]) / 100}"
+    least = f"{min(int(100 * scores[0]) / 100, 0.99)}"
     best = run("search", catalogue, "--from", "new.jsonl", "--no-adapt", "--json", "--threshold", least)[1]
     assert json.loads(best.splitlines()[0]) == {"left": "30", "right": "20", "score": scores[0], "kind": ""}
 
