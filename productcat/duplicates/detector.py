@@ -54,8 +54,6 @@ RELATED = 1.0
 FEWEST_SURE = 0.3
 """Score below which it is not worth it to look for more duplicates of a listing that has many."""
 
-ONE_PICTURE = 0.7
-"""Correlation of details from which two photos are called copies of one picture."""
 PHOTOS_AT_ONCE = 4_096
 """Number of photos projected together."""
 
@@ -324,7 +322,7 @@ class DuplicateDetector:
         keep : str or Preference
             Which listing of a group is to be kept, as an order of preference. By default the one with most photos; of
             several the one with the largest photo, then with the longest title, then with the oldest id.
-            `Preference.of` tells what else there is. Of an Embedding only the id and the number of photos are known.
+            `Preference.of` tells what else there is. Of an Embedding the size of its photos is not known.
 
         Returns
         -------
