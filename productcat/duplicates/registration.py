@@ -8,7 +8,7 @@ change (Evangelidis & Psarakis 2008, "Parametric image alignment using enhanced 
 """
 
 from dataclasses import dataclass
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,16 +62,6 @@ class Agreement:
     details: NDArray[np.float32]
     turns: NDArray[np.intp]
     places: Places
-
-    def better(self, other: Self) -> "Agreement":
-        """Return of each pair the agreement with the greater correlation."""
-        mine = self.correlation >= other.correlation
-        return Agreement(
-            np.where(mine, self.correlation, other.correlation),
-            np.where(mine, self.details, other.details),
-            np.where(mine, self.turns, other.turns),
-            np.where(mine[:, None], self.places, other.places),
-        )
 
 
 def agreement(first: Pictures, second: Pictures) -> Agreement:
