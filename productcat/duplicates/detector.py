@@ -135,7 +135,8 @@ class DuplicateDetector:
         some = _sampled(embeddings)
         earlier = self.metric.surroundings
         spaces = self.spaces if earlier is None else earlier.spaces
-        rows = distinct(seen_plainly({name: Stacked(some, name)[:] for name in spaces}, spaces), marks(some))
+        little = np.concatenate([each.thumbnails for each in some])
+        rows = distinct(seen_plainly({name: Stacked(some, name)[:] for name in spaces}, spaces), little, marks(some))
         features = {name: np.concatenate([each.features[name] for each in some])[rows] for name in spaces}
         owners = np.repeat(np.arange(len(some)), [len(each) for each in some])[rows]
         weights = 1.0 / np.bincount(owners, minlength=len(some))[owners]
@@ -147,7 +148,7 @@ class DuplicateDetector:
             for name, level in self.metric.levels.items()
         }
         titles = (each.title for each in embeddings)
-        found = Surroundings.of(spaces, features, share * weights / weights.sum(), titles)
+        found = Surroundings.of(spaces, features, little[rows], share * weights / weights.sum(), titles)
         surroundings = found if earlier is None else earlier.joined(found, 1 - share)
         n_listings = max(self.metric.n_listings, len(embeddings))
         metric = replace(self.metric, levels=levels, surroundings=surroundings, n_listings=n_listings)
@@ -418,7 +419,8 @@ class DuplicateDetector:
         known, some = self.metric.surroundings, [each for each in embeddings if len(each)]
         pictures = np.full(sum(map(len, some)), NONE)
         if known is not None:
-            pictures, _ = known.of_photos({name: Stacked(some, name) for name in self.metric.levels})
+            little = np.concatenate([each.thumbnails for each in some]) if some else _no_thumbnails()
+            pictures, _ = known.of_photos({name: Stacked(some, name) for name in self.metric.levels}, little)
 
         def related(left: Sequence[Embedding], right: Sequence[Embedding]) -> NDArray[np.bool_]:
             pairs = np.stack([np.arange(len(left))] * 2, axis=1)
@@ -477,7 +479,7 @@ class DuplicateDetector:
         prices = np.array([np.nan if each.price is None else each.price for each in embeddings], float)
         if known is None:
             return PhotoSets(units, little, counts, titles, prices)
-        pictures, usual = known.of_photos({name: Stacked(seen, name) for name in self.spaces})
+        pictures, usual = known.of_photos({name: Stacked(seen, name) for name in self.spaces}, little)
         return AdaptedPhotoSets(
             units, little, counts, titles, prices, lengths, marks(seen), self._pictures, pictures, usual
         )
