@@ -32,7 +32,14 @@ from productcat.duplicates.preference import DEFAULT_ORDER, ListingFacts, Prefer
 from productcat.duplicates.shared_pictures import SharedPicture, without_shared
 from productcat.duplicates.surroundings import NONE, Surroundings, distinct, seen_plainly
 from productcat.duplicates.thumbnails import LENGTH, Thumbnails, shows_nothing, thumbnails, unframed
-from productcat.duplicates.titles import PRICE_WEIGHT, Rarity, TitleTable, price_evidence, title_evidence
+from productcat.duplicates.titles import (
+    PRICE_WEIGHT,
+    Rarity,
+    TitleTable,
+    explain_titles,
+    price_evidence,
+    title_evidence,
+)
 from productcat.duplicates.whitening import Space, known_share
 from productcat.duplicates.witnesses import with_witnesses
 from productcat.errors import BundleError
@@ -431,7 +438,7 @@ class DuplicateDetector:
         return without_shared(embeddings, pictures, related)
 
     def explain(self, left: Listing | Embedding, right: Listing | Embedding) -> PhotoMatches:
-        """Tell which photos of two listings match.
+        """Tell which photos of two listings match, and what each word of their titles counts.
 
         Parameters
         ----------
@@ -441,7 +448,8 @@ class DuplicateDetector:
         Returns
         -------
         PhotoMatches
-            A list of PhotoMatch, best first, one for each photo of the smaller set. A notebook shows it as photos.
+            A list of PhotoMatch, best first, one for each photo of the smaller set. A notebook shows it as photos. Its
+            `title_words` are empty where a title is missing, or where the bundle knows nothing of titles.
         """
         lefts, rights = (self.sets(self.embed([each])) for each in (left, right))
         cosines = {level: photo_cosines(lefts, rights, level) for level in self.spaces}
@@ -449,7 +457,8 @@ class DuplicateDetector:
         rows, columns = np.indices(shape).reshape(2, -1)
         copies = compared(lefts.thumbnails[rows], rights.thumbnails[columns])[:, DETAILS].reshape(shape)
         total = sum(cosines.values(), copies)
-        matches = PhotoMatches((), getattr(left, "photos", ()), getattr(right, "photos", ()))
+        words = explain_titles(left.title, right.title, self._rarity, self.metric.titles) if self.metric.titles else ()
+        matches = PhotoMatches((), getattr(left, "photos", ()), getattr(right, "photos", ()), words)
         for _ in range(min(shape)):
             i, j = np.unravel_index(np.argmax(total), shape)
             levels = {level: float(cosine[i, j]) for level, cosine in cosines.items()}
@@ -473,7 +482,7 @@ class DuplicateDetector:
         little = np.concatenate([each.thumbnails for each in embeddings]) if embeddings else _no_thumbnails()
         counts = np.array([len(each) for each in embeddings], int)
         known = self.metric.surroundings
-        titles = TitleTable.of([each.title for each in embeddings], known.rarity if known else Rarity.empty())
+        titles = TitleTable.of([each.title for each in embeddings], self._rarity)
         prices = np.array([np.nan if each.price is None else each.price for each in embeddings], float)
         if known is None:
             return PhotoSets(units, little, counts, titles, prices)
@@ -481,6 +490,12 @@ class DuplicateDetector:
         return AdaptedPhotoSets(
             units, little, counts, titles, prices, lengths, marks(seen), self._pictures, pictures, usual
         )
+
+    @property
+    def _rarity(self) -> Rarity:
+        """How rare words are in the catalogue that this detector was adapted to."""
+        known = self.metric.surroundings
+        return known.rarity if known else Rarity.empty()
 
     @cached_property
     def _pictures(self) -> Pictures:
