@@ -65,6 +65,7 @@ class Search:
     apart: options.Apart = None
     together: options.Together = None
     ignore: options.Ignore = None
+    titles_alone: options.TitlesAlone = False
     bundle: options.Bundle = None
     bad: options.Bad = None
     columns: options.Columns = None
@@ -90,7 +91,15 @@ class Search:
             raise UsageError(f"--keep: {error}") from None
         decided = read_decisions(self.decided, side.add) if self.decided else []
         return Rules(
-            self.threshold, self.precision, self.adapt, decided, self.apart, self.together, preference, self.ignore
+            self.threshold,
+            self.precision,
+            self.adapt,
+            decided,
+            self.apart,
+            self.together,
+            preference,
+            self.ignore,
+            self.titles_alone,
         )
 
 
@@ -127,6 +136,10 @@ def find(search: Search) -> int:
     that is the same always is, with the score 1, and so are the pairs that follow from it. --apart takes a column, such
     as the seller's own references: two listings with different values in it are never duplicates. With --together, two
     with the same value always are. An empty cell says nothing; a decision outranks a column.
+
+    Pairs of which a side has no photo are left out. --titles-alone finds them too, among listings whose titles share
+    rare words, if the bundle knows what titles count. Their kind is title. Titles alone are never sure, since sister
+    articles have equal ones: give a --threshold of 0.5 or less, or a --precision.
 
     To continue an interrupted run, give the same command again. Until the run is done, what it knows of the photos is
     kept in <--to>.embeddings.
