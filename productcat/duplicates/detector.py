@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,9 @@ FEWEST_SURE = 0.3
 
 PHOTOS_AT_ONCE = 4_096
 """Number of photos projected together."""
+
+Seen: TypeAlias = tuple[NDArray[np.bool_], NDArray[np.float32]]
+"""Which of some pairs have photos on both sides, shape (n_pairs,), and the evidence of these, (n_seen, n_evidence)."""
 
 NEIGHBOURS = 10
 """Number of most similar photos, and of most similar listings, that `find` scores for each at first."""
@@ -272,6 +275,15 @@ class DuplicateDetector:
         lefts, rights = (self.sets(self.embed(each, titles_alone=True)) for each in (left, right))
         shape = len(lefts.counts), len(rights.counts)
         return self._scores(lefts, rights, np.indices(shape).reshape(2, -1).T).reshape(shape)
+
+    def nearest(self, one: Embedding, candidates: Sequence[Embedding], k: int) -> list[DuplicatePair]:
+        """Score a listing with candidates. → the k best pairs, best first; the listing is on the left"""
+        lefts, rights = self.sets([one]), self.sets(candidates)
+        pairs = np.indices((1, len(candidates))).reshape(2, -1).T
+        seen = self._seen(lefts, rights, pairs)
+        scores, kinds = self._scores(lefts, rights, pairs, seen), self._kinds(lefts, rights, pairs, seen)
+        best = np.argsort(-scores, kind="stable")[:k]
+        return [DuplicatePair(one.id, candidates[row].id, float(scores[row]), kinds[row]) for row in best]
 
     def find(
         self,
@@ -548,36 +560,45 @@ class DuplicateDetector:
         }
         return Pictures(vectors, known.shares)
 
-    def _scores(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return the probabilities of pairs, 0 for those of which nothing can be compared."""
-        return 1.0 / (1.0 + np.exp(-self._logits(left, right, pairs)))
+    def _seen(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp]) -> Seen:
+        """Compare the photos of pairs."""
+        some = (left.counts[pairs[:, 0]] > 0) & (right.counts[pairs[:, 1]] > 0)
+        wanted = self.metric.wanted | (np.array(names(left.vectors)) == "copy")
+        return some, evidence(left, right, pairs[some], wanted)
 
-    def _logits(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _scores(
+        self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen | None = None
+    ) -> NDArray[np.float64]:
+        """Return the probabilities of pairs, 0 for those of which nothing can be compared."""
+        return 1.0 / (1.0 + np.exp(-self._logits(left, right, pairs, seen)))
+
+    def _logits(
+        self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen | None
+    ) -> NDArray[np.float64]:
         """Weigh what the photos and titles of pairs have in common; -inf where nothing can be compared."""
         titled = (left.titles.counts[pairs[:, 0]] > 0) & (right.titles.counts[pairs[:, 1]] > 0)
         some = (left.counts[pairs[:, 0]] > 0) & (right.counts[pairs[:, 1]] > 0)
         comparable = some | (titled if self.metric.titles else False)
         # what titles count was learnt among the nearest titles, however many others there are
         unseen, rarer = np.where(some, [[self.metric.unseen], [self.metric.rarer]], [[UNSEEN_BY_TITLE], [0.0]])
-        return np.where(comparable, unseen + self._likelier(left, right, pairs) + rarer, -np.inf)
+        return np.where(comparable, unseen + self._likelier(left, right, pairs, seen) + rarer, -np.inf)
 
-    def _likelier(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _likelier(
+        self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen | None = None
+    ) -> NDArray[np.float64]:
         """Return how much likelier, in nats, the photos, titles and prices of pairs make it that they are one item."""
         likelier = np.zeros(len(pairs))
-        some = (left.counts[pairs[:, 0]] > 0) & (right.counts[pairs[:, 1]] > 0)
-        seen = evidence(left, right, pairs[some], self.metric.wanted)
-        likelier[some] = self.metric.logits(seen) - self.metric.unseen
+        some, of_photos = seen or self._seen(left, right, pairs)
+        likelier[some] = self.metric.logits(of_photos) - self.metric.unseen
         if self.metric.titles:
             likelier += self.metric.titles.logits(title_evidence(left.titles, right.titles, pairs))
         return likelier + PRICE_WEIGHT * price_evidence(left.prices, right.prices, pairs)[:, 0]
 
-    def _kinds(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp]) -> list[str]:
+    def _kinds(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen | None = None) -> list[str]:
         """Say what kind of duplicates pairs are: "copy", "same item" or "title"."""
-        some = (left.counts[pairs[:, 0]] > 0) & (right.counts[pairs[:, 1]] > 0)
+        some, of_photos = seen or self._seen(left, right, pairs)
         kinds = np.full(len(pairs), "title", object)
-        wanted = np.array([name == "copy" for name in names(left.vectors)])
-        seen = evidence(left, right, pairs[some], wanted)[:, wanted]
-        kinds[some] = np.where(seen[:, 0] > 0, "copy", "same item")
+        kinds[some] = np.where(of_photos[:, names(left.vectors).index("copy")] > 0, "copy", "same item")
         found: list[str] = kinds.tolist()
         return found
 
