@@ -80,15 +80,11 @@ def agreement(first: Pictures, second: Pictures) -> Agreement:
     n = len(first)
     descent = _descent(small)
     start = np.tile(WHOLE, (n, 1))
-    tried = [
-        _laid(small, descent, turned(others, np.full(n, turn)), start, FIRST_STEPS) for turn in range(N_TURNS)
-    ]
+    tried = [_laid(small, descent, turned(others, np.full(n, turn)), start, FIRST_STEPS) for turn in range(N_TURNS)]
     best_turns = np.argsort(-np.stack([each for each, _ in tried], 1), axis=1, kind="stable")[:, :BEST_TURNS]
     places = np.stack([each for _, each in tried], 1)
     every = np.arange(n)
-    tried = [
-        _laid(small, descent, turned(others, turns), places[every, turns], COARSE_STEPS) for turns in best_turns.T
-    ]
+    tried = [_laid(small, descent, turned(others, turns), places[every, turns], COARSE_STEPS) for turns in best_turns.T]
     correlations, places = np.stack([each for each, _ in tried], 1), np.stack([each for _, each in tried], 1)
     which = correlations.argmax(axis=1)
     turns, best, place = best_turns[every, which], correlations.max(axis=1, initial=-1.0), places[every, which]

@@ -30,12 +30,6 @@ NEAR = 0.5
 FIRST_COMPARED = 2
 """Number of photos most like a picture that are laid over it at first, then twice as many, as long as one agrees."""
 
-USUAL = 0.01
-"""Share of a catalogue's pictures that are the surroundings of a photo: those most like it."""
-
-FEWEST_USUAL = 3
-"""Least number of pictures that are the surroundings of a photo."""
-
 ROWS_AT_ONCE = 2_048
 
 NONE = -1
@@ -86,9 +80,7 @@ class Surroundings:
         thumbnails = np.concatenate([self.thumbnails, other.thumbnails])
         return Surroundings(self.spaces, features, shares, vectors, thumbnails, other.rarity)
 
-    def of_photos(
-        self, features: Mapping[str, Rows], thumbnails: Thumbnails
-    ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    def of_photos(self, features: Mapping[str, Rows], thumbnails: Thumbnails) -> NDArray[np.intp]:
         """Find photos among the pictures.
 
         Parameters
@@ -100,22 +92,13 @@ class Surroundings:
         -------
         pictures : ndarray of shape (n_photos,), int
             The number of the picture that each photo shows, or NONE.
-        usual : ndarray of shape (n_photos,), float32
-            Mean cosine with the pictures most like it, other than its own.
         """
-        n_photos = len(thumbnails)
-        pictures, usual = np.full(n_photos, NONE), np.zeros(n_photos, np.float32)
-        n_usual = min(max(round(USUAL * len(self.shares)), FEWEST_USUAL), len(self.shares))
-        for start in range(0, n_photos, ROWS_AT_ONCE):
+        pictures = np.full(len(thumbnails), NONE)
+        for start in range(0, len(thumbnails), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
-            cosines = seen_plainly({name: each[rows] for name, each in features.items()}, self.spaces) @ self.vectors.T
-            own = self._own(cosines, thumbnails[rows])
-            pictures[rows] = own
-            shown = np.flatnonzero(own != NONE)
-            cosines[shown, own[shown]] = -np.inf
-            best = np.partition(cosines, -n_usual, axis=1)[:, -n_usual:]
-            usual[rows] = np.where(np.isfinite(best), best, 0.0).mean(axis=1)
-        return pictures, usual
+            seen = seen_plainly({name: each[rows] for name, each in features.items()}, self.spaces)
+            pictures[rows] = self._own(seen @ self.vectors.T, thumbnails[rows])
+        return pictures
 
     def _own(self, cosines: NDArray[np.float32], thumbnails: Thumbnails) -> NDArray[np.intp]:
         """Return which picture each photo shows, or NONE: of the most similar ones the first that lies over it."""
@@ -148,9 +131,7 @@ def seen_plainly(features: Mapping[str, NDArray[np.float32]], spaces: Mapping[st
     return unit(np.concatenate([unit(space.project(features[name])) for name, space in spaces.items()], axis=1))
 
 
-def distinct(
-    vectors: NDArray[np.float32], thumbnails: Thumbnails, marks: NDArray[np.uint64]
-) -> NDArray[np.intp]:
+def distinct(vectors: NDArray[np.float32], thumbnails: Thumbnails, marks: NDArray[np.uint64]) -> NDArray[np.intp]:
     """Choose photos such that each other one is a near copy of one of them.
 
     The order of the photos does not matter.

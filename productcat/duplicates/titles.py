@@ -69,6 +69,12 @@ WIDTHS = np.array([3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 32, 48, MAX_WORDS])
 COMPARED_AT_ONCE = 2_000_000
 """Number of pairs of words compared together, which bounds the memory."""
 
+TOLD = 3
+"""Number of words, the weightiest ones, that are told of a pair of titles: for, and on each side against."""
+
+LEAST_TOLD = 0.1
+"""Weight of a word, in nats, below which nothing is told of it."""
+
 COLUMNS: dict[str, int] = {
     "alike": 1,
     "alike_rare": 1,
@@ -590,6 +596,24 @@ def explain_titles(left: str, right: str, rarity: Rarity, head: TitleHead) -> li
         TitleWord(word, word in ours, word in theirs, float(sums[0] - without))
         for word, without in zip(words, sums[1:], strict=True)
     ]
+
+
+def said_of_titles(words: Iterable[TitleWord]) -> str:
+    """Say which words count most, such as "counts for “nx200”, against “blue” / “white”"; "" where none counts.
+
+    words: as `explain_titles` returns them. Words of the left title alone are before the slash.
+    """
+    ranked = sorted(words, key=lambda each: -abs(each.weight))
+    told = [each for each in ranked if each.weight >= LEAST_TOLD][:TOLD]
+    against = [each for each in ranked if each.weight <= -LEAST_TOLD]
+    sides = ([each for each in against if each.left is side][:TOLD] for side in (True, False))
+    said = {"for": _quoted(told), "against": " / ".join(filter(None, map(_quoted, sides)))}
+    parts = [f"{name} {which}" for name, which in said.items() if which]
+    return f"counts {', '.join(parts)}" if parts else ""
+
+
+def _quoted(words: Iterable[TitleWord]) -> str:
+    return ", ".join(f"“{each.word}”" for each in words)
 
 
 PRICE_WEIGHT = 0.7
