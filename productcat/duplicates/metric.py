@@ -98,11 +98,27 @@ class Experts:
         found: NDArray[np.float64] = np.logaddexp(self.items.logits(evidence), self.copies.logits(evidence))
         return found
 
+    @classmethod
+    def one(cls, weights: Weights) -> Self:
+        """Weigh all evidence the same, whichever way it is."""
+        return cls(weights, Weights(np.zeros_like(weights.weights), -math.inf))
+
     @property
     def weighs(self) -> NDArray[np.bool_]:
         """Which columns count anything, shape (n_evidence,)."""
         weighs: NDArray[np.bool_] = self.items.weights.astype(bool) | self.copies.weights.astype(bool)
         return weighs
+
+    def settings(self, columns: Sequence[str]) -> dict[str, Any]:
+        """Return them as they are stored, without one that never speaks. columns : names of the evidence"""
+        both = {"items": self.items, "copies": self.copies}
+        return {name: _settings(each, columns) for name, each in both.items() if math.isfinite(each.bias)}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], columns: Sequence[str]) -> Self:
+        """Read them as they are stored."""
+        items = _weights(settings["items"], columns)
+        return cls(items, _weights(settings["copies"], columns)) if "copies" in settings else cls.one(items)
 
 
 @dataclass(frozen=True)
@@ -127,26 +143,20 @@ class Head:
 
     def settings(self, columns: Sequence[str]) -> dict[str, Any]:
         """Return it as it is stored. columns : names of the evidence"""
-        ways = {"known": self.known, "unknown": self.unknown}
-        return {
-            way: {"items": _settings(each.items, columns), "copies": _settings(each.copies, columns)}
-            for way, each in ways.items()
-        }
+        return {way: each.settings(columns) for way, each in {"known": self.known, "unknown": self.unknown}.items()}
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], columns: Sequence[str]) -> Self:
         """Read it as it is stored, or as bundles before 0.2 have it."""
         if "known" in settings:
-            ways = settings["known"], settings["unknown"]
-            return cls(*(Experts(*(_weights(way[name], columns) for name in ("items", "copies"))) for way in ways))
+            return cls(*(Experts.from_settings(settings[way], columns) for way in ("known", "unknown")))
         *weights, share = settings["weights"]
         # One head for all, which weighed how well the catalogue is known, and thumbnails that were only correlated.
         old = [*(name for name in columns if "/" in name), "copy", "pairs"]
         named = dict(zip(old, weights, strict=True))
         named["copy"] *= OLD_COPY
         unknown = _weights({"weights": named, "bias": settings["bias"]}, columns)
-        nothing = Weights(np.zeros(len(columns)), -np.inf)
-        return cls(Experts(replace(unknown, bias=unknown.bias + share), nothing), Experts(unknown, nothing))
+        return cls(Experts.one(replace(unknown, bias=unknown.bias + share)), Experts.one(unknown))
 
 
 def _settings(weights: Weights, columns: Sequence[str]) -> dict[str, Any]:

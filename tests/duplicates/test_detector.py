@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from productcat import BundleError, DuplicateDetector, DuplicatePair, Listing, ListingError
 from productcat.duplicates.evidence import names
 from productcat.duplicates.matches import level_names
-from productcat.duplicates.metric import Head, SetMetric, Weights
+from productcat.duplicates.metric import Experts, Head, SetMetric, Weights
 from productcat.duplicates.pictures import compared
 from productcat.duplicates.thumbnails import thumbnails
 from productcat.duplicates.whitening import known_share
@@ -221,7 +221,7 @@ def test_an_adapted_detector_takes_the_same_embeddings_and_what_all_share_counts
 
 def test_the_head_is_told_how_well_an_adapted_detector_knows_the_catalogue(detector, embeddings):
     nothing = np.zeros(len(names(detector.metric.levels)))
-    head = Head(Weights(nothing, 3.0), Weights(nothing, 0.0))  # looks at nothing else
+    head = Head(Experts.one(Weights(nothing, 3.0)), Experts.one(Weights(nothing, 0.0)))  # looks at nothing else
     told = DuplicateDetector(detector.image_model, replace(detector.metric, head=head, compared=None), 0.5)
     adapted = told.adapt(embeddings[:12])
     n_pictures = len(adapted.metric.surroundings.shares)
