@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from productcat.arithmetic.vectors import unit
-from productcat.duplicates.pictures import DETAILS, SURE, compared
+from productcat.duplicates.pictures import DETAILS, compared
 from productcat.duplicates.thumbnails import Thumbnails
 from productcat.duplicates.titles import Rarity
 from productcat.duplicates.whitening import Rows, Space
@@ -26,6 +26,10 @@ Features: TypeAlias = Mapping[str, NDArray[np.int8]]
 
 NEAR = 0.5
 """Cosine, in the space in which nothing is known, from which two photos are laid over each other."""
+
+ONE_PICTURE = 0.92
+"""Correlation of details from which two photos count as one picture: objects of one shape on one turntable reach 0.9.
+"""
 
 FIRST_COMPARED = 2
 """Number of photos most like a picture that are laid over it at first, then twice as many, as long as one agrees."""
@@ -119,7 +123,7 @@ def one_picture(first: Thumbnails, second: Thumbnails) -> NDArray[np.bool_]:
     """Tell which photos are near copies, however cropped, turned or lit. (n, LENGTH) twice → (n,)"""
     same: NDArray[np.bool_] = (first == second).all(axis=1)
     others = np.flatnonzero(~same)
-    same[others] = compared(first[others], second[others])[:, DETAILS] >= SURE
+    same[others] = compared(first[others], second[others])[:, DETAILS] >= ONE_PICTURE
     return same
 
 

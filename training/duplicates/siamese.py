@@ -54,7 +54,7 @@ class SiameseConfig:
     prior: tuple[float, ...] = (10.0, 3.0)
     pictures: tuple[float, ...] = (0.0, 2.0, 4.0, -0.6, -1.0)
     l2: float = 1e-4
-    shops: float = 2.0
+    shops: float = 0.6
 
     def __post_init__(self) -> None:
         least = {"catalogues": 1, "items": 2, "most_photos": 1, "l2": 0}
