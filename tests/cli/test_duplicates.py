@@ -512,7 +512,7 @@ def titled(duplicates_bundle, tmp_path):
 @pytest.fixture
 def with_bare(workplace):
     """The listings, and two without photos and with the same words."""
-    bare = "c0,zanzibar kaftan nx200,\nc1,kaftan zanzibar NX200,\n"
+    bare = "c0,zanzibar kaftan embroidered silk nx200,\nc1,kaftan zanzibar embroidered silk NX200,\n"
     (workplace / "some-bare.csv").write_text((workplace / "listings.csv").read_text() + bare)
     return workplace
 

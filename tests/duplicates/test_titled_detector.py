@@ -44,10 +44,9 @@ def test_a_missing_title_explains_nothing(detector, plain, photo):
 
 
 def test_words_that_a_catalogue_uses_everywhere_explain_less(detector):
-    catalogue = detector.embed(
-        [Listing(str(i), f"Baggit belt {i * 37}", (shop.photo("Belts", np.random.default_rng(i)),)) for i in range(40)]
-    )
-    one, other = catalogue[:2]
+    photos = [(shop.photo("Belts", np.random.default_rng(number)),) for number in range(40)]
+    catalogue = detector.embed([Listing(f"{i}", f"Baggit belt {i * 37}", each) for i, each in enumerate(photos)])
+    one, other = (Listing(each, f"Baggit zanzibar kaftan nx200 {each}", photos[0]) for each in ("red", "blue"))
     before, after = (
         {each.word: each.weight for each in some.explain(one, other).title_words}
         for some in (detector, detector.adapt(catalogue))
@@ -70,10 +69,10 @@ def shop_of_all_kinds():
     """Listings with photos and without; c0 and c1 have no photo, one title; p0 has a photo and a title like theirs."""
     photos = {f"p{i}": (shop.photo(shop.CLASSES[i % 3], np.random.default_rng(i)),) for i in range(12)}
     titled = [Listing(id, f"shirt cotton number{i * 7}", each) for i, (id, each) in enumerate(photos.items())]
-    titled[0] = Listing("p0", "zanzibar kaftan embroidered nx200", photos["p0"])
+    titled[0] = Listing("p0", "zanzibar kaftan embroidered silk long nx200", photos["p0"])
     without = [
-        Listing("c0", "zanzibar kaftan embroidered nx200"),
-        Listing("c1", "Zanzibar embroidered kaftan NX200"),
+        Listing("c0", "zanzibar kaftan embroidered silk long nx200"),
+        Listing("c1", "Zanzibar embroidered kaftan NX200 long silk"),
         Listing("c2", "oak table extendable 180cm"),
     ]
     return [*titled, *without]
@@ -102,13 +101,13 @@ def test_unless_asked_a_pair_without_photos_is_left_out_and_the_others_are_the_s
 
 def test_a_catalogue_without_any_photo_has_duplicates_too_and_its_words_are_weighed(detector):
     usual = [Listing(f"u{number}", "used phone") for number in range(30)]
-    posted = [Listing(each, "used phone karhu fusion nx200") for each in ("one", "two")]
+    posted = [Listing(each, "used phone karhu fusion saimaa nx200 ab12") for each in ("one", "two")]
     found = detector.find([*usual, *posted], threshold=0.4, titles_alone=True)
     assert ends(found) == {("one", "two")}
 
 
 def test_titles_are_scored_alone_whatever_the_number_of_listings(detector):
-    left, right = Listing("c0", "zanzibar kaftan nx200"), Listing("c1", "zanzibar kaftan nx200")
+    left, right = (Listing(each, "zanzibar kaftan embroidered silk nx200") for each in ("c0", "c1"))
     score = detector.score([left], [right])[0]
     assert 0.3 < score < 1
     assert detector.among(10_000).score([left], [right])[0] == score
