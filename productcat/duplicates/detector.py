@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from productcat.arithmetic.vectors import unit
+from productcat.duplicates.checked_metric import load_metric, read_here
 from productcat.duplicates.decisions import KnownItems
 from productcat.duplicates.embedding import Embedding, Stacked, mark_of, marks
 from productcat.duplicates.evidence import evidence, names, photo_cosines
@@ -120,11 +121,13 @@ class DuplicateDetector:
         BundleError
             The bundle is missing, damaged, of another format, or has no such part.
         """
-        opened = Bundle.open(bundle)
+        opened = Bundle.of_manifest(bundle)
+        opened.check(later=read_here(opened))
         if not opened.has("duplicates"):
             raise BundleError(f"bundle {opened.path}: no 'duplicates' part in it; use one with it, such as {DEFAULT}")
-        metric = SetMetric.load(opened.part("duplicates"))
-        return cls(ImageModel.load(opened.features_part()), metric, metric.threshold)
+        image_model = ImageModel.load(opened.contents(opened.features_name()))
+        metric = load_metric(opened.contents("duplicates"), image_model)
+        return cls(image_model, metric, metric.threshold)
 
     def adapt(self, listings: Iterable[Listing | Embedding]) -> "DuplicateDetector":
         """Return a detector that knows a catalogue. What its listings share, such as one studio, is not evidence.

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from productcat.duplicates.detector import LISTINGS_AT_ONCE, DuplicateDetector
 from productcat.duplicates.embedding import OLD_FORMAT, Embedding
 from productcat.duplicates.pairs import DuplicatePair
-from productcat.duplicates.thumbnails import LENGTH, Thumbnails, as_format_2, of_format_2
+from productcat.duplicates.thumbnails import LENGTH, OLD_SIDE, Thumbnails, as_format_2, of_format_2
 from productcat.errors import BundleError, ListingError, ProductcatError
 from productcat.index.rows import Kept, PhotoRows
 from productcat.index.search_vectors import SearchSpace
@@ -112,7 +112,10 @@ class ListingIndex:
             )
         path = path.absolute()  # it is used later, when another directory may be the current one
         index = cls(path, detector, space, PhotoStore(path))
-        index.store.n_rows()  # so that a damaged table is reported now
+        n_pixels = OLD_SIDE * OLD_SIDE if space.format == OLD_FORMAT else LENGTH
+        widths = index.store.widths()  # so that a damaged table is reported now
+        if widths != (space.n_dimensions, sum(map(len, space.means.values())), n_pixels):
+            raise ProductcatError(f"index {path}: {SPACE} does not fit its table of photos; make the index again")
         return index
 
     def add(self, listings: Iterable[Listing | Embedding], on_problem: OnProblem = warn) -> int:
@@ -208,7 +211,8 @@ class ListingIndex:
     def tidy(self, now: bool = False) -> Tidied:
         """Put small files together, take new photos into the approximate index, remove what nobody needs.
 
-        `add` and `remove` do so by themselves when it is due. It takes time and disk in proportion to the index.
+        `add` and `remove` do so by themselves when it is due. It takes time and disk in proportion to the index. First
+        the checksum of each photo is compared, which a search does only for those that it reads.
 
         Parameters
         ----------
@@ -223,6 +227,7 @@ class ListingIndex:
             what it was put together from.
         """
         before = self._sizes()
+        self.store.check()
         self.store.tidy(now)
         after = self._sizes()
         return Tidied(len(before), len(after), sum(before), sum(after))
