@@ -1,7 +1,7 @@
 """Keep the photos of a catalogue on disk, and find the likely duplicates of a new listing at once.
 
 An index is a folder. `search-space.safetensors` says what its numbers mean and by which vectors photos are looked for.
-The rest is a LanceDB table of photos. The search vectors propose listings, and `DuplicateDetector.score_matrix` scores
+The rest is a LanceDB table of photos. The search vectors propose listings, and `DuplicateDetector.nearest` scores
 them.
 """
 
@@ -121,7 +121,8 @@ class ListingIndex:
     def add(self, listings: Iterable[Listing | Embedding], on_problem: OnProblem = warn) -> int:
         """Put listings in. One whose id is there already is replaced.
 
-        A listing without an id, or without a photo that can be read, is left out. What is there under its id stays.
+        A listing without an id, or without a photo that can be read, is left out, even if it has a title: the index is
+        searched by photos. What is there under its id stays.
         Some hundreds of listings are put in at a time: all of them or, after a kill, none.
 
         Parameters
@@ -187,7 +188,7 @@ class ListingIndex:
         Returns
         -------
         list of list of DuplicatePair, length n_listings
-            `left` is the id of the listing, `right` one of the index; best first.
+            `left` is the id of the listing, `right` one of the index; best first. The kind is "copy" or "same item".
         """
         detector = self._needed_detector()
         if k < 1:
@@ -276,9 +277,7 @@ class ListingIndex:
         found = []
         for each, ids in zip(embeddings, proposed, strict=True):
             candidates = [known[id] for id in ids if id in known]
-            scores = detector.score_matrix([each], candidates)[0] if candidates else np.empty(0)
-            best = np.argsort(-scores, kind="stable")[:k]
-            found.append([DuplicatePair(each.id, candidates[i].id, float(scores[i])) for i in best])
+            found.append(detector.nearest(each, candidates, k) if candidates else [])
         return found
 
     def _proposed(self, embedding: Embedding, k: int) -> dict[str, range]:

@@ -246,6 +246,16 @@ def test_a_listing_whose_id_is_no_text_is_named_and_left_out(empty, listings):
         assert empty.add([Listing(17, photos=listings[0].photos)]) == 0
 
 
+def test_pairs_have_the_score_and_the_kind_that_find_gives_them(detector, full, embeddings):
+    by_ids = {frozenset((each.left, each.right)): each for each in detector.find(embeddings, 0.0, adapt=False)}
+    for pairs in full.search(embeddings, k=3, adapt=False):
+        for pair in pairs:
+            found = by_ids[frozenset((pair.left, pair.right))]
+            assert (pair.kind, pair.score) == (found.kind, pytest.approx(found.score, abs=1e-6))
+    kinds = {pair.kind for pair in by_ids.values()}
+    assert kinds == {"copy", "same item"}
+
+
 def test_a_search_for_a_listing_without_photos_finds_nothing(full):
     with pytest.warns(UserWarning, match="listing 'empty': no photo"):
         assert full.search([Listing("empty")]) == [[]]
