@@ -75,7 +75,7 @@ titles = ["blue shirt", "men white shirt"]
 NOT_COMPARED = {"samples", "catalogue"}
 """Folders: the input, and the index."""
 
-OF_ITS_TIME = {"created", "versions", "seal", "sha256", "productcat"}
+OF_ITS_TIME = {"created", "versions", "seal", "sha256", "bytes", "productcat"}
 """Entries of manifests and metrics that differ from run to run, or from version to version."""
 
 

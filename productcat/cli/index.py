@@ -204,8 +204,9 @@ def tidy(
 
     First the checksum of each photo is compared. Then small files are put together, new photos are taken into the
     approximate index, and what older versions needed is removed. add and remove do so, without comparing, when it is
-    due; this does it all, in time and disk in proportion to the index. What may still be read by others is kept for ten minutes, so there can be more bytes at first; the next tidy, add or
-    remove after that removes it. With --now it goes at once.
+    due; this does it all, in time and disk in proportion to the index. What may still be read by others is kept for ten
+    minutes, so there can be more bytes at first; the next tidy, add or remove after that removes it. With --now it goes
+    at once.
     """
     found = _open_known(path).tidy(now)
     if as_json:

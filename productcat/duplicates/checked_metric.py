@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from productcat.duplicates.evidence import names
 from productcat.duplicates.metric import SETTINGS, TENSORS, SetMetric
 from productcat.errors import BundleError
 from productcat.models.bundle import Bundle
@@ -45,7 +46,11 @@ def load_metric(contents: Contents, image_model: ImageModel) -> SetMetric:
     if settings.has("compared"):
         settings.number("compared", 0)
     try:
-        return SetMetric.load(contents.folder)
+        metric = SetMetric.load(contents.folder)
+        nothing = metric.logits(np.zeros((1, len(names(metric.levels))), np.float32))
+        if not np.isfinite(nothing).all():
+            raise ValueError("what it makes of no evidence is not a number")
+        return metric
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         said = f"{type(error).__name__}: {error}"[:100]
         raise BundleError(f"{settings.said} does not say what a metric has to ({said!a}); {AGAIN}") from None

@@ -88,7 +88,9 @@ def drift(evaluation: Evaluation, figures: Mapping[Modality, Mapping[str, float]
     """
     tests = evaluation.manifest.get("metrics", {}).get("test", {}) if evaluation.categories_are_classes else {}
     if evaluation.manifest.get("calibration"):  # its confidences are no longer those that were measured
-        tests = {use: {name: tests[use][name] for name in ORDERS} for use in figures if use in tests}
+        tests = {
+            use: {name: tests[use][name] for name in ORDERS if name in tests[use]} for use in figures if use in tests
+        }
     return {
         "mix": _mixes(evaluation),
         "figures": _compared(tests, figures, {use: each.known.mean() for use, each in evaluation.answers.items()}),

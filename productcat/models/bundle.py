@@ -18,7 +18,7 @@ from typing import Any, Self, TypeAlias
 
 from productcat.errors import BundleError
 from productcat.models.contents import AGAIN, MANIFEST, Contents, Entries, parsed
-from productcat.models.manifest import check_manifest
+from productcat.models.manifest import check_manifest, shown
 from productcat.models.model_card import model_card
 from productcat.models.plain_files import LARGEST_OF_ALL, UnfitFileError, checksum_of, content_of, size_of
 
@@ -155,7 +155,7 @@ class Bundle:
                 # A part may be a link to elsewhere in the bundle; then its files are looked at one by one.
                 own = own or (each in links and any(known.startswith(f"{name}/") for known in self.manifest["sha256"]))
                 if not own and name != MANIFEST:
-                    found.append(f"{name} is not in {MANIFEST}")
+                    found.append(f"{shown(name)} is not in {MANIFEST}")
                     if len(found) == STRANGERS_NAMED:
                         return found
         return found

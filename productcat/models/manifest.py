@@ -7,11 +7,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from productcat.errors import BundleError
-from productcat.models.contents import Entries
+from productcat.models.contents import AGAIN, Entries
 from productcat.models.model_card import SECTIONS
 
 MOST_FILES = 10_000
 """Number of files that a manifest may name."""
+
+MOST = 1e15
+"""Greatest number of bytes, or of listings of a class."""
+
+FIGURES = "photos", "title", "both", "mean_confidence"
+"""Entries of the figures on test that hold numbers, which are compared with those of other listings."""
+
+LONGEST_NAME = 200
+"""Number of characters that the name of a file may have, with its folders."""
 
 FORBIDDEN = frozenset("\\:\0")
 """Characters that have a meaning of their own in names of files, on one system or another."""
@@ -29,11 +38,16 @@ def check_manifest(manifest: Mapping[str, Any], said: str) -> None:
     borrowed = entries.object("borrowed").entries if entries.has("borrowed") else {}
     for name in (*sums, *borrowed.values()):
         if not _is_inside(name):
-            raise BundleError(f"{said} names a file outside it, {_short(name)}; do not trust this bundle")
+            raise BundleError(f"{said} names a file outside it, {shown(name)}; do not trust this bundle")
+    for name in sums:
+        if len(name) > LONGEST_NAME or not name.isprintable():
+            raise BundleError(
+                f"{said} has the name of a file {shown(name)}, which is too long or not printable; {AGAIN}"
+            )
     for part, lender in borrowed.items():
         if not _is_inside(part) or "/" in part or lender.count("/") != 1:
             raise BundleError(
-                f"{said}: {_short(part)} is borrowed from {_short(lender)}, expected a part, and a shipped bundle and "
+                f"{said}: {shown(part)} is borrowed from {shown(lender)}, expected a part, and a shipped bundle and "
                 f"its part such as general/image; do not trust this bundle"
             )
     _check_kinds(entries)
@@ -44,16 +58,27 @@ def _check_kinds(entries: Entries) -> None:
     sums = entries.object("sha256")
     for name in sums.entries:
         sums.text(name)
-    if entries.has("bytes"):
-        sizes = entries.object("bytes")
-        for name in sizes.entries:
-            sizes.number(name, 0)
+    for key in ("bytes", "training_mix"):
+        numbers = entries.object(key) if entries.has(key) else Entries("", {})
+        for name in numbers.entries:
+            numbers.number(name, 0, MOST)
     for key in ("name", "description", "created"):
         if entries.has(key):
             entries.text(key)
     for key in SECTIONS.values():
         if entries.has(key):
             entries.object(key)
+    if entries.has("metrics") and entries.object("metrics").has("test"):
+        _check_figures(entries.object("metrics").object("test"))
+
+
+def _check_figures(measured: Entries) -> None:
+    """Raise BundleError unless what is compared with other listings are figures, or None where there is none."""
+    for kind in FIGURES:
+        figures = measured.object(kind) if measured.has(kind) else Entries("", {})
+        for name, figure in figures.entries.items():
+            if figure is not None:
+                figures.number(name)
 
 
 def _is_inside(name: object) -> bool:
@@ -65,7 +90,7 @@ def _is_inside(name: object) -> bool:
     )
 
 
-def _short(name: object) -> str:
+def shown(name: object) -> str:
     """Show a name as it is if it is short and plain."""
     text = name if isinstance(name, str) and name.isprintable() else ascii(name)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -185,6 +185,15 @@ def test_a_manifest_that_points_outside_is_refused_and_nothing_there_is_read(sea
         Bundle.open(sealed)
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a\nb", "a\x1b[2Jb", "\ud800"])
+def test_a_name_that_is_long_or_not_printable_is_shown_in_one_short_line(sealed, name):
+    forge(sealed, sha256={name: "0" * 64})
+    with pytest.raises(BundleError, match="too long or not printable") as refused:
+        Bundle.open(sealed)
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 400
+
+
 @pytest.mark.parametrize(
     "borrowed",
     [
@@ -219,6 +228,12 @@ def test_a_borrowed_file_with_the_name_of_a_path_does_not_lead_out_of_the_shippe
         {"name": 7},
         {"description": ["a"]},
         {"metrics": [1]},
+        {"metrics": {"test": [1]}},
+        {"metrics": {"test": {"both": 1}}},
+        {"metrics": {"test": {"both": {"top1": "good"}}}},
+        {"training_mix": [1]},
+        {"training_mix": {"Belts": "many"}},
+        {"training_mix": {"Belts": 10**400}},
         {"calibration": "yes"},
     ],
     ids=str,
@@ -358,6 +373,11 @@ def test_a_file_that_the_manifest_does_not_name_is_refused(sealed, name):
     (sealed / name).write_text("not sealed")
     with pytest.raises(BundleError, match=f"{name} is not in manifest.json"):
         Bundle.open(sealed)
+
+
+def test_such_a_file_is_named_in_one_line_whatever_it_is_called(sealed):
+    (sealed / "a\nb\x1b[2J").touch()
+    assert Bundle(sealed, bundle.read_manifest(sealed)).problems() == [r"'a\nb\x1b[2J' is not in manifest.json"]
 
 
 def test_of_many_such_files_only_some_are_named(sealed):
