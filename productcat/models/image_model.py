@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from productcat.arithmetic.vectors import unit
 from productcat.errors import BundleError
-from productcat.listings.photos import Photo, Pixels, Size, decoded
+from productcat.listings.photos import Photo, decoded
+from productcat.listings.shrinking import Pixels, Size
 
 DISTRIBUTION = "distribution"
 SETTINGS, GRAPH = "settings.json", "model.onnx"
