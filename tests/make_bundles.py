@@ -71,7 +71,7 @@ def set_metric(image_part):
     """A metric between sets of photos whose head is set by hand."""
     from productcat.arithmetic.vectors import unit
     from productcat.duplicates.evidence import names
-    from productcat.duplicates.metric import Head, Level, SetMetric, Weights
+    from productcat.duplicates.metric import Experts, Head, Level, SetMetric, Weights
     from productcat.duplicates.whitening import Background
     from productcat.models.image_model import ImageModel
 
@@ -81,7 +81,7 @@ def set_metric(image_part):
     by_name = dict.fromkeys(names(levels), 0.0) | {"embedding_top/means": 4.0, "copy": 8.0}
     by_name |= {"embedding_top/best": 2.0, "embedding_top/all": 2.0}
     weights = Weights(np.array(list(by_name.values())), -13.0)
-    head = Head(weights, weights)
+    head = Head(*[Experts.one(weights)] * 2)
     return SetMetric(levels, head, threshold=0.5, compared=3.0)
 
 

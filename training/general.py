@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.embedding import FORMAT
-from productcat.duplicates.metric import Head, SetMetric
+from productcat.duplicates.metric import SetMetric
 from productcat.duplicates.titles import TitleHead
 from productcat.jobs.progress import Progress
 from productcat.listings.listing import Listing
@@ -34,7 +34,7 @@ from training.duplicates.metric import Bases, MetricConfig, bases, metric_of
 from training.duplicates.photo_table import PhotoTable, look_at, with_copies
 from training.duplicates.protocol import Protocol, report
 from training.duplicates.shops import Shop, joined
-from training.duplicates.siamese import UNLEARNT, Samples, SiameseConfig, fit_head, fit_pictures
+from training.duplicates.siamese import UNLEARNT, Samples, SiameseConfig, fit_head
 from training.images.export import compare, export_float, quantize, run_all
 from training.images.image_model import ImageConfig, build
 from training.listings.datasets import DataConfig, checksum, load_dataset
@@ -44,7 +44,7 @@ CLASSES = Path(__file__).parent / "imagenet_classes.json"
 CALIBRATION_PHOTOS = 256
 """Number of photos that give the ranges of int8 activations."""
 
-METHOD = 7
+METHOD = 8
 """Number of the method of comparing sets. Raise it when the same settings give other figures, so that no old figures
 are read."""
 
@@ -90,9 +90,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--titles", type=Path, help="what titles count: the --head of python -m training.duplicates.titles"
     )
-    parser.add_argument(
-        "--cosines-of", help="keep what the cosines count in this bundle's metric; learn what pictures count"
-    )
     parser.add_argument("--threshold", type=float, help="take this threshold, and do not measure on held-out items")
     parser.add_argument("--report", type=Path, help="write the figures of the protocol to this JSON file")
     options = parser.parse_args(arguments)
@@ -103,8 +100,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         work = options.work / (f"{config.name}-{given.manifest['name']}" if given else config.name)
         titles = TitleHead.from_settings(json.loads(options.titles.read_text("utf-8"))) if options.titles else None
         run = General(config, options.data, work, options.weights or "", given, titles)
-        if options.cosines_of:
-            run.cosines = SetMetric.load(Bundle.open(options.cosines_of).part("duplicates")).head
         figures = run.bundle(options.config.read_text("utf-8"), options.to, options.threshold)
         write_figures(figures, options.report)
 
@@ -136,7 +131,6 @@ class General:
     ) -> None:
         self.config, self.data, self.work, self.weights, self.given = config, data, work, weights, given
         self.title_head = titles
-        self.cosines: Head | None = None
         work.mkdir(parents=True, exist_ok=True)
         self.items, left_out = read_items(data / config.photos.items, work)
         sources = [DataConfig(config.photos.items, table="", splits=""), *config.photos.copied]
@@ -229,10 +223,7 @@ class General:
         config, known = self.config.metric, self.bases(table)
         kept, siamese = table.kept(known), self.config.siamese
         samples = Samples.drawn(kept, known, config, siamese, self.config.seed)
-        if self.cosines:
-            head = fit_pictures(self.cosines, samples, shops, siamese)
-        else:
-            head = fit_head(samples, shops, siamese)
+        head = fit_head(samples, shops, siamese)
         return metric_of(kept, known, head, config, titles=self.title_head)
 
     def shops(self, table: PhotoTable, others: PhotoTable) -> Samples:

@@ -10,12 +10,16 @@ from typing import Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from productcat.categories.bundle_parts import CLASSES, check_fit, read_classes, read_rules
 from productcat.categories.decision import DecisionRule, Prediction
 from productcat.categories.ensemble import MODALITIES, Ensemble, Modality, ModelOutputs, combined
-from productcat.categories.projections import PREFIXES, Category, CategoryProjections, prototype_of
+from productcat.categories.projections import MATRIX, PREFIXES, SETTINGS, Category, CategoryProjections, prototype_of
 from productcat.errors import BundleError, ListingError
 from productcat.listings.listing import Listing, only
+from productcat.models import image_model as image_files
+from productcat.models import title_model as title_files
 from productcat.models.bundle import Bundle, write_bundle
+from productcat.models.contents import AGAIN
 from productcat.models.image_model import DISTRIBUTION, ImageModel, photo_means
 from productcat.models.title_model import TitleModel
 from productcat.models.word_bags import WordBags
@@ -24,6 +28,16 @@ from productcat.wording import is_unicode
 
 LISTINGS_AT_ONCE = 64
 """Number of listings handled together: an iterable may be longer than memory."""
+
+READ_HERE = frozenset(
+    {
+        CLASSES,
+        *(f"{part}/{name}" for part in ("image", "features") for name in image_files.FILES),
+        *(f"title/{name}" for name in title_files.FILES),
+        *(f"projections/{name}" for name in (SETTINGS, MATRIX)),
+    }
+)
+"""Names of the files that `Categorizer.load` reads: their checksums are compared then, and only once."""
 
 NAMED = 20
 """Number of categories that are not classes which a manifest names at most."""
@@ -83,17 +97,14 @@ class Categorizer:
         self.image_model = image_model
         self.feature_model = image_model
         if image_model and bundle.has("features"):
-            self.feature_model = ImageModel.load(bundle.part("features"))
+            self.feature_model = ImageModel.load(bundle.contents("features"))
         self.title_model = title_model
         self.word_bags = WordBags(title_model) if title_model else None
         self.projections = projections
         self.rules = rules
-        classes = bundle.read_json("classes.json")
-        self.classes: list[str] = [each["name"] for each in classes]
-        self.parents: dict[str, list[str]] = {
-            level: [each["parents"][level] for each in classes] for level in classes[0]["parents"]
-        }
-        self.ensemble = Ensemble.of(bundle.setting("ensemble"))
+        self.classes, self.parents = read_classes(bundle.contents())
+        self.ensemble = Ensemble.of(bundle.entries("ensemble"))
+        check_fit(bundle, len(self.classes), image_model, self.feature_model, title_model, projections)
 
     @classmethod
     def load(cls, bundle: str | os.PathLike[str] | None = None) -> Self:
@@ -104,20 +115,14 @@ class Categorizer:
         BundleError
             The bundle is missing, damaged, or of another format.
         """
-        opened = Bundle.open(bundle)
-        image_model = ImageModel.load(opened.part("image")) if opened.has("image") else None
-        title_model = TitleModel.load(opened.part("title")) if opened.has("title") else None
+        opened = Bundle.of_manifest(bundle)
+        opened.check(later=READ_HERE)
+        image_model = ImageModel.load(opened.contents("image")) if opened.has("image") else None
+        title_model = TitleModel.load(opened.contents("title")) if opened.has("title") else None
         if image_model is None and title_model is None:
             raise BundleError(f"bundle {opened.path}: neither image nor title model in it; use a bundle with one")
-        rule = opened.setting("decision_rule")
-        rules = {"both": rule, "photos": rule, "title": rule, **opened.manifest.get("decision_rules_alone", {})}
-        return cls(
-            opened,
-            image_model,
-            title_model,
-            CategoryProjections.load(opened.part("projections")),
-            {modality: DecisionRule(**rules[modality]) for modality in rules},
-        )
+        rules = read_rules(opened)
+        return cls(opened, image_model, title_model, CategoryProjections.load(opened.contents("projections")), rules)
 
     @property
     def categories(self) -> list[str]:
@@ -153,7 +158,7 @@ class Categorizer:
         rows = [np.empty((0, len(self.classes)))]
         for batch in self._batches(listings, use, vectors=()):
             batch.tell(on_problem)
-            rows.append(combined(batch.outputs, self.ensemble))
+            rows.append(self._combined(batch.outputs))
         return np.concatenate(rows)
 
     def look(
@@ -199,12 +204,12 @@ class Categorizer:
         known, rows = self.projections, []
         for batch in self._batches(listings, "both", known.reads_vectors):
             batch.tell(on_problem)
-            rows.append(known.confidences(combined(batch.outputs, self.ensemble), batch.outputs.vectors))
+            rows.append(self._confidences(known, batch.outputs))
         return np.concatenate([np.empty((0, len(known.categories))), *rows])
 
     def confidences(self, outputs: ModelOutputs) -> NDArray[np.float64]:
         """Return confidences as `predict_proba` does, from what `look` returned."""
-        return self.projections.confidences(combined(outputs, self.ensemble), outputs.vectors)
+        return self._confidences(self.projections, outputs)
 
     def predict(self, listings: Iterable[Listing]) -> list[Prediction]:
         """Return a Prediction for each listing: assign, shortlist or abstain."""
@@ -221,9 +226,9 @@ class Categorizer:
         for batch in self._batches(listings, "both", known.reads_vectors):
             if on_problem:
                 batch.tell(on_problem)
-            distributions = combined(batch.outputs, self.ensemble)
+            distributions = self._combined(batch.outputs)
             near = known.nearness(distributions)
-            rows = known.confidences(distributions, batch.outputs.vectors, near)
+            rows = self._complete(known.confidences(distributions, batch.outputs.vectors, near), batch.outputs)
             judged = rows, known.divergences(distributions, near), batch.outputs.modalities(), batch.problems
             for listing, row, nats, modality, problems in zip(batch.listings, *judged, strict=True):
                 rule = self.rules[modality]
@@ -320,7 +325,7 @@ class Categorizer:
         if not isinstance(name, str) or not name.strip() or not is_unicode(name):
             raise ListingError(f"category {name!r}: a category needs a name, in UTF-8")
         outputs = self.look(examples := list(only(Listing, examples)), on_problem=on_problem)
-        known = _evident(combined(outputs, self.ensemble))
+        known = _evident(self._combined(outputs))
         text = f"{name} {description}".strip()
         named = _evident(self.class_distributions([Listing(title=text)], "title"))
         if examples and not len(known):
@@ -337,6 +342,21 @@ class Categorizer:
         vectors = {kind: _evident(rows) for kind, rows in outputs.vectors.items()}
         prototypes = {kind: prototype_of(kind, rows) for kind, rows in vectors.items() if rows.size}
         return Category(projection, prototypes)
+
+    def _combined(self, outputs: ModelOutputs) -> NDArray[np.float64]:
+        """Return the distributions of listings; NaN only without evidence."""
+        return self._complete(combined(outputs, self.ensemble), outputs)
+
+    def _confidences(self, known: CategoryProjections, outputs: ModelOutputs) -> NDArray[np.float64]:
+        """Return the confidences of categories; NaN only without evidence."""
+        return self._complete(known.confidences(self._combined(outputs), outputs.vectors), outputs)
+
+    def _complete(self, rows: NDArray[np.float64], outputs: ModelOutputs) -> NDArray[np.float64]:
+        """Return rows of listings as they are. Raise BundleError when one is NaN though the listing has evidence."""
+        evident = ~(np.isnan(outputs.photos).any(axis=1) & np.isnan(outputs.title).any(axis=1))
+        if not np.isfinite(rows[evident]).all():
+            raise BundleError(f"bundle {self.bundle.path}: it gives confidences that are not numbers; {AGAIN}")
+        return rows
 
     def _wanted(self) -> str:
         kinds = [kind for kind, model in (("photo", self.image_model), ("title", self.title_model)) if model]

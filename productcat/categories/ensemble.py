@@ -1,6 +1,6 @@
 """What the models see of listings, and how photos and title become one distribution."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, get_args
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from productcat.arithmetic.distributions import TINY, average, information_of, sharpen, softmax
+from productcat.models.contents import TEMPERATURES, Entries
 
 Modality = Literal["photos", "title", "both"]
 """What of a listing is looked at."""
@@ -23,6 +24,9 @@ MODALITY_NAMES: dict[Modality, str] = {
 
 Average = Literal["log", "plain"]
 """Kind of average: of logarithms, or of probabilities."""
+
+LEAST_WEIGHT, MOST_WEIGHT = 1e-9, 1e9
+"""Least sum of the weights of photos and title in a manifest, and greatest weight; only their proportion matters."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +60,17 @@ class Ensemble:
     temperatures: Temperatures = field(default_factory=Temperatures)
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> Self:
-        """Read what a manifest holds. Settings of a newer productcat are ignored."""
-        weights, temperatures = settings["weights"], settings["temperatures"]
+    def of(cls, settings: Entries) -> Self:
+        """Read what a manifest holds. Settings of a newer productcat are ignored. Raises BundleError."""
+        weights, temperatures = settings.object("weights"), settings.object("temperatures")
+        photos, title = (weights.number(name, 0, MOST_WEIGHT) for name in ("photos", "title"))
+        if photos + title < LEAST_WEIGHT:
+            settings.refuse("weights", "at least one above 0")
         return cls(
-            settings["average"],
-            settings.get("informed", False),
-            Weights(weights["photos"], weights["title"]),
-            Temperatures(temperatures["photos"], temperatures["title"], temperatures["both"]),
+            "plain" if settings.one_of("average", get_args(Average)) == "plain" else "log",
+            settings.truth("informed") if settings.has("informed") else False,
+            Weights(photos, title),
+            Temperatures(*(temperatures.number(name, *TEMPERATURES) for name in ("photos", "title", "both"))),
         )
 
     def settings(self) -> dict[str, Any]:

@@ -17,11 +17,19 @@ from numpy.typing import NDArray
 
 from productcat.arithmetic.distributions import TINY, softmax
 from productcat.arithmetic.divergences import divergences, lift, nearness
-from productcat.categories.prototypes import Prototype, Prototypes
+from productcat.categories.prototypes import OF_ALL, Prototype, Prototypes
+from productcat.models.contents import TEMPERATURES, Contents, Entries, Tensors
 
 SETTINGS, MATRIX = "categories.json", "projections.safetensors"
 PREFIXES = {"photos": "", "title": "title_"}
 """Kinds of prototypes, and the prefixes of their settings and tensors on disk."""
+
+MOST_FEW, MOST_OFFSET = 1e6, 1e3
+"""Greatest setting of `FewShot`, and greatest offset. Fitted ones are below a hundred, and a few nats."""
+
+
+MOST_KEPT = 4 * OF_ALL
+"""Number of deviations that a bundle may have. Work and memory grow with its square."""
 
 
 @dataclass(frozen=True)
@@ -235,25 +243,70 @@ class CategoryProjections:
         save_file({name: np.ascontiguousarray(each) for name, each in tensors.items()}, folder / MATRIX)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read the "projections" part of a bundle. Older ones lack prototypes, deviations or offsets."""
-        from safetensors.numpy import load_file
+    def load(cls, folder: Path | Contents, n_classes: int | None = None) -> Self:
+        """Read the "projections" part of a bundle. Older ones lack prototypes, deviations or offsets.
 
-        settings = json.loads((folder / SETTINGS).read_text("utf-8"))
-        tensors = load_file(folder / MATRIX)
-        prototypes = {}
-        for kind, prefix in PREFIXES.items():
-            if f"{prefix}examples" in settings:
-                vectors, examples = tensors[f"{prefix}prototypes"], np.array(settings[f"{prefix}examples"], int)
-                deviations = tensors.get(f"{prefix}deviations", np.empty((0, vectors.shape[1]), np.float16))
-                kept = np.array(settings.get(f"{prefix}deviations", np.zeros_like(examples)), int)
-                prototypes[kind] = Prototypes(vectors, examples, deviations, kept)
+        n_classes : the number of classes, where it is known
+
+        Raises
+        ------
+        BundleError
+            A file is missing or damaged, or what it says is no such part.
+        """
+        contents = Contents.of(folder)
+        settings, tensors = contents.entries(SETTINGS), contents.tensors(MATRIX)
+        categories = settings.texts("categories")
+        if not categories:
+            settings.refuse("categories", "at least one")
+        n_categories = len(categories)
+        matrix = tensors.distributions("projections", n_categories, n_classes)
+        prototypes = {
+            kind: _prototypes(prefix, settings, tensors, n_categories)
+            for kind, prefix in PREFIXES.items()
+            if settings.has(f"{prefix}examples")
+        }
         return cls(
-            settings["categories"],
-            tensors["projections"],
-            settings["floor"],
-            settings["temperature"],
+            categories,
+            matrix,
+            settings.share("floor"),
+            settings.number("temperature", *TEMPERATURES),
             prototypes,
-            FewShot(**{name: each for name, each in settings.get("few_shot", {}).items() if name in KNOWN}),
-            settings.get("offsets"),
+            _few_shot(settings.object("few_shot")) if settings.has("few_shot") else FewShot(),
+            _offsets(settings, n_categories) if settings.has("offsets") else None,  # type: ignore[arg-type]
         )
+
+
+def _prototypes(prefix: str, settings: Entries, tensors: Tensors, n_categories: int) -> Prototypes:
+    """Read the prototypes of one kind. prefix : of their names"""
+    vectors = tensors.array(f"{prefix}prototypes", n_categories, None)
+    width = vectors.shape[1]
+    examples = np.array(settings.counts(f"{prefix}examples", n_categories), int)
+    deviations, kept = np.empty((0, width), np.float16), np.zeros(n_categories, int)
+    if settings.has(f"{prefix}deviations"):
+        kept = np.array(settings.counts(f"{prefix}deviations", n_categories), int)
+    if tensors.has(f"{prefix}deviations") or kept.any():
+        deviations = tensors.array(f"{prefix}deviations", int(kept.sum()), width)
+    if ((kept > examples) | ((kept > 0) & (examples < 2))).any() or kept.sum() > MOST_KEPT:
+        settings.refuse(
+            f"{prefix}deviations", f"up to {prefix}examples of each, none of a single one, {MOST_KEPT} in all"
+        )
+    return Prototypes(vectors, examples, deviations, kept)
+
+
+def _few_shot(settings: Entries) -> FewShot:
+    """Read what few examples count. A newer productcat may have written more settings."""
+    known = {
+        name: settings.number(name, -MOST_FEW if name.endswith("neutral") else 0, MOST_FEW)
+        for name in sorted(KNOWN)
+        if settings.has(name)
+    }
+    if settings.has("temperature"):
+        settings.number("temperature", *TEMPERATURES)
+    return FewShot(**known)
+
+
+def _offsets(settings: Entries, n_categories: int) -> NDArray[np.float64]:
+    found = np.array(settings.numbers("offsets", n_categories), np.float64)
+    if (np.abs(found) > MOST_OFFSET).any():
+        settings.refuse("offsets", f"numbers from {-MOST_OFFSET} to {MOST_OFFSET}")
+    return found

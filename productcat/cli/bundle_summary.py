@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from productcat.categories.ensemble import MODALITY_NAMES
+from productcat.categories.bundle_parts import read_classes, read_rules
+from productcat.categories.ensemble import MODALITY_NAMES, Modality
 from productcat.cli.text import figure
 from productcat.wording import counted
 
 if TYPE_CHECKING:
     from productcat.models.bundle import Bundle
+    from productcat.models.contents import Entries
 
 FIGURES = {
     "top1": ("right class first", True),
@@ -29,52 +31,62 @@ def bundle_lines(bundle: Bundle) -> list[str]:
     """Show a bundle's name and description, facts, decision rules, figures on test, and files with their sizes."""
     manifest = bundle.manifest
     lines = [f"{manifest.get('name', 'unnamed')}: {bundle.path}", "", *manifest.get("description", "").splitlines(), ""]
-    lines += [f"{name:18}{text}" for name, text in {**_facts(bundle), **_rules(manifest)}.items() if text]
-    lines += _figures(manifest)
+    lines += [f"{name:18}{text}" for name, text in {**_facts(bundle), **_rules(bundle)}.items() if text]
+    lines += _figures(bundle)
     lines += _files(bundle)
     return [*lines, "", f"The rest: {bundle.path / 'README.md'}, or all of it with --json"]
 
 
 def _facts(bundle: Bundle) -> dict[str, str]:
     """Say what the bundle knows and what it was made from. → name → text, empty where there is nothing to say"""
-    manifest, classes = bundle.manifest, bundle.read_json("classes.json")
-    categories, calibration = manifest.get("categories"), manifest.get("calibration")
-    origin = manifest.get("trained_from", {})
+    classes, _ = read_classes(bundle.contents())
+    manifest = bundle.manifest
+    origin = bundle.entries("trained_from") if "trained_from" in manifest else None
+    splits = origin.object("listings") if origin and origin.has("listings") else None
+    numbers = {split: splits.number(split, 0) for split in splits.entries} if splits else {}
     parts = {"image": "photos", "title": "titles", "duplicates": "duplicates"}
     return {
         "made": manifest.get("created", ""),
-        "started from": origin.get("init_from", ""),
-        "listings": ", ".join(f"{number:,} {split}" for split, number in origin.get("listings", {}).items()),
+        "started from": origin.text("init_from") if origin and origin.has("init_from") else "",
+        "listings": ", ".join(f"{number:,} {split}" for split, number in numbers.items()),
         "knows": ", ".join(text for part, text in parts.items() if bundle.has(part)),
         "classes": f"{len(classes):,}",
-        "categories": _categories(categories) if categories else "the classes",
-        "calibrated on": counted(calibration["listings"], "listing") if calibration else "",
+        "categories": _categories(bundle.entries("categories")) if manifest.get("categories") else "the classes",
+        "calibrated on": _calibrated(bundle.entries("calibration")) if manifest.get("calibration") else "",
     }
 
 
-def _categories(categories: Mapping[str, Any]) -> str:
-    added = categories["that are no classes"]
-    return f"{categories['number']:,}" + (f", among them {', '.join(added)}" if added else "")
+def _categories(categories: Entries) -> str:
+    added = categories.texts("that are no classes")
+    return f"{categories.number('number', 0):,}" + (f", among them {', '.join(added)}" if added else "")
 
 
-def _rules(manifest: Mapping[str, Any]) -> dict[str, str]:
+def _calibrated(calibration: Entries) -> str:
+    return counted(int(calibration.number("listings", 0)), "listing")
+
+
+def _rules(bundle: Bundle) -> dict[str, str]:
     """Say from which confidence each modality assigns. → modality in words → text"""
-    rules = {"both": manifest["decision_rule"]} | manifest.get("decision_rules_alone", {})
+    rules = read_rules(bundle)
+    kinds: tuple[Modality, ...] = tuple(MODALITY_NAMES) if "decision_rules_alone" in bundle.manifest else ("both",)
     said = "assigned from {assign_at:.1%}, shortlist from {shortlist_at:.1%}, of {shortlist_size} at most"
-    return {MODALITY_NAMES[kind]: said.format(**rule).replace("%", " %") for kind, rule in rules.items()}
+    return {MODALITY_NAMES[kind]: said.format(**asdict(rules[kind])).replace("%", " %") for kind in kinds}
 
 
-def _figures(manifest: Mapping[str, Any]) -> list[str]:
+def _figures(bundle: Bundle) -> list[str]:
     """Show what was measured on test, with a column for each modality; nothing where nothing was measured."""
-    measured = manifest.get("metrics", {}).get("test", {})
-    kinds = [kind for kind in MODALITY_NAMES if kind in measured]
-    if not kinds:
+    metrics = bundle.entries("metrics") if "metrics" in bundle.manifest else None
+    test = metrics.object("test") if metrics and metrics.has("test") else None
+    measured = {kind: test.object(kind) for kind in MODALITY_NAMES if test.has(kind)} if test else {}
+    if not measured:
         return []
-    of = "classes on test" if "categories" in manifest else "measured on test"
-    lines = ["", f"{of:30}" + "".join(f"{MODALITY_NAMES[kind]:>18}" for kind in kinds)]
-    shown = {key: each for key, each in FIGURES.items() if "calibration" not in manifest or key not in UNCALIBRATED}
-    for key, (name, is_share) in shown.items():
-        lines.append(f"{name:30}" + "".join(f"{figure(measured[kind][key], is_share):>18}" for kind in kinds))
+    of = "classes on test" if "categories" in bundle.manifest else "measured on test"
+    lines = ["", f"{of:30}" + "".join(f"{MODALITY_NAMES[kind]:>18}" for kind in measured)]
+    calibrated = "calibration" in bundle.manifest
+    for key, (name, is_share) in FIGURES.items():
+        if not calibrated or key not in UNCALIBRATED:
+            values = (None if each.entries.get(key) is None else each.number(key) for each in measured.values())
+            lines.append(f"{name:30}" + "".join(f"{figure(value, is_share):>18}" for value in values))
     return lines
 
 

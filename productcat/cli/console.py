@@ -1,11 +1,13 @@
 """How commands run: exit codes, and one line on standard error for each mistake."""
 
 import functools
+import inspect
 import json
 import os
 import sys
-from collections.abc import Callable
-from typing import Any, ParamSpec
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, ParamSpec, get_type_hints
 
 import typer
 from typer.core import TyperCommand
@@ -69,6 +71,38 @@ def command(
         return app.command(name, cls=cls, epilog=EXIT_CODES)(wrapped)
 
     return register
+
+
+def spread(function: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Let a command take the fields of a dataclass one by one, so that several commands share their options.
+
+    A parameter whose type is a dataclass stands for its fields. They are annotated as parameters of a command are.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    parts: dict[str, Any] = {name: each for name, each in hints.items() if name != "return" and is_dataclass(each)}
+
+    @functools.wraps(function)
+    def flat(**options: Any) -> int | None:
+        whole = {
+            name: part(**{each.name: options.pop(each.name) for each in fields(part)}) for name, part in parts.items()
+        }
+        return function(**whole, **options)
+
+    def parameters() -> Iterator[inspect.Parameter]:
+        for name, each in inspect.signature(function).parameters.items():
+            if name in parts:
+                of_fields = get_type_hints(parts[name], include_extras=True)
+                for field in fields(parts[name]):
+                    default = inspect.Parameter.empty if field.default is MISSING else field.default
+                    yield inspect.Parameter(
+                        field.name, each.KEYWORD_ONLY, default=default, annotation=of_fields[field.name]
+                    )
+            else:
+                yield each.replace(kind=each.KEYWORD_ONLY, annotation=hints[name])
+
+    flat.__dict__["__signature__"] = inspect.Signature(list(parameters()))  # typer reads it, and the annotations
+    flat.__annotations__ = {each.name: each.annotation for each in parameters()}
+    return flat
 
 
 def forget_output() -> int:

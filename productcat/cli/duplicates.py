@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 from productcat.cli import bad_rows, console, options
-from productcat.cli.console import FINE, INTERRUPTED, SOME_BAD, STREAM, UNUSABLE, UsageError, command, complain
+from productcat.cli.console import FINE, INTERRUPTED, SOME_BAD, STREAM, UNUSABLE, UsageError, command, complain, spread
 from productcat.wording import about, counted
 
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ app = console.group("Tell from photos which listings show the same physical item
 Source = Annotated[
     str, typer.Argument(metavar="LISTINGS", help="A file of listings, or a folder; - is standard input.")
 ]
+Target = Annotated[
+    str,
+    typer.Option(
+        "--to", help="The file of what is found: CSV, or JSON Lines if it ends in .jsonl; - is standard output."
+    ),
+]
 Html = Annotated[str | None, typer.Option("--html", help="The report, one HTML file.")]
 Most = Annotated[int, typer.Option("--most", help="Groups in the report, at most.", min=1)]
 Keep = Annotated[
@@ -44,27 +50,62 @@ Keep = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Search:
+    """What `find` and `groups` are told."""
+
+    source: Source
+    target: Target = STREAM
+    html: Html = None
+    most: Most = 200
+    threshold: options.Threshold = None
+    precision: options.Expected = None
+    adapt: options.Adapt = True
+    decided: options.Decided = None
+    apart: options.Apart = None
+    together: options.Together = None
+    ignore: options.Ignore = None
+    titles_alone: options.TitlesAlone = False
+    bundle: options.Bundle = None
+    bad: options.Bad = None
+    columns: options.Columns = None
+    format: options.Format = None
+
+    def refuse_mistakes(self) -> None:
+        """Raise UsageError for options that do not go together."""
+        named = {"LISTINGS": self.source, "--to": self.target, "--html": self.html, "--decided": self.decided}
+        options.refuse_same_file({**named, "--bad": bad_rows.side_path(self.target, self.bad)})
+        if self.source == self.decided == STREAM:
+            raise UsageError("LISTINGS and --decided are both standard input; give a file for one of them")
+        options.refuse_both(self.threshold, self.precision)
+
+    def rules(self, keep: str, side: Side) -> Rules:
+        """Read the decisions, whose bad rows `side` takes, and the order of preference."""
+        from productcat.duplicates.preference import Preference
+        from productcat.evaluation.labelled_pairs import read_decisions
+        from productcat.jobs.find_duplicates import Rules
+
+        try:
+            preference = Preference.of(keep)
+        except ValueError as error:
+            raise UsageError(f"--keep: {error}") from None
+        decided = read_decisions(self.decided, side.add) if self.decided else []
+        return Rules(
+            self.threshold,
+            self.precision,
+            self.adapt,
+            decided,
+            self.apart,
+            self.together,
+            preference,
+            self.ignore,
+            self.titles_alone,
+        )
+
+
 @command(app)
-def find(
-    source: Source,
-    target: Annotated[
-        str,
-        typer.Option("--to", help="The file of pairs: CSV, or JSON Lines if it ends in .jsonl; - is standard output."),
-    ] = STREAM,
-    html: Html = None,
-    most: Most = 200,
-    threshold: options.Threshold = None,
-    precision: options.Expected = None,
-    adapt: options.Adapt = True,
-    decided: options.Decided = None,
-    apart: options.Apart = None,
-    together: options.Together = None,
-    ignore: options.Ignore = None,
-    bundle: options.Bundle = None,
-    bad: options.Bad = None,
-    columns: options.Columns = None,
-    format: options.Format = None,
-) -> int:
+@spread
+def find(search: Search) -> int:
     """Find the pairs of listings that show the same physical item.
 
     \b
@@ -96,35 +137,19 @@ def find(
     as the seller's own references: two listings with different values in it are never duplicates. With --together, two
     with the same value always are. An empty cell says nothing; a decision outranks a column.
 
+    Pairs of which a side has no photo are left out. --titles-alone finds them too, among listings whose titles share
+    rare words, if the bundle knows what titles count. Their kind is title. Titles alone are never sure, since sister
+    articles have equal ones: give a --threshold of 0.5 or less, or a --precision.
+
     To continue an interrupted run, give the same command again. Until the run is done, what it knows of the photos is
     kept in <--to>.embeddings.
     """
-    rules = _Wanted(threshold, precision, adapt, decided, apart, together, ignore)
-    return _search(source, _Run(target, html, most, bad), rules, bundle, columns, format)
+    return _searched(search)
 
 
 @command(app)
-def groups(
-    source: Source,
-    target: Annotated[
-        str,
-        typer.Option("--to", help="The file of groups: CSV, or JSON Lines if it ends in .jsonl; - is standard output."),
-    ] = STREAM,
-    html: Html = None,
-    most: Most = 200,
-    keep: Keep = "photos, size, title, id",
-    threshold: options.Threshold = None,
-    precision: options.Expected = None,
-    adapt: options.Adapt = True,
-    decided: options.Decided = None,
-    apart: options.Apart = None,
-    together: options.Together = None,
-    ignore: options.Ignore = None,
-    bundle: options.Bundle = None,
-    bad: options.Bad = None,
-    columns: options.Columns = None,
-    format: options.Format = None,
-) -> int:
+@spread
+def groups(search: Search, keep: Keep = "photos, size, title, id") -> int:
     """Find the groups of listings that show one physical item, and which listing of each to keep.
 
     \b
@@ -148,76 +173,30 @@ def groups(
 
     Everything else is as for productcat duplicates find.
     """
-    rules = _Wanted(threshold, precision, adapt, decided, apart, together, ignore, keep)
-    run = _Run(target, html, most, bad, grouped=True)
-    return _search(source, run, rules, bundle, columns, format)
+    return _searched(search, keep, grouped=True)
 
 
-@dataclass(frozen=True)
-class _Run:
-    """Where the outputs of `find` and `groups` go."""
-
-    target: str
-    html: str | None
-    most: int
-    bad: str | None
-    grouped: bool = False
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What the options say of the threshold, of pairs and of photos, and which listing is kept."""
-
-    threshold: float | None
-    precision: float | None
-    adapt: bool
-    decided: str | None
-    apart: str | None
-    together: str | None
-    ignore: str | None
-    keep: str = ""
-
-    def read(self, side: Side) -> Rules:
-        """Read the decisions, whose bad rows `side` takes, and the order of preference."""
-        from productcat.duplicates.preference import Preference
-        from productcat.evaluation.labelled_pairs import read_decisions
-        from productcat.jobs.find_duplicates import Rules
-
-        options.refuse_both(self.threshold, self.precision)
-        try:
-            preference = Preference.of(self.keep)
-        except ValueError as error:
-            raise UsageError(f"--keep: {error}") from None
-        decided = read_decisions(self.decided, side.add) if self.decided else []
-        threshold, precision, columns = self.threshold, self.precision, (self.apart, self.together)
-        return Rules(threshold, precision, self.adapt, decided, *columns, preference, self.ignore)
-
-
-def _search(
-    source: str, run: _Run, wanted: _Wanted, bundle: str | None, columns: str | None, format: str | None
-) -> int:
+def _searched(search: Search, keep: str = "", grouped: bool = False) -> int:
     """Do what `find` and `groups` have in common. → exit code"""
-    from productcat.jobs.find_duplicates import Outputs, search
+    from productcat.jobs.find_duplicates import Outputs
+    from productcat.jobs.find_duplicates import search as find_duplicates
     from productcat.listings.source import Table
 
-    roles = options.columns_from(columns)
-    named = {"LISTINGS": source, "--to": run.target, "--html": run.html, "--decided": wanted.decided}
-    options.refuse_same_file({**named, "--bad": bad_rows.side_path(run.target, run.bad)})
-    if source == wanted.decided == STREAM:
-        raise UsageError("LISTINGS and --decided are both standard input; give a file for one of them")
-    outputs = Outputs(run.target, run.html, run.most, run.bad, run.grouped)
+    roles = options.columns_from(search.columns)
+    search.refuse_mistakes()
+    outputs = Outputs(search.target, search.html, search.most, search.bad, grouped)
     unfinished = outputs.unfinished()
-    bad_decisions = bad_rows.StderrLog(wanted.decided or "")
-    rules = wanted.read(bad_decisions)
-    table = Table(source, replace(roles, extra=rules.columns), format)
-    detector = detector_of(bundle, None)
-    with closing(bad_rows.side_for(source, run.target, run.bad, unfinished)) as side:
+    bad_decisions = bad_rows.StderrLog(search.decided or "")
+    rules = search.rules(keep, bad_decisions)
+    table = Table(search.source, replace(roles, extra=rules.columns), search.format)
+    detector = detector_of(search.bundle, None)
+    with closing(bad_rows.side_for(search.source, search.target, search.bad, unfinished)) as side:
         try:
-            result = search(detector, table, outputs, side, rules, complain)
+            result = find_duplicates(detector, table, outputs, side, rules, complain)
         except KeyboardInterrupt:
-            way_out = "" if run.target == STREAM else "; give the same command again to continue"
+            way_out = "" if search.target == STREAM else "; give the same command again to continue"
             return complain(f"interrupted{way_out}", INTERRUPTED)
-        found = _found(result, shown=run.html is not None)
+        found = _found(result, shown=search.html is not None)
         return console.sum_up(found, bad_rows.left_out(side) + _without(bad_decisions))
 
 

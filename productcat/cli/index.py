@@ -52,9 +52,10 @@ def add(
       productcat index add catalogue --from listings.csv --resume
       cat listings.jsonl | productcat index add catalogue --from -
 
-    Listings are CSV, JSON Lines, Parquet, .lst, or a folder <label>/<name>.jpg, with columns as for predict. A listing
-    without a photo that can be read is left out, and what the index has under its id stays. The run may be killed at
-    any time: what it has added stays, and --resume skips the ids that are there.
+    Listings are CSV, JSON Lines, Parquet, .lst, or a folder <label>/<name>.jpg, with columns as for predict. An index
+    is searched by photos. So a listing without one that can be read is named and left out, even if it has a title, and
+    what the index has under its id stays. The run may be killed at any time: what it has added stays, and --resume
+    skips the ids that are there.
     """
     from productcat.jobs.progress import Progress
     from productcat.listings.readers import count_rows, read_with_ids
@@ -130,15 +131,16 @@ def search(
       productcat index search catalogue front.jpg -k 3 --json
 
     \b
-    Many: each of the nearest becomes a line left,right,score, duplicate or not, best first; with --json, an object:
+    Many: each of the nearest becomes a line left,right,score,kind, best first; with --json, an object:
       productcat index search catalogue --from new.csv -k 1 --threshold 0.9
       cat new.jsonl | productcat index search catalogue --from - --json
 
-    The score is the probability that both are the same item, in an index of this size. What most of its listings have
-    in common, such as the backdrop of one studio, counts less; --no-adapt judges each pair as if it came from anywhere.
-    A listing is not its own duplicate: what the index has under its id is skipped. For one listing, a duplicate is
-    marked if it reaches the bundle's threshold. --precision keeps, of each listing, as many of the nearest as are right
-    in this share, and no pair below 0.5.
+    The score is the probability that both are the same item, in an index of this size. The kind is copy (one picture,
+    however edited) or same item (other photos of it, if it is one). What most of its listings have in common, such as
+    the backdrop of one studio, counts less; --no-adapt judges each pair as if it came from anywhere. A listing is not
+    its own duplicate: what the index has under its id is skipped. For one listing, a duplicate is marked if it reaches
+    the bundle's threshold. --precision keeps, of each listing, as many of the nearest as are right in this share, and
+    no pair below 0.5.
     """
     options.refuse_both(threshold, precision)
     if source is None:
@@ -200,9 +202,9 @@ def tidy(
       productcat index tidy catalogue
       productcat index tidy catalogue --now
 
-    Small files are put together, new photos are taken into the approximate index, and what older versions needed is
-    removed. add and remove do so when it is due; this does it all, in time and disk in proportion to the index. What
-    may still be read by others is kept for ten minutes, so there can be more bytes at first; the next tidy, add or
+    First the checksum of each photo is compared. Then small files are put together, new photos are taken into the
+    approximate index, and what older versions needed is removed. add and remove do so, without comparing, when it is
+    due; this does it all, in time and disk in proportion to the index. What may still be read by others is kept for ten minutes, so there can be more bytes at first; the next tidy, add or
     remove after that removes it. With --now it goes at once.
     """
     found = _open_known(path).tidy(now)
@@ -248,10 +250,10 @@ def _print_one(find: Find, photos: list[str], as_json: bool, problems: list[str]
     if len(problems) >= len(photos):
         return UNUSABLE  # what is wrong with the photos is said
     if as_json:
-        found = [{"id": pair.right, "score": round(pair.score, 6)} for pair in pairs]
+        found = [{"id": pair.right, "score": round(pair.score, 6), "kind": pair.kind} for pair in pairs]
         console.print_json({"duplicates": found, "threshold": threshold, "problems": problems})
     else:
-        marks = ["  a duplicate" if pair.score >= threshold else "" for pair in pairs]
+        marks = [f"  a duplicate ({pair.kind})" if pair.score >= threshold else "" for pair in pairs]
         lines = [f"{100 * pair.score:5.1f} %  {pair.right}{mark}" for pair, mark in zip(pairs, marks, strict=True)]
         print("\n".join(lines) or "nothing found")
     return SOME_BAD if problems else FINE

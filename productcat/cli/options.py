@@ -88,6 +88,9 @@ Ignore = Annotated[
     str | None,
     typer.Option("--ignore", metavar="FOLDER", help="Pictures that never count, such as size charts and logos."),
 ]
+TitlesAlone = Annotated[
+    bool, typer.Option("--titles-alone", help="Find pairs of which a side has no photo too, by their titles.")
+]
 Decided = Annotated[
     str | None,
     typer.Option("--decided", help="Pairs that somebody decided: CSV left,right,verdict; verdicts: same, different."),

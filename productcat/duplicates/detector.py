@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from productcat.arithmetic.vectors import unit
+from productcat.duplicates.checked_metric import load_metric, read_here
 from productcat.duplicates.decisions import KnownItems
 from productcat.duplicates.embedding import Embedding, Stacked, mark_of, marks
 from productcat.duplicates.evidence import evidence, names, photo_cosines
@@ -32,7 +33,16 @@ from productcat.duplicates.preference import DEFAULT_ORDER, ListingFacts, Prefer
 from productcat.duplicates.shared_pictures import SharedPicture, without_shared
 from productcat.duplicates.surroundings import NONE, Surroundings, distinct, seen_plainly
 from productcat.duplicates.thumbnails import LENGTH, Thumbnails, shows_nothing, thumbnails, unframed
-from productcat.duplicates.titles import PRICE_WEIGHT, Rarity, TitleTable, price_evidence, title_evidence
+from productcat.duplicates.title_neighbours import UNSEEN_BY_TITLE, pairs_by_title
+from productcat.duplicates.titles import (
+    PRICE_WEIGHT,
+    Rarity,
+    TitleTable,
+    explain_titles,
+    price_evidence,
+    title_evidence,
+    words_of,
+)
 from productcat.duplicates.whitening import Space, known_share
 from productcat.duplicates.witnesses import with_witnesses
 from productcat.errors import BundleError
@@ -57,6 +67,9 @@ FEWEST_SURE = 0.3
 PHOTOS_AT_ONCE = 4_096
 """Number of photos projected together."""
 
+Seen: TypeAlias = tuple[NDArray[np.bool_], NDArray[np.float32]]
+"""Which of some pairs have photos on both sides, shape (n_pairs,), and the evidence of these, (n_seen, n_evidence)."""
+
 NEIGHBOURS = 10
 """Number of most similar photos, and of most similar listings, that `find` scores for each at first."""
 
@@ -65,7 +78,7 @@ class DuplicateDetector:
     """Scores pairs of listings by their sets of photos.
 
     `DuplicateDetector.load` makes one. A listing without a photo that can be read is never a duplicate: its scores are
-    0, and a warning names it.
+    0, and a warning names it. Where the bundle knows what titles count, `score` says what the titles alone say.
 
     Threads may share a detector.
 
@@ -108,11 +121,13 @@ class DuplicateDetector:
         BundleError
             The bundle is missing, damaged, of another format, or has no such part.
         """
-        opened = Bundle.open(bundle)
+        opened = Bundle.of_manifest(bundle)
+        opened.check(later=read_here(opened))
         if not opened.has("duplicates"):
             raise BundleError(f"bundle {opened.path}: no 'duplicates' part in it; use one with it, such as {DEFAULT}")
-        metric = SetMetric.load(opened.part("duplicates"))
-        return cls(ImageModel.load(opened.features_part()), metric, metric.threshold)
+        image_model = ImageModel.load(opened.contents(opened.features_name()))
+        metric = load_metric(opened.contents("duplicates"), image_model)
+        return cls(image_model, metric, metric.threshold)
 
     def adapt(self, listings: Iterable[Listing | Embedding]) -> "DuplicateDetector":
         """Return a detector that knows a catalogue. What its listings share, such as one studio, is not evidence.
@@ -129,13 +144,20 @@ class DuplicateDetector:
         DuplicateDetector
             It takes the embeddings of this one.
         """
-        embeddings = [each for each in self.embed(listings) if len(each)]
-        if not embeddings:
+        every = self.embed(listings)
+        embeddings = [each for each in every if len(each)]
+        titles = [each.title for each in every]
+        if not embeddings and not any(titles):
             return self
+        if not embeddings:  # how usual words are can be known all the same
+            known = DuplicateDetector(self.image_model, self.metric, self.threshold)
+            known.__dict__["_rarity"] = Rarity.of(titles)
+            return known
         some = _sampled(embeddings)
         earlier = self.metric.surroundings
         spaces = self.spaces if earlier is None else earlier.spaces
-        rows = distinct(seen_plainly({name: Stacked(some, name)[:] for name in spaces}, spaces), marks(some))
+        little = np.concatenate([each.thumbnails for each in some])
+        rows = distinct(seen_plainly({name: Stacked(some, name)[:] for name in spaces}, spaces), little, marks(some))
         features = {name: np.concatenate([each.features[name] for each in some])[rows] for name in spaces}
         owners = np.repeat(np.arange(len(some)), [len(each) for each in some])[rows]
         weights = 1.0 / np.bincount(owners, minlength=len(some))[owners]
@@ -146,8 +168,7 @@ class DuplicateDetector:
             )
             for name, level in self.metric.levels.items()
         }
-        titles = (each.title for each in embeddings)
-        found = Surroundings.of(spaces, features, share * weights / weights.sum(), titles)
+        found = Surroundings.of(spaces, features, little[rows], share * weights / weights.sum(), titles)
         surroundings = found if earlier is None else earlier.joined(found, 1 - share)
         n_listings = max(self.metric.n_listings, len(embeddings))
         metric = replace(self.metric, levels=levels, surroundings=surroundings, n_listings=n_listings)
@@ -156,10 +177,13 @@ class DuplicateDetector:
     def among(self, n_listings: int) -> "DuplicateDetector":
         """Return a detector that looks for duplicates among so many listings: of more, more look alike by chance."""
         found = DuplicateDetector(self.image_model, replace(self.metric, n_listings=n_listings), self.threshold)
-        found.__dict__.update({name: each for name, each in self.__dict__.items() if name in ("spaces", "_pictures")})
+        kept = "spaces", "_pictures", "_rarity"
+        found.__dict__.update({name: each for name, each in self.__dict__.items() if name in kept})
         return found
 
-    def embed(self, listings: Iterable[Listing | Embedding], on_problem: OnProblem = warn) -> list[Embedding]:
+    def embed(
+        self, listings: Iterable[Listing | Embedding], on_problem: OnProblem = warn, titles_alone: bool = False
+    ) -> list[Embedding]:
         """Look at the photos of listings.
 
         Parameters
@@ -168,32 +192,36 @@ class DuplicateDetector:
             Embeddings are handed through.
         on_problem : callable
             Called with each Problem: a photo that cannot be read, or a listing without photos. By default a warning.
+        titles_alone : bool
+            A listing without photos is no problem if it has a title.
         """
         found = []
-        for embedding, problems in self.look(listings):
+        for embedding, problems in self.look(listings, titles_alone):
             for problem in problems:
                 on_problem(problem)
             found.append(embedding)
         return found
 
-    def look(self, listings: Iterable[Listing | Embedding]) -> Iterator[tuple[Embedding, list[Problem]]]:
-        """Yield the embedding of each listing, and what is wrong with its photos."""
+    def look(
+        self, listings: Iterable[Listing | Embedding], titles_alone: bool = False
+    ) -> Iterator[tuple[Embedding, list[Problem]]]:
+        """Yield the embedding of each listing, and what is wrong with its photos. titles_alone: as for `embed`"""
         waiting: list[Listing] = []
         for each in only((Listing, Embedding), listings):
             if isinstance(each, Listing):
                 waiting.append(each)
             if isinstance(each, Embedding) or len(waiting) == LISTINGS_AT_ONCE:
-                yield from self._looked_at(waiting)
+                yield from self._looked_at(waiting, titles_alone)
                 waiting = []
             if isinstance(each, Embedding):
                 yield each, []
-        yield from self._looked_at(waiting)
+        yield from self._looked_at(waiting, titles_alone)
 
-    def _looked_at(self, listings: list[Listing]) -> Iterator[tuple[Embedding, list[Problem]]]:
+    def _looked_at(self, listings: list[Listing], titles_alone: bool) -> Iterator[tuple[Embedding, list[Problem]]]:
         if not listings:
             return
         for listing, embedding, reasons in zip(listings, *self.look_at(listings), strict=True):
-            if not len(embedding):
+            if not len(embedding) and not (titles_alone and self.metric.titles and words_of(listing.title)):
                 reasons = [f"{why}; it is never a duplicate" for why in reasons or ["no photo"]]
             yield embedding, [Problem(listing.id, why) for why in reasons]
 
@@ -238,7 +266,7 @@ class DuplicateDetector:
         ndarray of shape (n_pairs,), in [0, 1]
             score(a, b) == score(b, a).
         """
-        lefts, rights = self.embed(left), self.embed(right)
+        lefts, rights = self.embed(left, titles_alone=True), self.embed(right, titles_alone=True)
         if len(lefts) != len(rights):
             raise ValueError(f"{len(lefts)} listings on the left, {len(rights)} on the right: expected equally many")
         pairs = np.stack([np.arange(len(lefts))] * 2, axis=1)
@@ -248,9 +276,18 @@ class DuplicateDetector:
         self, left: Iterable[Listing | Embedding], right: Iterable[Listing | Embedding]
     ) -> NDArray[np.float64]:
         """Return the probabilities of all pairs, shape (n_left, n_right)."""
-        lefts, rights = self.sets(self.embed(left)), self.sets(self.embed(right))
+        lefts, rights = (self.sets(self.embed(each, titles_alone=True)) for each in (left, right))
         shape = len(lefts.counts), len(rights.counts)
         return self._scores(lefts, rights, np.indices(shape).reshape(2, -1).T).reshape(shape)
+
+    def nearest(self, one: Embedding, candidates: Sequence[Embedding], k: int) -> list[DuplicatePair]:
+        """Score a listing with candidates. → the k best pairs, best first; the listing is on the left"""
+        lefts, rights = self.sets([one]), self.sets(candidates)
+        pairs = np.indices((1, len(candidates))).reshape(2, -1).T
+        seen = self._seen(lefts, rights, pairs)
+        scores, kinds = self._scores(lefts, rights, pairs, seen), self._kinds(lefts, rights, pairs, seen)
+        best = np.argsort(-scores, kind="stable")[:k]
+        return [DuplicatePair(one.id, candidates[row].id, float(scores[row]), kinds[row]) for row in best]
 
     def find(
         self,
@@ -261,6 +298,7 @@ class DuplicateDetector:
         apart: Mapping[str, str] | None = None,
         together: Mapping[str, str] | None = None,
         ignore: Iterable[Listing | Embedding] = (),
+        titles_alone: bool = False,
     ) -> list[DuplicatePair]:
         """Find the pairs of duplicates in a catalogue.
 
@@ -284,6 +322,9 @@ class DuplicateDetector:
             Listings with the same value always are duplicates, unless `decided` or `apart` keeps them apart.
         ignore : iterable of Listing or Embedding
             Their photos are pictures that never count, such as size charts.
+        titles_alone : bool
+            Also find pairs of which a side has no photo, by their titles. Their kind is "title". Candidates are
+            listings that share rare words.
 
         Returns
         -------
@@ -294,10 +335,14 @@ class DuplicateDetector:
         ------
         ListingError
             Decisions contradict each other, or a value of `together` is that of more than 1,000 listings.
+        BundleError
+            `titles_alone` is asked for, but the bundle does not know what titles count.
         """
-        embeddings = without_ignored(self.embed(listings), self.embed(ignore))
+        if titles_alone:
+            self.needs_titles()
+        embeddings = without_ignored(self.embed(listings, titles_alone=titles_alone), self.embed(ignore))
         known = KnownItems.of([each.id for each in embeddings], decided, apart, together)
-        return self.search(embeddings, threshold, adapt, known).pairs
+        return self.search(embeddings, threshold, adapt, known, titles_alone=titles_alone).pairs
 
     def groups(
         self,
@@ -309,6 +354,7 @@ class DuplicateDetector:
         apart: Mapping[str, str] | None = None,
         together: Mapping[str, str] | None = None,
         ignore: Iterable[Listing | Embedding] = (),
+        titles_alone: bool = False,
     ) -> list[DuplicateGroup]:
         """Find the groups of listings that show one item.
 
@@ -317,7 +363,7 @@ class DuplicateDetector:
 
         Parameters
         ----------
-        listings, threshold, adapt, decided, apart, together, ignore
+        listings, threshold, adapt, decided, apart, together, ignore, titles_alone
             As for `find`.
         keep : str or Preference
             Which listing of a group is to be kept, as an order of preference. By default the one with most photos; of
@@ -331,11 +377,13 @@ class DuplicateDetector:
 
         Raises
         ------
-        ListingError
+        ListingError, BundleError
             As for `find`.
         ValueError
             `keep` cannot be understood.
         """
+        if titles_alone:
+            self.needs_titles()
         preference = Preference.of(keep) if isinstance(keep, str) else keep
         facts: list[ListingFacts] = []
 
@@ -346,10 +394,11 @@ class DuplicateDetector:
                     facts.append(ListingFacts.of(each) if isinstance(each, Listing) else known)
                     yield each
 
-        embeddings = without_ignored(self.embed(noted()), self.embed(ignore))
+        embeddings = without_ignored(self.embed(noted(), titles_alone=titles_alone), self.embed(ignore))
         known = KnownItems.of([each.id for each in embeddings], decided, apart, together)
         facts = [replace(each, n_photos=len(seen)) for each, seen in zip(facts, embeddings, strict=True)]
-        return self.search(embeddings, threshold, adapt, known).groups(facts, preference)
+        found = self.search(embeddings, threshold, adapt, known, titles_alone=titles_alone)
+        return found.groups(facts, preference)
 
     def cluster(
         self, listings: Iterable[Listing | Embedding], threshold: float | None = None, adapt: bool = True
@@ -366,12 +415,13 @@ class DuplicateDetector:
         known: KnownItems | None = None,
         least: float | None = None,
         precision: float | None = None,
+        titles_alone: bool = False,
     ) -> Found:
         """Search a catalogue for duplicates, for pairs and for groups of them.
 
         Parameters
         ----------
-        embeddings, threshold, adapt
+        embeddings, threshold, adapt, titles_alone
             As for `find`.
         known : KnownItems, optional
             Made of the same listings.
@@ -403,11 +453,24 @@ class DuplicateDetector:
             return detector._kinds(sets, sets, pairs)
 
         pairs, scores = scored_pairs(sets, NEIGHBOURS, score, sure)
+        if titles_alone:  # all of these pairs are new: those above are of listings with photos
+            by_title = pairs_by_title(sets.titles, sets.counts == 0)
+            pairs, scores = np.concatenate([pairs, by_title]), np.append(scores, score(by_title))
+            order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+            pairs, scores = pairs[order], scores[order]
         if precision is not None:
             threshold = threshold_of(scores, precision)
         if threshold >= LOWEST:  # what a low threshold takes for duplicates is no witness
             pairs, scores = with_witnesses(pairs, scores, threshold, sets.counts == 1)
         return Found(ids, pairs, scores, score, kinds, threshold, known or KnownItems.of(ids), shared)
+
+    def needs_titles(self) -> None:
+        """Raise BundleError if the bundle does not know what titles count."""
+        if self.metric.titles is None:
+            raise BundleError(
+                "this bundle does not know what titles count, so nothing is found by titles alone; "
+                "use one that learnt it, or leave titles_alone (--titles-alone) out"
+            )
 
     def without_shared(self, embeddings: Sequence[Embedding]) -> tuple[list[Embedding], list[SharedPicture]]:
         """Leave out pictures that lie in many listings that otherwise differ. → the listings without them, what it was
@@ -418,7 +481,8 @@ class DuplicateDetector:
         known, some = self.metric.surroundings, [each for each in embeddings if len(each)]
         pictures = np.full(sum(map(len, some)), NONE)
         if known is not None:
-            pictures, _ = known.of_photos({name: Stacked(some, name) for name in self.metric.levels})
+            little = np.concatenate([each.thumbnails for each in some]) if some else _no_thumbnails()
+            pictures = known.of_photos({name: Stacked(some, name) for name in self.metric.levels}, little)
 
         def related(left: Sequence[Embedding], right: Sequence[Embedding]) -> NDArray[np.bool_]:
             pairs = np.stack([np.arange(len(left))] * 2, axis=1)
@@ -431,7 +495,7 @@ class DuplicateDetector:
         return without_shared(embeddings, pictures, related)
 
     def explain(self, left: Listing | Embedding, right: Listing | Embedding) -> PhotoMatches:
-        """Tell which photos of two listings match.
+        """Tell which photos of two listings match, and what each word of their titles counts.
 
         Parameters
         ----------
@@ -441,15 +505,17 @@ class DuplicateDetector:
         Returns
         -------
         PhotoMatches
-            A list of PhotoMatch, best first, one for each photo of the smaller set. A notebook shows it as photos.
+            A list of PhotoMatch, best first, one for each photo of the smaller set. A notebook shows it as photos. Its
+            `title_words` are empty where a title is missing, or where the bundle knows nothing of titles.
         """
-        lefts, rights = (self.sets(self.embed([each])) for each in (left, right))
+        lefts, rights = (self.sets(self.embed([each], titles_alone=True)) for each in (left, right))
         cosines = {level: photo_cosines(lefts, rights, level) for level in self.spaces}
         shape = len(lefts.thumbnails), len(rights.thumbnails)
         rows, columns = np.indices(shape).reshape(2, -1)
         copies = compared(lefts.thumbnails[rows], rights.thumbnails[columns])[:, DETAILS].reshape(shape)
         total = sum(cosines.values(), copies)
-        matches = PhotoMatches((), getattr(left, "photos", ()), getattr(right, "photos", ()))
+        words = explain_titles(left.title, right.title, self._rarity, self.metric.titles) if self.metric.titles else ()
+        matches = PhotoMatches((), getattr(left, "photos", ()), getattr(right, "photos", ()), words)
         for _ in range(min(shape)):
             i, j = np.unravel_index(np.argmax(total), shape)
             levels = {level: float(cosine[i, j]) for level, cosine in cosines.items()}
@@ -473,14 +539,18 @@ class DuplicateDetector:
         little = np.concatenate([each.thumbnails for each in embeddings]) if embeddings else _no_thumbnails()
         counts = np.array([len(each) for each in embeddings], int)
         known = self.metric.surroundings
-        titles = TitleTable.of([each.title for each in embeddings], known.rarity if known else Rarity.empty())
+        titles = TitleTable.of([each.title for each in embeddings], self._rarity)
         prices = np.array([np.nan if each.price is None else each.price for each in embeddings], float)
         if known is None:
             return PhotoSets(units, little, counts, titles, prices)
-        pictures, usual = known.of_photos({name: Stacked(seen, name) for name in self.spaces})
-        return AdaptedPhotoSets(
-            units, little, counts, titles, prices, lengths, marks(seen), self._pictures, pictures, usual
-        )
+        pictures = known.of_photos({name: Stacked(seen, name) for name in self.spaces}, little)
+        return AdaptedPhotoSets(units, little, counts, titles, prices, lengths, marks(seen), self._pictures, pictures)
+
+    @cached_property
+    def _rarity(self) -> Rarity:
+        """How rare words are in the catalogue that this detector was adapted to."""
+        known = self.metric.surroundings
+        return known.rarity if known else Rarity.empty()
 
     @cached_property
     def _pictures(self) -> Pictures:
@@ -493,35 +563,45 @@ class DuplicateDetector:
         }
         return Pictures(vectors, known.shares)
 
-    def _scores(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return the probabilities of pairs, 0 for those of which nothing can be compared."""
-        logits = self._logits(left, right, pairs) + self.metric.rarer
-        return 1.0 / (1.0 + np.exp(-logits))
+    def _seen(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp]) -> Seen:
+        """Compare the photos of pairs."""
+        some = (left.counts[pairs[:, 0]] > 0) & (right.counts[pairs[:, 1]] > 0)
+        wanted = self.metric.wanted | (np.array(names(left.vectors)) == "copy")
+        return some, evidence(left, right, pairs[some], wanted)
 
-    def _logits(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _scores(
+        self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen | None = None
+    ) -> NDArray[np.float64]:
+        """Return the probabilities of pairs, 0 for those of which nothing can be compared."""
+        return 1.0 / (1.0 + np.exp(-self._logits(left, right, pairs, seen)))
+
+    def _logits(
+        self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen | None
+    ) -> NDArray[np.float64]:
         """Weigh what the photos and titles of pairs have in common; -inf where nothing can be compared."""
         titled = (left.titles.counts[pairs[:, 0]] > 0) & (right.titles.counts[pairs[:, 1]] > 0)
         some = (left.counts[pairs[:, 0]] > 0) & (right.counts[pairs[:, 1]] > 0)
         comparable = some | (titled if self.metric.titles else False)
-        return np.where(comparable, self.metric.unseen + self._likelier(left, right, pairs), -np.inf)
+        # what titles count was learnt among the nearest titles, however many others there are
+        unseen, rarer = np.where(some, [[self.metric.unseen], [self.metric.rarer]], [[UNSEEN_BY_TITLE], [0.0]])
+        return np.where(comparable, unseen + self._likelier(left, right, pairs, seen) + rarer, -np.inf)
 
-    def _likelier(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _likelier(
+        self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen | None = None
+    ) -> NDArray[np.float64]:
         """Return how much likelier, in nats, the photos, titles and prices of pairs make it that they are one item."""
         likelier = np.zeros(len(pairs))
-        some = (left.counts[pairs[:, 0]] > 0) & (right.counts[pairs[:, 1]] > 0)
-        seen = evidence(left, right, pairs[some], self.metric.wanted)
-        likelier[some] = self.metric.logits(seen) - self.metric.unseen
+        some, of_photos = seen or self._seen(left, right, pairs)
+        likelier[some] = self.metric.logits(of_photos) - self.metric.unseen
         if self.metric.titles:
             likelier += self.metric.titles.logits(title_evidence(left.titles, right.titles, pairs))
         return likelier + PRICE_WEIGHT * price_evidence(left.prices, right.prices, pairs)[:, 0]
 
-    def _kinds(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp]) -> list[str]:
+    def _kinds(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen | None = None) -> list[str]:
         """Say what kind of duplicates pairs are: "copy", "same item" or "title"."""
-        some = (left.counts[pairs[:, 0]] > 0) & (right.counts[pairs[:, 1]] > 0)
+        some, of_photos = seen or self._seen(left, right, pairs)
         kinds = np.full(len(pairs), "title", object)
-        wanted = np.array([name == "copy" for name in names(left.vectors)])
-        seen = evidence(left, right, pairs[some], wanted)[:, wanted]
-        kinds[some] = np.where(seen[:, 0] > 0, "copy", "same item")
+        kinds[some] = np.where(of_photos[:, names(left.vectors).index("copy")] > 0, "copy", "same item")
         found: list[str] = kinds.tolist()
         return found
 

@@ -55,9 +55,8 @@ def evidence(
     ndarray of shape (n_pairs, n_evidence), float32
         The columns that `names` names. For each level three cosines: of the mean vectors; of the two most similar
         photos; and the mean, over all photos of both sets, of the best with a photo of the other set. Then what
-        `pictures.compared` says of the photos that are most surely one picture, as `pictures.picture_evidence`.
-        Then how much the catalogue's other
-        pictures look like the listing with more that do. Last the logarithm of the number of pairs of photos.
+        `pictures.compared` says of the photos that are most surely one picture, as `pictures.picture_evidence`. Last
+        the logarithm of the number of pairs of photos.
     """
     wanted = np.ones(len(names(left.vectors)), bool) if wanted is None else wanted
     found = np.zeros((len(pairs), len(wanted)), np.float32)
@@ -74,7 +73,7 @@ def evidence(
 def names(levels: Iterable[str]) -> list[str]:
     """Name the columns of the evidence."""
     cosines = [f"{level}/{kind}" for level in levels for kind in ("means", "best", "all")]
-    return [*cosines, *EVIDENCE, "crowded", "pairs"]
+    return [*cosines, *EVIDENCE, "pairs"]
 
 
 def _columns(
@@ -93,8 +92,6 @@ def _columns(
             total += cosines / len(left.vectors)
     if wanted[of_pictures].any():
         found[:, of_pictures] = _pictures(left, right, ours, theirs, total.reshape(len(pairs), -1), compare)
-    if isinstance(left, AdaptedPhotoSets) and isinstance(right, AdaptedPhotoSets):
-        found[:, -2] = np.maximum(left.crowded[pairs[:, 0]], right.crowded[pairs[:, 1]])
     found[:, -1] = np.log(ours.shape[1] * theirs.shape[1])
     return found
 

@@ -1,9 +1,10 @@
-"""Which photos of two listings match, to explain the score of a pair."""
+"""Which photos of two listings match and what their titles say, to explain the score of a pair."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from productcat.duplicates.pairs import DuplicatePair
+from productcat.duplicates.titles import TitleWord, said_of_titles
 from productcat.listings.photos import Photo, name_of, thumbnail_or_reason
 from productcat.notebook import SIDE, bars, card, figure, note
 
@@ -27,11 +28,13 @@ class PhotoMatch:
 
 
 class PhotoMatches(list[PhotoMatch]):
-    """A list of PhotoMatch, best first, that a notebook shows as photos side by side.
+    """A list of PhotoMatch, best first, that a notebook shows as photos side by side, and what the titles did.
 
     left_photos, right_photos : sequence
         The photos of both listings, as the listings have them; empty where they are no longer known, as in an
         embedding. They are opened only when they are shown.
+    title_words : sequence of TitleWord
+        What each word of the titles counts. Empty where the detector knows nothing of titles, or one is missing.
     """
 
     def __init__(
@@ -39,20 +42,24 @@ class PhotoMatches(list[PhotoMatch]):
         matches: Iterable[PhotoMatch] = (),
         left_photos: Sequence[Photo] = (),
         right_photos: Sequence[Photo] = (),
+        title_words: Sequence[TitleWord] = (),
     ) -> None:
         super().__init__(matches)
         self.left_photos, self.right_photos = left_photos, right_photos
+        self.title_words = title_words
 
     def _repr_html_(self) -> str:
         """Show the best matches in a notebook, each as two photos with bars between them."""
+        said = said_of_titles(self.title_words)
+        titles = [note(f"The title {said}.")] if said else []
         if not self:
-            return card(note("no photos to compare"))
+            return card(note("no photos to compare"), *titles)
         shown = self[:SHOWN]
         lefts = _figures(self.left_photos, {match.left for match in shown})
         rights = _figures(self.right_photos, {match.right for match in shown})
         rows = (_row(match, lefts.get(match.left), rights.get(match.right)) for match in shown)
         more = [note(f"+ {len(self) - SHOWN} more")] if len(self) > SHOWN else []
-        return card(*rows, *more)
+        return card(*rows, *more, *titles)
 
 
 def _figures(photos: Sequence[Photo], wanted: set[int]) -> dict[int, str]:
@@ -89,7 +96,8 @@ def level_names(levels: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class ReportedPair:
-    """A pair of the report. matches: list of PhotoMatch, the best first."""
+    """A pair of the report. matches: the best first. title_words: what each word of the titles counts."""
 
     pair: DuplicatePair
     matches: Sequence[PhotoMatch]
+    title_words: Sequence[TitleWord] = ()

@@ -78,14 +78,58 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class Experts:
+    """What evidence counts for each of the two ways in which listings show one item.
+
+    The odds are the sum of the odds of both. One expert for both would have to compromise: of edited copies the looks
+    say little, and of an item's other photos everything. (A mixture of experts, Jacobs et al. 1991, whose odds add up.)
+
+    items : Weights
+        They show it in other photos.
+    copies : Weights
+        They show it in the same photos, however edited.
+    """
+
+    items: Weights
+    copies: Weights
+
+    def logits(self, evidence: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Weigh evidence. (n_pairs, n_evidence) → (n_pairs,)"""
+        found: NDArray[np.float64] = np.logaddexp(self.items.logits(evidence), self.copies.logits(evidence))
+        return found
+
+    @classmethod
+    def one(cls, weights: Weights) -> Self:
+        """Weigh all evidence the same, whichever way it is."""
+        return cls(weights, Weights(np.zeros_like(weights.weights), -math.inf))
+
+    @property
+    def weighs(self) -> NDArray[np.bool_]:
+        """Which columns count anything, shape (n_evidence,)."""
+        weighs: NDArray[np.bool_] = self.items.weights.astype(bool) | self.copies.weights.astype(bool)
+        return weighs
+
+    def settings(self, columns: Sequence[str]) -> dict[str, Any]:
+        """Return them as they are stored, without one that never speaks. columns : names of the evidence"""
+        both = {"items": self.items, "copies": self.copies}
+        return {name: _settings(each, columns) for name, each in both.items() if math.isfinite(each.bias)}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], columns: Sequence[str]) -> Self:
+        """Read them as they are stored."""
+        items = _weights(settings["items"], columns)
+        return cls(items, _weights(settings["copies"], columns)) if "copies" in settings else cls.one(items)
+
+
+@dataclass(frozen=True)
 class Head:
     """What evidence counts in a catalogue that is known, and where nothing is known.
 
     A catalogue is known more or less; the logits of both are averaged by how well it is.
     """
 
-    known: Weights
-    unknown: Weights
+    known: Experts
+    unknown: Experts
 
     def logits(self, evidence: NDArray[np.floating]) -> NDArray[np.float64]:
         """Weigh evidence; its last column is how well the catalogue is known. (n_pairs, n_evidence + 1) → (n_pairs,)"""
@@ -99,24 +143,24 @@ class Head:
 
     def settings(self, columns: Sequence[str]) -> dict[str, Any]:
         """Return it as it is stored. columns : names of the evidence"""
-        return {name: _settings(each, columns) for name, each in (("known", self.known), ("unknown", self.unknown))}
+        return {way: each.settings(columns) for way, each in {"known": self.known, "unknown": self.unknown}.items()}
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], columns: Sequence[str]) -> Self:
         """Read it as it is stored, or as bundles before 0.2 have it."""
         if "known" in settings:
-            return cls(*(_weights(settings[name], columns) for name in ("known", "unknown")))
+            return cls(*(Experts.from_settings(settings[way], columns) for way in ("known", "unknown")))
         *weights, share = settings["weights"]
-        # one head for both, which weighed how well the catalogue is known, and thumbnails that were only correlated
+        # One head for all, which weighed how well the catalogue is known, and thumbnails that were only correlated.
         old = [*(name for name in columns if "/" in name), "copy", "pairs"]
         named = dict(zip(old, weights, strict=True))
         named["copy"] *= OLD_COPY
         unknown = _weights({"weights": named, "bias": settings["bias"]}, columns)
-        return cls(replace(unknown, bias=unknown.bias + share), unknown)
+        return cls(Experts.one(replace(unknown, bias=unknown.bias + share)), Experts.one(unknown))
 
 
 def _settings(weights: Weights, columns: Sequence[str]) -> dict[str, Any]:
-    named = {name: float(each) for name, each in zip(columns, weights.weights, strict=True)}
+    named = {name: float(each) for name, each in zip(columns, weights.weights, strict=True) if each}
     return {"weights": named, "bias": float(weights.bias)}
 
 
@@ -178,8 +222,7 @@ class SetMetric:
     @property
     def wanted(self) -> NDArray[np.bool_]:
         """The columns of `duplicates.evidence.evidence` that the head does not weigh 0, shape (n_evidence,)."""
-        wanted: NDArray[np.bool_] = self.head.known.weights.astype(bool) | self.head.unknown.weights.astype(bool)
-        return wanted
+        return self.head.known.weighs | self.head.unknown.weighs
 
     @property
     def share(self) -> float:

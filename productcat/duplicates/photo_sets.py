@@ -93,15 +93,12 @@ class AdaptedPhotoSets(PhotoSets):
     catalogue : Pictures
     pictures : ndarray of shape (n_photos,), int
         The number of the catalogue's picture that each photo shows, or NONE.
-    usual : ndarray of shape (n_photos,), float32
-        How much the catalogue's other pictures look like each photo: mean cosine with those most like it.
     """
 
     lengths: dict[str, NDArray[np.float32]]
     marks: NDArray[np.uint64]
     catalogue: Pictures
     pictures: NDArray[np.intp]
-    usual: NDArray[np.float32]
 
     def unscaled(self, level: str, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Return the vectors of some photos with their own lengths. → (*rows.shape, n_dimensions)"""
@@ -111,12 +108,3 @@ class AdaptedPhotoSets(PhotoSets):
         """Return what pictures photos show, (*rows.shape, n_dimensions), and their shares, 0 where there is none."""
         pictures = self.pictures[rows]
         return self.catalogue.vectors[level][pictures], np.where(pictures == NONE, 0.0, self.catalogue.shares[pictures])
-
-    @cached_property
-    def crowded(self) -> NDArray[np.float32]:
-        """The mean of `usual` over the photos of each listing, shape (n_listings,); 0 without photos."""
-        sums = np.zeros(len(self.counts), np.float32)
-        some = self.counts > 0
-        if some.any():
-            sums[some] = np.add.reduceat(self.usual, self.starts[some]) / self.counts[some]
-        return sums

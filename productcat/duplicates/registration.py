@@ -22,8 +22,12 @@ Places: TypeAlias = NDArray[np.float32]
 WHOLE: Places = np.array([1.0, 1.0, 0.0, 0.0], np.float32)
 """The whole of the other picture."""
 
-COARSE_STEPS, FINE_STEPS = 6, 6
-"""Number of steps on pictures of half the size, for each turn, and on whole ones, for the best turn."""
+FIRST_STEPS, COARSE_STEPS, FINE_STEPS = 3, 5, 6
+"""Number of steps on pictures of half the size, for each turn, then for the best ones; and on whole ones for the best.
+"""
+
+BEST_TURNS = 3
+"""Number of turns that are followed further after the first steps."""
 
 PROMISING = 0.75
 """Correlation of pictures of half the size below which they are not the same, so that nothing more is tried."""
@@ -74,16 +78,21 @@ def agreement(first: Pictures, second: Pictures) -> Agreement:
     """
     small, others = _halved(first), _halved(second)
     n = len(first)
+    descent = _descent(small)
     start = np.tile(WHOLE, (n, 1))
-    tried = [_laid(small, turned(others, np.full(n, turn)), start, COARSE_STEPS) for turn in range(N_TURNS)]
+    tried = [_laid(small, descent, turned(others, np.full(n, turn)), start, FIRST_STEPS) for turn in range(N_TURNS)]
+    best_turns = np.argsort(-np.stack([each for each, _ in tried], 1), axis=1, kind="stable")[:, :BEST_TURNS]
+    places = np.stack([each for _, each in tried], 1)
+    every = np.arange(n)
+    tried = [_laid(small, descent, turned(others, turns), places[every, turns], COARSE_STEPS) for turns in best_turns.T]
     correlations, places = np.stack([each for each, _ in tried], 1), np.stack([each for _, each in tried], 1)
-    turns = correlations.argmax(axis=1)
-    best, place = correlations.max(axis=1, initial=-1.0), places[np.arange(n), turns]
+    which = correlations.argmax(axis=1)
+    turns, best, place = best_turns[every, which], correlations.max(axis=1, initial=-1.0), places[every, which]
     details = np.zeros(n, np.float32)
     some = np.flatnonzero(best >= PROMISING)
     if len(some):
         whole, other = first[some], turned(second[some], turns[some])
-        best[some], place[some] = _laid(whole, other, place[some], FINE_STEPS)
+        best[some], place[some] = _laid(whole, _descent(whole), other, place[some], FINE_STEPS)
         seen, mask = _seen(other, place[some])
         details[some] = _correlation(_details(whole), _details(seen), mask)[0]
     return Agreement(best, details, turns, place)
@@ -102,8 +111,8 @@ def seen_at(pictures: Pictures, places: Places) -> Pictures:
     return _seen(pictures, places)[0]
 
 
-def _laid(first: Pictures, second: Pictures, places: Places, steps: int) -> tuple[NDArray[np.float32], Places]:
-    """Improve the places at which the first pictures lie in the second. → correlations, places"""
+def _descent(first: Pictures) -> NDArray[np.float32]:
+    """Return what turns a difference of pictures into changes of scales and shifts, shape (n, 4, n_pixels)."""
     n, side, _ = first.shape
     x = _coordinates(side)
     along_x, along_y = np.gradient(first, axis=2) * (side / 2), np.gradient(first, axis=1) * (side / 2)
@@ -112,7 +121,15 @@ def _laid(first: Pictures, second: Pictures, places: Places, steps: int) -> tupl
     slopes -= slopes.mean(axis=2, keepdims=True)
     products = slopes @ slopes.transpose(0, 2, 1)
     steady = STEADY * (np.trace(products, axis1=1, axis2=2)[:, None, None] / 5 + 1.0)
-    solved = np.linalg.solve(products + steady * np.eye(5, dtype=np.float32), slopes)[:, :4]
+    found: NDArray[np.float32] = np.linalg.solve(products + steady * np.eye(5, dtype=np.float32), slopes)[:, :4]
+    return found
+
+
+def _laid(
+    first: Pictures, descent: NDArray[np.float32], second: Pictures, places: Places, steps: int
+) -> tuple[NDArray[np.float32], Places]:
+    """Improve the places at which the first pictures lie in the second. → correlations, places"""
+    n = len(first)
     best, at = np.full(n, -1.0, np.float32), places
     for step in range(steps + 1):
         seen, mask = _seen(second, places)
@@ -120,7 +137,7 @@ def _laid(first: Pictures, second: Pictures, places: Places, steps: int) -> tupl
         better = found > best
         best, at = np.where(better, found, best), np.where(better[:, None], places, at)
         if step < steps:
-            change = np.clip((solved @ apart.reshape(n, -1, 1))[:, :, 0], -LONGEST_STEP, LONGEST_STEP)
+            change = np.clip((descent @ apart.reshape(n, -1, 1))[:, :, 0], -LONGEST_STEP, LONGEST_STEP)
             scales = places[:, :2] / (1.0 + change[:, :2])
             shifts = places[:, 2:] - scales * change[:, 2:]
             places = np.concatenate([np.clip(scales, *SCALES), np.clip(shifts, -FARTHEST, FARTHEST)], axis=1)

@@ -42,6 +42,18 @@ GENERIC = 3
 ENOUGH = 6.0
 """Rarity, in nats, of so little text that it says half as much as a long text. It keeps short titles near 0."""
 
+USUAL = 6.0
+"""Rarity, in nats, that the titles of two items often share: what kind of thing they are, or "new" and "test".
+
+Titles count for one item by what they share beyond it, a nat for a nat at most, as for a record linkage (Fellegi and
+Sunter 1969). Of titles that share less, hardly any two are of one item, also where a small or unknown catalogue makes
+their words look rare. Two words of which nothing is known are as much.
+"""
+
+CLUSTERED = 0.75
+"""What the rarity of words without digits counts there: words come in clusters, so one in two titles is no chance.
+Church 2000, "Empirical estimates of adaptation: the chance of two Noriegas is closer to p/2 than p²"."""
+
 LETTERS, NUMBER, CODE = 0, 1, 2
 """Kinds of words: without digits, digits only, and both ("128gb", a model's number)."""
 
@@ -68,6 +80,12 @@ WIDTHS = np.array([3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 32, 48, MAX_WORDS])
 
 COMPARED_AT_ONCE = 2_000_000
 """Number of pairs of words compared together, which bounds the memory."""
+
+TOLD = 3
+"""Number of words, the weightiest ones, that are told of a pair of titles: for, and on each side against."""
+
+LEAST_TOLD = 0.1
+"""Weight of a word, in nats, below which nothing is told of it."""
 
 COLUMNS: dict[str, int] = {
     "alike": 1,
@@ -402,6 +420,12 @@ def _dampened(mass: NDArray[Any]) -> NDArray[np.float32]:
     return damped
 
 
+def _undampened(column: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the rarity that a column was made of, in nats."""
+    mass: NDArray[np.float64] = ENOUGH * np.expm1(column.astype(np.float64))
+    return mass
+
+
 def _match(left: _Side, right: _Side) -> None:
     """Find the words that both sides have, as they stand, written together, or with a typo."""
     same = left.marks[:, :, None] == right.marks[:, None, :]
@@ -511,7 +535,8 @@ def _stem(left: TitleTable, right: TitleTable, ours: NDArray[np.intp], theirs: N
 class TitleHead:
     """The weight of each column of `title_evidence`.
 
-    There is no bias, so no title, or titles of usual words only, say nothing: their logit is 0, or almost.
+    There is no bias, so no title, or titles of usual words only, say nothing: their logit is 0, or almost. Nor do equal
+    titles that are short: what counts for is no more than what they share beyond `USUAL`.
 
     weights : ndarray of shape (n_columns,), in the order of `COLUMNS`
     most : float
@@ -528,10 +553,15 @@ class TitleHead:
             raise ValueError(f"titles say {self.most} at most: expected a number above 0")
 
     def sums(self, evidence: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the weighted sum of each row, before it is bounded. (n_pairs, n_columns) → (n_pairs,)"""
+        """Return what each row counts, before `most` bounds it. (n_pairs, n_columns) → (n_pairs,)"""
+        shared, letters = (_undampened(evidence[:, list(COLUMNS).index(name)]) for name in ("shared", "shared_letters"))
+        return np.minimum(self.weighed(evidence), np.maximum(shared - (1 - CLUSTERED) * letters - USUAL, 0.0))
+
+    def weighed(self, evidence: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the weighted sum of each row, as if no words were usual. (n_pairs, n_columns) → (n_pairs,)"""
         # einsum, unlike a matrix product, gives a row the same bits whatever rows are beside it
-        sums: NDArray[np.float64] = np.einsum("ne,e->n", evidence.astype(np.float64), self.weights)
-        return sums
+        found: NDArray[np.float64] = np.einsum("ne,e->n", evidence.astype(np.float64), self.weights)
+        return found
 
     def logits(self, evidence: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the logarithm of how many times likelier one item is, (n_pairs, n_columns) → (n_pairs,), in nats.
@@ -564,8 +594,8 @@ class TitleHead:
 class TitleWord:
     """A word of two titles, and what it does.
 
-    left, right: whether the title has it. weight: what the sum of the evidence would lose without it;
-    below 0 it counts against.
+    left, right: whether the title has it. weight: what the sum of the evidence would lose without it, in nats; below 0
+    it counts against. What counts for is less where titles share usual things only, and 0 where they share no more.
     """
 
     word: str
@@ -575,7 +605,7 @@ class TitleWord:
 
 
 def explain_titles(left: str, right: str, rarity: Rarity, head: TitleHead) -> list[TitleWord]:
-    """Return what each word of two titles counts for or against: `TitleHead.sums` less that without the word.
+    """Return what each word of two titles counts for or against: `TitleHead.weighed` less that without the word.
 
     Words are in the order of the left title; those that only the right one has follow. In scripts without spaces they
     are pairs of characters. Words depend on each other, so the weights do not add up to the sum.
@@ -585,11 +615,29 @@ def explain_titles(left: str, right: str, rarity: Rarity, head: TitleHead) -> li
     titles = [(ours, theirs), *(([w for w in ours if w != word], [w for w in theirs if w != word]) for word in words)]
     tables = (TitleTable._of_words(side, rarity) for side in zip(*titles, strict=True))
     aligned = np.repeat(np.arange(len(titles))[:, None], 2, axis=1)
-    sums = head.sums(title_evidence(next(tables), next(tables), aligned))
-    return [
-        TitleWord(word, word in ours, word in theirs, float(sums[0] - without))
-        for word, without in zip(words, sums[1:], strict=True)
-    ]
+    seen = title_evidence(next(tables), next(tables), aligned)
+    sums = head.weighed(seen)
+    counted = head.sums(seen[:1])[0] / sums[0] if sums[0] > 0 else 1.0
+    weights = [float(each * counted if each > 0 else each) for each in sums[0] - sums[1:]]
+    return [TitleWord(word, word in ours, word in theirs, weight) for word, weight in zip(words, weights, strict=True)]
+
+
+def said_of_titles(words: Iterable[TitleWord]) -> str:
+    """Say which words count most, such as "counts for “nx200”, against “blue” / “white”"; "" where none counts.
+
+    words: as `explain_titles` returns them. Words of the left title alone are before the slash.
+    """
+    ranked = sorted(words, key=lambda each: -abs(each.weight))
+    told = [each for each in ranked if each.weight >= LEAST_TOLD][:TOLD]
+    against = [each for each in ranked if each.weight <= -LEAST_TOLD]
+    sides = ([each for each in against if each.left is side][:TOLD] for side in (True, False))
+    said = {"for": _quoted(told), "against": " / ".join(filter(None, map(_quoted, sides)))}
+    parts = [f"{name} {which}" for name, which in said.items() if which]
+    return f"counts {', '.join(parts)}" if parts else ""
+
+
+def _quoted(words: Iterable[TitleWord]) -> str:
+    return ", ".join(f"“{each.word}”" for each in words)
 
 
 PRICE_WEIGHT = 0.7

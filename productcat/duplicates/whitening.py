@@ -12,6 +12,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from productcat.errors import BundleError
+
 SETTLING = 20.0
 """Number of listings at which a catalogue counts as much as what was known before."""
 
@@ -92,6 +94,8 @@ class Background:
         ridge = RIDGE * np.trace(self.covariance) / len(self.covariance)
         variances, directions = np.linalg.eigh(self.covariance)
         variances, directions = variances[::-1][:n_dimensions], directions[:, ::-1][:, :n_dimensions]
+        if not (variances + ridge > 0).all():
+            raise BundleError("the covariance of a level has variances far below 0; get the bundle again")
         matrix = directions / np.sqrt(variances + ridge)
         return Space(self.mean.astype(np.float32), matrix.astype(np.float32))
 

@@ -78,7 +78,8 @@ class PairEvaluation:
     def _reported(self, number: int) -> ReportedPair:
         pair = self.pairs[number]
         matches = self.detector.explain(self.embeddings[pair.left], self.embeddings[pair.right])
-        return ReportedPair(DuplicatePair(pair.left, pair.right, float(self.scores[number])), matches)
+        found = DuplicatePair(pair.left, pair.right, float(self.scores[number]))
+        return ReportedPair(found, matches, matches.title_words)
 
 
 def evaluate_pairs(

@@ -1,7 +1,7 @@
 """Keep the photos of a catalogue on disk, and find the likely duplicates of a new listing at once.
 
 An index is a folder. `search-space.safetensors` says what its numbers mean and by which vectors photos are looked for.
-The rest is a LanceDB table of photos. The search vectors propose listings, and `DuplicateDetector.score_matrix` scores
+The rest is a LanceDB table of photos. The search vectors propose listings, and `DuplicateDetector.nearest` scores
 them.
 """
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from productcat.duplicates.detector import LISTINGS_AT_ONCE, DuplicateDetector
 from productcat.duplicates.embedding import OLD_FORMAT, Embedding
 from productcat.duplicates.pairs import DuplicatePair
-from productcat.duplicates.thumbnails import LENGTH, Thumbnails, as_format_2, of_format_2
+from productcat.duplicates.thumbnails import LENGTH, OLD_SIDE, Thumbnails, as_format_2, of_format_2
 from productcat.errors import BundleError, ListingError, ProductcatError
 from productcat.index.rows import Kept, PhotoRows
 from productcat.index.search_vectors import SearchSpace
@@ -112,13 +112,17 @@ class ListingIndex:
             )
         path = path.absolute()  # it is used later, when another directory may be the current one
         index = cls(path, detector, space, PhotoStore(path))
-        index.store.n_rows()  # so that a damaged table is reported now
+        n_pixels = OLD_SIDE * OLD_SIDE if space.format == OLD_FORMAT else LENGTH
+        widths = index.store.widths()  # so that a damaged table is reported now
+        if widths != (space.n_dimensions, sum(map(len, space.means.values())), n_pixels):
+            raise ProductcatError(f"index {path}: {SPACE} does not fit its table of photos; make the index again")
         return index
 
     def add(self, listings: Iterable[Listing | Embedding], on_problem: OnProblem = warn) -> int:
         """Put listings in. One whose id is there already is replaced.
 
-        A listing without an id, or without a photo that can be read, is left out. What is there under its id stays.
+        A listing without an id, or without a photo that can be read, is left out, even if it has a title: the index is
+        searched by photos. What is there under its id stays.
         Some hundreds of listings are put in at a time: all of them or, after a kill, none.
 
         Parameters
@@ -184,7 +188,7 @@ class ListingIndex:
         Returns
         -------
         list of list of DuplicatePair, length n_listings
-            `left` is the id of the listing, `right` one of the index; best first.
+            `left` is the id of the listing, `right` one of the index; best first. The kind is "copy" or "same item".
         """
         detector = self._needed_detector()
         if k < 1:
@@ -207,7 +211,8 @@ class ListingIndex:
     def tidy(self, now: bool = False) -> Tidied:
         """Put small files together, take new photos into the approximate index, remove what nobody needs.
 
-        `add` and `remove` do so by themselves when it is due. It takes time and disk in proportion to the index.
+        `add` and `remove` do so by themselves when it is due. It takes time and disk in proportion to the index. First
+        the checksum of each photo is compared, which a search does only for those that it reads.
 
         Parameters
         ----------
@@ -222,6 +227,7 @@ class ListingIndex:
             what it was put together from.
         """
         before = self._sizes()
+        self.store.check()
         self.store.tidy(now)
         after = self._sizes()
         return Tidied(len(before), len(after), sum(before), sum(after))
@@ -271,9 +277,7 @@ class ListingIndex:
         found = []
         for each, ids in zip(embeddings, proposed, strict=True):
             candidates = [known[id] for id in ids if id in known]
-            scores = detector.score_matrix([each], candidates)[0] if candidates else np.empty(0)
-            best = np.argsort(-scores, kind="stable")[:k]
-            found.append([DuplicatePair(each.id, candidates[i].id, float(scores[i])) for i in best])
+            found.append(detector.nearest(each, candidates, k) if candidates else [])
         return found
 
     def _proposed(self, embedding: Embedding, k: int) -> dict[str, range]:

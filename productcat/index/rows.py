@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,10 @@ from numpy.typing import NDArray
 LISTING, PHOTO, ADDED, VECTOR, FEATURES, THUMBNAIL = "listing", "photo", "added", "vector", "features", "thumbnail"
 """Names of the columns: the listing's id, the photo's number, the time when it was added in nanoseconds since 1970, and
 the arrays of `PhotoRows`."""
+
+SEAL = "seal"
+"""Name of the column of checksums. The lower 32 bits are of all that a listing is judged by, the upper ones of the
+search vector. It is null in rows of before 0.2.0, which cannot be checked."""
 
 TITLE, PRICE, PHOTOS = "title", "price", "photos"
 """Names of columns that say something of the listing: its title and price in the row of its first photo, and null in
@@ -20,6 +25,14 @@ FIRST_PHOTOS = f"{PHOTO} = 0"
 
 IDS_AT_ONCE = 1_000
 """Number of ids named in one SQL condition."""
+
+
+class DamagedRowError(Exception):
+    """A row does not have its checksum. listing : the id that it has now"""
+
+    def __init__(self, listing: str) -> None:
+        super().__init__(listing)
+        self.listing = listing
 
 
 @dataclass(frozen=True)
@@ -99,6 +112,8 @@ class PhotoRows:
             PRICE: pyarrow.array(prices, pyarrow.float64()),
             PHOTOS: pyarrow.array(np.repeat(counts, counts), pyarrow.int16()),
         }
+        rows = pyarrow.table(columns)
+        columns[SEAL] = pyarrow.array(_seals(rows, self.vectors).view(np.int64))
         widths = self.vectors.shape[1], self.features.shape[1], self.thumbnails.shape[1]
         return pyarrow.table(columns, schema(*widths))
 
@@ -123,7 +138,7 @@ def about_listings() -> list[Any]:
     """Return the fields of pyarrow that say something of the whole listing."""
     import pyarrow
 
-    kinds = {TITLE: pyarrow.string(), PRICE: pyarrow.float64(), PHOTOS: pyarrow.int16()}
+    kinds = {TITLE: pyarrow.string(), PRICE: pyarrow.float64(), PHOTOS: pyarrow.int16(), SEAL: pyarrow.int64()}
     return [pyarrow.field(name, kind) for name, kind in kinds.items()]
 
 
@@ -136,10 +151,49 @@ def newest(rows: Any) -> Any:
     return rows.filter(compute.equal(rows[ADDED], last[f"{ADDED}_max"].combine_chunks().take(place)))
 
 
+def check(rows: Any) -> None:
+    """Raise DamagedRowError when a row of a pyarrow.Table does not have its checksum.
+
+    Rows without one are not checked. The search vectors are checked where the table has them.
+    """
+    if SEAL not in rows.column_names or rows[SEAL].null_count == len(rows):
+        return
+    known = rows[SEAL].is_valid().to_numpy(zero_copy_only=False)
+    expected = rows[SEAL].fill_null(0).to_numpy().view(np.uint64)
+    vectors = _array(rows[VECTOR]) if VECTOR in rows.column_names else None
+    differs = _seals(rows, vectors) ^ expected
+    if vectors is None:
+        differs &= np.uint64(2**32 - 1)
+    if wrong := np.flatnonzero(known & (differs != 0)).tolist():
+        raise DamagedRowError(rows[LISTING][wrong[0]].as_py())
+
+
+def _seals(rows: Any, vectors: NDArray[np.float16] | None) -> NDArray[np.uint64]:
+    """Return the checksums of rows of a pyarrow.Table, shape (n_rows,). Without vectors the upper bits are 0."""
+    about = zip(*(rows[name].to_pylist() for name in (LISTING, PHOTO, PHOTOS, TITLE, PRICE)), strict=True)
+    heads = (repr(each).encode("utf-8", "backslashreplace") for each in about)
+    features, thumbnails = (np.ascontiguousarray(_array(rows[name])) for name in (FEATURES, THUMBNAIL))
+    found = np.array(
+        [
+            crc32(small, crc32(large, crc32(head)))
+            for head, large, small in zip(heads, features, thumbnails, strict=True)
+        ],
+        np.uint64,
+    )
+    if vectors is not None:
+        searched = np.array([crc32(each) for each in np.ascontiguousarray(vectors)], np.uint64)
+        found |= searched << np.uint64(32)
+    return found
+
+
 def by_listing(rows: Any) -> dict[str, Kept]:
-    """Return what a pyarrow.Table has of each listing, as it was added last, the photos in their order: id → Kept."""
+    """Return what a pyarrow.Table has of each listing, as it was added last, the photos in their order: id → Kept.
+
+    Raises DamagedRowError when a row does not have its checksum.
+    """
     if not len(rows):
         return {}
+    check(rows)
     names, numbers = np.array(rows[LISTING].to_pylist(), object), rows[PHOTO].to_numpy()
     ids, places = np.unique(names, return_inverse=True)
     if np.count_nonzero(numbers == 0) > len(ids):  # seldom, and slow
@@ -173,7 +227,7 @@ def _lists(array: NDArray[Any]) -> Any:
     return pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(array.ravel()), array.shape[1])
 
 
-def _array(column: Any) -> NDArray[np.int8]:
+def _array(column: Any) -> NDArray[Any]:
     """Turn a pyarrow.ChunkedArray of lists of one length into an ndarray of shape (n, length)."""
-    array: NDArray[np.int8] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+    array: NDArray[Any] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
     return array

@@ -5,6 +5,7 @@ space again: the detector's spaces are made of eigenvectors, which another machi
 is projected by the same numbers, also when it is opened elsewhere or with a detector that was adapted to a catalogue.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -20,13 +21,17 @@ from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.embedding import FORMAT, OLD_FORMAT
 from productcat.duplicates.metric import Level
 from productcat.duplicates.thumbnails import LENGTH
+from productcat.models.plain_files import UnfitFileError, size_of
 
 BYTES_PER_PHOTO = 2_560
 """Number of bytes that a photo may take in an index."""
 
 BYTES_BESIDE_ARRAYS = 96
-"""Number of these bytes for the listing's id, twice, the photo's number, and the entry in the approximate index, which
-takes most of them."""
+"""Number of these bytes for the listing's id, twice, the photo's number, its checksum, and the entry in the approximate
+index, which takes most of them."""
+
+SEAL = "sha256"
+"""Name of the checksum in a file of a search space."""
 
 MOST_DIMENSIONS = 256
 """Number of dimensions above which hardly more is found."""
@@ -94,31 +99,61 @@ class SearchSpace:
         return np.pad(vectors, [(0, 0), (0, self.n_dimensions - vectors.shape[1])])
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the space to a file of safetensors."""
+        """Write the space to a file of safetensors, with a checksum of all that it says."""
         from safetensors.numpy import save_file
 
         tensors = {f"{name}/mean": mean for name, mean in self.means.items()}
         tensors |= {f"{name}/matrix": np.ascontiguousarray(matrix) for name, matrix in self.matrices.items()}
         about = {"format": str(self.format), "made_by": self.made_by, "levels": json.dumps(list(self.means))}
-        save_file(tensors, path, about)
+        save_file(tensors, path, about | {SEAL: _seal(about, tensors)})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read what `save` wrote. Raises ValueError, which says why, when the file cannot be used."""
+        """Read what `save` wrote. Raises ValueError, which says why, when the file cannot be used.
+
+        Files of before 0.2.0 have no checksum, and are read without one.
+        """
         from safetensors import SafetensorError, safe_open
 
         try:
+            size_of(path)
             with safe_open(path, "np") as file:
-                about = file.metadata()
+                about = dict(file.metadata())
                 known = {str(each): each for each in (OLD_FORMAT, FORMAT)}
                 if about["format"] not in known:
                     raise ValueError(f"its format is {about['format']}, this productcat reads format {FORMAT}")
-                names = json.loads(about["levels"])
-                means = {name: file.get_tensor(f"{name}/mean") for name in names}
-                matrices = {name: file.get_tensor(f"{name}/matrix") for name in names}
-                return cls(about["made_by"], means, matrices, known[about["format"]])
-        except (OSError, SafetensorError, KeyError, TypeError):
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is not a dict
+            seal = about.pop(SEAL, None)
+            if seal not in (None, _seal(about, tensors)):
+                raise KeyError(SEAL)
+            names = json.loads(about["levels"])
+            means = {name: tensors[f"{name}/mean"] for name in names}
+            matrices = {name: tensors[f"{name}/matrix"] for name in names}
+            if not all(_fit(means[name], matrices[name]) for name in names):
+                raise KeyError("levels")
+            return cls(about["made_by"], means, matrices, known[about["format"]])
+        except (OSError, SafetensorError, UnfitFileError, LookupError, TypeError, AttributeError, RecursionError):
             raise ValueError(f"{Path(path).name} is damaged") from None
+
+
+def _seal(about: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> str:
+    """Return the hexadecimal sha256 of what a file of a search space says."""
+    found = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        found.update(f"{name} {array.dtype} {array.shape}".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
+def _fit(mean: NDArray[Any], matrix: NDArray[Any]) -> bool:
+    """Tell whether a mean and a matrix are of one level, and of finite numbers."""
+    return (
+        (mean.ndim, matrix.ndim) == (1, 2)
+        and len(mean) == len(matrix)
+        and (mean.dtype.kind, matrix.dtype.kind) == ("f", "f")
+        and bool(np.isfinite(mean).all() and np.isfinite(matrix).all())
+    )
 
 
 def _variances(level: Level, matrix: NDArray[Any]) -> NDArray[np.float64]:

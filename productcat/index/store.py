@@ -38,14 +38,17 @@ from productcat.index.rows import (
     PHOTO,
     PHOTOS,
     PRICE,
+    SEAL,
     THUMBNAIL,
     TITLE,
     VECTOR,
+    DamagedRowError,
     Kept,
     Nearest,
     PhotoRows,
     about_listings,
     by_listing,
+    check,
     conditions,
     newest,
     schema,
@@ -94,6 +97,18 @@ TRIES = 5
 SAMPLED_AT_ONCE = 4_096
 """Number of photos that are drawn together for a sample."""
 
+_ROOM = "make room; what was in the index stays"
+
+CAUSES = {
+    "Permission denied": "get the right to read and to write all of that folder",
+    "Read-only file system": "get the right to write to that folder",
+    "No space left on device": _ROOM,
+    "Disk quota exceeded": _ROOM,
+    "File too large": "raise the limit of the size of files; what was in the index stays",
+    "Too many open files": "raise the limit of open files, as by ulimit -n",
+}
+"""What the operating system says where nothing is wrong with an index → the way out."""
+
 ALWAYS = np.iinfo(np.int64).max
 
 P = ParamSpec("P")
@@ -110,16 +125,26 @@ def _reported(doing: str) -> Callable[[Method[P, Result]], Method[P, Result]]:
         def wrapped(store: Any, /, *arguments: P.args, **options: P.kwargs) -> Result:
             try:
                 return method(store, *arguments, **options)
+            except DamagedRowError as error:
+                raise ProductcatError(
+                    f"index {store.path}: what it has of listing {error.listing!r} is damaged (its checksum does not "
+                    "fit); remove that listing, or add it again"
+                ) from None
             except (RuntimeError, ValueError, OSError) as error:
-                said = f"{error}".partition("\n")[0].partition(", /")[0][:200]
-                way_out = "if it stays like that, make the index again"
-                if "Permission denied" in str(error):  # LanceDB has no error of its own for it
-                    way_out = "get the right to read and to write all of that folder"
+                said, way_out = _cause(f"{error}")
                 raise ProductcatError(f"index {store.path}: cannot be {doing} ({said}); {way_out}") from error
 
         return wrapped
 
     return decorate
+
+
+def _cause(complaint: str) -> tuple[str, str]:
+    """Return in one line what LanceDB complains of, and the way out. It has no errors of its own for most causes."""
+    for cause, way_out in CAUSES.items():
+        if cause in complaint:
+            return cause, way_out
+    return complaint.partition("\n")[0].partition(", /")[0][:200], "if it stays like that, make the index again"
 
 
 class PhotoStore:
@@ -134,7 +159,7 @@ class PhotoStore:
         self._opening = Lock()
         self._writing = RLock()  # `keep_tidy` calls `tidy`
         self._once = Path(path) / ONCE
-        self._has_all = False
+        self._has_all = self._has_seals = False
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], n_dimensions: int, n_features: int, n_pixels: int) -> None:
@@ -159,8 +184,9 @@ class PhotoStore:
         """
         with self._writing:
             self._remove_older()
-            if not self._complete():
-                self.table.add_columns(about_listings())
+            if not (self._complete() and self._sealed()):
+                there = self.table.schema.names
+                self.table.add_columns([each for each in about_listings() if each.name not in there])
             before = self._read(rows.counts, [LISTING, ADDED])
             self._write(rows.table(), set(before[LISTING].to_pylist()), max(before[ADDED].to_pylist(), default=0))
 
@@ -193,6 +219,11 @@ class PhotoStore:
         """Tell whether the table has the columns that tables of 0.1.0 lack. Once it has them, it keeps them."""
         self._has_all = self._has_all or PHOTOS in self.table.schema.names
         return self._has_all
+
+    def _sealed(self) -> bool:
+        """Tell whether the table has a column of checksums. Once it has it, it keeps it."""
+        self._has_seals = self._has_seals or SEAL in self.table.schema.names
+        return self._has_seals
 
     @_reported("read")
     def nearest(self, vectors: NDArray[np.float32], n: int) -> list[Nearest]:
@@ -231,6 +262,7 @@ class PhotoStore:
             Those of `Nearest`, with which a listing is read faster than by its id.
         """
         columns = [LISTING, FEATURES, THUMBNAIL, *([TITLE, PRICE] if self._complete() else [])]
+        columns += [PHOTOS, SEAL] if self._sealed() else []
         found = self._taken({id: rows[id] for id in ids if rows[id]}, columns) if rows else {}
         rest = [id for id in ids if id not in found]
         return found | (by_listing(self._read(rest, [*columns, PHOTO, ADDED])) if rest else {})
@@ -251,6 +283,28 @@ class PhotoStore:
             return {}
         numbers = np.concatenate([np.arange(len(places[id])) for id in ids])
         return by_listing(rows.append_column(PHOTO, pyarrow.array(numbers)))
+
+    @_reported("read")
+    def widths(self) -> tuple[int, int, int]:
+        """Return how many numbers a search vector, the features and a thumbnail of one photo have."""
+        schema = self.table.schema
+        n_dimensions, n_features, n_pixels = (
+            getattr(schema.field(name).type, "list_size", 0) for name in (VECTOR, FEATURES, THUMBNAIL)
+        )
+        return n_dimensions, n_features, n_pixels
+
+    @_reported("read")
+    def check(self) -> None:
+        """Compare the checksums of all rows, search vectors and all. Raises ProductcatError at the first that differs.
+
+        A search compares those of the rows that it reads. It reads no search vectors.
+        """
+        if not self._sealed():
+            return
+        columns = [LISTING, PHOTO, VECTOR, FEATURES, THUMBNAIL, TITLE, PRICE, PHOTOS, SEAL]
+        for start in range(0, n_rows := self.table.count_rows(), SAMPLED_AT_ONCE):
+            some = list(range(start, min(start + SAMPLED_AT_ONCE, n_rows)))
+            check(self.table.take_offsets(some).select(columns).to_arrow())
 
     @_reported("read")
     def counts(self) -> tuple[int, int]:

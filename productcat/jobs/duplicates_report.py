@@ -11,7 +11,7 @@ from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.embedding import Embedding
 from productcat.duplicates.found import Found
 from productcat.duplicates.groups import DuplicateGroup
-from productcat.duplicates.matches import PhotoMatch
+from productcat.duplicates.matches import PhotoMatches
 from productcat.duplicates.pairs import DuplicatePair
 from productcat.duplicates.preference import ListingFacts, Preference
 from productcat.jobs.outputs import write_whole
@@ -124,7 +124,8 @@ def _reported(group: DuplicateGroup, kind: str, searched: Searched, photos: "_Ph
         ids = (group.ids[kept], *(id for place, id in enumerate(group.ids) if place != kept))
         group = replace(group, ids=ids, keep=ids[0])
     matches = {(pair.left, pair.right): photos.matches(pair) for pair in _tied(group)}
-    return ReportedGroup(group, matches, kind, why_kept=searched.preference.why(facts))
+    words = {pair: found.title_words for pair, found in matches.items()}
+    return ReportedGroup(group, matches, kind, words, why_kept=searched.preference.why(facts))
 
 
 class _Photos:
@@ -151,11 +152,12 @@ class _Photos:
         rows = np.setdiff1d(np.arange(len(each)), list(self.shared[id])).astype(np.intp)
         return each.with_photos(rows), self.numbers[id][rows]
 
-    def matches(self, pair: DuplicatePair) -> list[PhotoMatch]:
-        """Return which photos of a pair match, the best first."""
+    def matches(self, pair: DuplicatePair) -> PhotoMatches:
+        """Return which photos of a pair match, the best first, and what the titles say."""
         (left, lefts), (right, rights) = self.kept(pair.left), self.kept(pair.right)
         found = self.detector.explain(left, right)
-        return [replace(each, left=int(lefts[each.left]), right=int(rights[each.right])) for each in found]
+        found[:] = [replace(each, left=int(lefts[each.left]), right=int(rights[each.right])) for each in found]
+        return found
 
     def titled(self, pair: DuplicatePair) -> bool:
         """Tell whether titles had a say, beside photos."""

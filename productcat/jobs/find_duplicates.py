@@ -88,6 +88,8 @@ class Rules:
         Which listing of a group is kept. Its columns are filled from the table.
     ignore : str, optional
         A folder of pictures that never count.
+    titles_alone : bool
+        As for `DuplicateDetector.find`.
     """
 
     threshold: float | None = None
@@ -98,6 +100,7 @@ class Rules:
     together: str | None = None
     preference: Preference = field(default_factory=Preference.of)
     ignore: str | None = None
+    titles_alone: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -154,12 +157,15 @@ def search(
     -------
     Result
     """
+    if rules.titles_alone:
+        detector.needs_titles()  # before the photos, which take a while
     total = table.count()
     if outputs.report:
         table.keep()
     ignored = _ignored(detector, rules.ignore, on_remark) if rules.ignore else []
     facts: list[ListingFacts] = []
-    embeddings = _embed(detector, _noted(table.read(side.add, on_remark), facts), total, outputs.shards, side)
+    listings = _noted(table.read(side.add, on_remark), facts)
+    embeddings = _embed(detector, listings, total, outputs.shards, side, rules.titles_alone)
     facts = [replace(each, n_photos=len(seen)) for each, seen in zip(facts, embeddings, strict=True)]
     with Progress("comparing", None, "listings"):
         numbers = kept_photos(embeddings, ignored)
@@ -195,7 +201,8 @@ def _searched(
     adapted = (detector.adapt(embeddings) if rules.adapt else detector).among(len(embeddings))
     # Pairs that miss the threshold are doubts for the report, and their number tells whether it is too high.
     least = (threshold if rules.precision is None else LOWEST) / 2
-    return adapted.search(embeddings, threshold, False, known, least, rules.precision), adapted
+    found = adapted.search(embeddings, threshold, False, known, least, rules.precision, rules.titles_alone)
+    return found, adapted
 
 
 def _ignored(detector: DuplicateDetector, folder: str, on_remark: OnRemark) -> list[Embedding]:
@@ -223,11 +230,16 @@ def _noted(listings: Iterable[Listing], facts: list[ListingFacts]) -> Iterator[L
 
 
 def _embed(
-    detector: DuplicateDetector, listings: Iterable[Listing], total: int | None, shards: Path | None, side: Side
+    detector: DuplicateDetector,
+    listings: Iterable[Listing],
+    total: int | None,
+    shards: Path | None,
+    side: Side,
+    titles_alone: bool,
 ) -> list[Embedding]:
     embeddings: list[Embedding] = []
     with Progress("looking at photos", total, "listings") as progress, kept_in(shards):
-        for some, problems in embed_in_shards(detector, listings, shards):
+        for some, problems in embed_in_shards(detector, listings, shards, titles_alone):
             embeddings += some
             for problem in problems:
                 side.add_problem(problem)

@@ -29,7 +29,10 @@ LEVEL = "level/"
 
 
 def embed_in_shards(
-    detector: DuplicateDetector, listings: Iterable[Listing], folder: PathLike | None = None
+    detector: DuplicateDetector,
+    listings: Iterable[Listing],
+    folder: PathLike | None = None,
+    titles_alone: bool = False,
 ) -> Iterator[tuple[list[Embedding], list[str]]]:
     """Embed listings, and keep the embeddings.
 
@@ -40,6 +43,8 @@ def embed_in_shards(
         It may be longer than memory.
     folder : str | os.PathLike, optional
         It must exist; see `kept_in`. With None nothing is kept.
+    titles_alone : bool
+        As for `DuplicateDetector.embed`.
 
     Yields
     ------
@@ -48,26 +53,28 @@ def embed_in_shards(
     problems : list of str
         What is wrong with their photos.
     """
-    made_by = f"{__version__} {FORMAT} {detector.mark}" if folder else ""
+    made_by = f"{__version__} {FORMAT} {detector.mark}{' titles alone' if titles_alone else ''}" if folder else ""
     listings = iter(listings)
     for number in count():
         some = list(islice(listings, SHARD))
         if not some:
             return
         if not folder:
-            yield _looked_at(detector, some)
+            yield _looked_at(detector, some, titles_alone)
             continue
         path, made_of = Path(folder) / f"{number:06}.safetensors", _made_of(made_by, some)
         found = _load(path, made_of, some)
         if not found:
-            found = _looked_at(detector, some)
+            found = _looked_at(detector, some, titles_alone)
             _save(path, made_of, *found)
         yield found
 
 
-def _looked_at(detector: DuplicateDetector, listings: Sequence[Listing]) -> tuple[list[Embedding], list[str]]:
+def _looked_at(
+    detector: DuplicateDetector, listings: Sequence[Listing], titles_alone: bool
+) -> tuple[list[Embedding], list[str]]:
     """Embed listings. Return the embeddings, and what is wrong with the photos."""
-    seen = list(detector.look(listings))
+    seen = list(detector.look(listings, titles_alone))
     return [embedding for embedding, _ in seen], [str(problem) for _, problems in seen for problem in problems]
 
 

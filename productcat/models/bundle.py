@@ -10,14 +10,17 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 from productcat.errors import BundleError
+from productcat.models.contents import AGAIN, MANIFEST, Contents, Entries, parsed
+from productcat.models.manifest import check_manifest
 from productcat.models.model_card import model_card
+from productcat.models.plain_files import LARGEST_OF_ALL, UnfitFileError, checksum_of, content_of, size_of
 
 FORMAT = 1
 """Number of the layout on disk. Raise it when a reader of the old number could misread a new bundle. Then keep the old
@@ -26,7 +29,10 @@ reader in this module, and freeze a bundle of the old number in `tests/bundles/`
 Manifest: TypeAlias = Mapping[str, Any]
 """The content of `manifest.json`. Nobody changes one that is in use."""
 
-MANIFEST, CARD = "manifest.json", "README.md"
+CARD = "README.md"
+STRANGERS_NAMED = 5
+"""Number of files that the manifest does not name which a message names at most."""
+
 DEFAULT = "fashion"
 SHIPPED = Path(__file__).parent.parent / "bundles"
 
@@ -53,7 +59,7 @@ class Bundle:
 
     @classmethod
     def open(cls, bundle: str | os.PathLike[str] | None = None) -> Self:
-        """Open a bundle and check it: the format first, then every checksum.
+        """Open a bundle and check it: the format first, then its files, then every checksum.
 
         Parameters
         ----------
@@ -63,15 +69,27 @@ class Bundle:
         Raises
         ------
         BundleError
-            There is no such bundle or no manifest, the format is another, or a file is missing or changed. The message
-            names the file.
+            There is no such bundle or no manifest, the format is another, a file is missing, changed, too large, not a
+            regular file, outside the bundle, or not in the manifest. The message names the file.
         """
-        path = find(bundle)
-        opened = cls(path, read_manifest(path))
-        problems = opened.problems()
-        if problems:
-            raise BundleError(f"bundle {path}: {problems[0]}; get the bundle again or train it again")
+        opened = cls.of_manifest(bundle)
+        opened.check()
         return opened
+
+    @classmethod
+    def of_manifest(cls, bundle: str | os.PathLike[str] | None = None) -> Self:
+        """Open a bundle as `open` does, but check its manifest only. `check` is to come before anything is used."""
+        path = find(bundle)
+        return cls(path, read_manifest(path))
+
+    def check(self, later: Collection[str] = ()) -> None:
+        """Raise BundleError when a file is not as the manifest says.
+
+        later : names of files whose checksums are not compared now; the caller reads them by `contents`, which does so
+        """
+        problems = self.problems(later)
+        if problems:
+            raise BundleError(f"bundle {self.path}: {problems[0]}; {AGAIN}")
 
     def with_manifest(self, **changes: object) -> Self:
         """Return this bundle with other entries in its manifest. An entry that becomes None is left out."""
@@ -79,25 +97,79 @@ class Bundle:
         kept = {name: entry for name, entry in entries.items() if name not in changes or entry is not None}
         return replace(self, manifest=kept)
 
-    def problems(self) -> list[str]:
-        """Return one line for each file that is missing or does not have its checksum; none for a sound bundle."""
-        found = []
-        for name, checksum in sorted(self.manifest["sha256"].items()):
-            file = self.file(name)
+    def problems(self, later: Collection[str] = ()) -> list[str]:
+        """Return one line for each file that is not as the manifest says; none for a sound bundle.
+
+        No file is read before the kinds and sizes of all are known. later : as in `check`
+        """
+        found: dict[str, str] = {}
+        total = 0
+        for name in sorted(self.manifest["sha256"]):
             try:
-                if not file.is_file():
-                    found.append(f"{name} is missing")
-                elif sha256(file) != checksum:
-                    found.append(f"{name} was changed (its sha256 is not the one in {MANIFEST})")
-            except OSError as error:
-                found.append(f"{name} cannot be read ({error.strerror})")
+                total += self._size(name)
+            except UnfitFileError as error:
+                found[name] = f"{name} {error}"
+        if total > LARGEST_OF_ALL:
+            return [f"its files have {total:,} bytes together, more than {LARGEST_OF_ALL:,}"]
+        for name in sorted(self.manifest["sha256"].keys() - found.keys() - {*later}):
+            try:
+                if checksum_of(self.file(name)) != self.manifest["sha256"][name]:
+                    found[name] = f"{name} was changed (its sha256 is not the one in {MANIFEST})"
+            except UnfitFileError as error:
+                found[name] = f"{name} {error}"
+        return [*(found[name] for name in sorted(found)), *self._strangers()]
+
+    def _size(self, name: str) -> int:
+        """Return the bytes of a file. Raises UnfitFileError where the manifest does not allow it."""
+        file, base = self.file(name), self._base(name)
+        try:
+            # An installer may lay out the package itself as links, so where its files lie is not asked.
+            if not base.is_relative_to(SHIPPED) and not file.resolve().is_relative_to(base.resolve()):
+                raise UnfitFileError("is a link that leaves the bundle (copy the bundle with what its links lead to)")
+        except (OSError, RuntimeError):  # a circle of links
+            raise UnfitFileError("is missing") from None
+        size = size_of(file)
+        noted = self.manifest.get("bytes", {}).get(name, size)
+        if size != noted:
+            raise UnfitFileError(f"was changed (it has {size:,} bytes, not {noted:,})")
+        return size
+
+    def _base(self, name: str) -> Path:
+        """Return the directory inside which a file has to be."""
+        lender = self._lender(name.partition("/")[0])
+        return SHIPPED / lender.partition("/")[0] if lender else self._folder
+
+    def _strangers(self) -> list[str]:
+        """Return a line for each of the first files here that the manifest does not name.
+
+        What is hidden, such as a `.DS_Store`, belongs to the system and does not count.
+        """
+        found: list[str] = []
+        for folder, folders, files in os.walk(self._folder):
+            within = Path(folder).relative_to(self._folder)
+            folders[:] = sorted(each for each in folders if not each.startswith("."))
+            links = [each for each in folders if (Path(folder) / each).is_symlink()]
+            for each in sorted([*links, *(name for name in files if not name.startswith("."))]):
+                name = (within / each).as_posix()
+                own = name in self.manifest["sha256"] and not self._lender(name.partition("/")[0])
+                # A part may be a link to elsewhere in the bundle; then its files are looked at one by one.
+                own = own or (each in links and any(known.startswith(f"{name}/") for known in self.manifest["sha256"]))
+                if not own and name != MANIFEST:
+                    found.append(f"{name} is not in {MANIFEST}")
+                    if len(found) == STRANGERS_NAMED:
+                        return found
         return found
+
+    def _lender(self, part: str) -> str:
+        """Return the shipped bundle and its part that lend a part, "" where it is the bundle's own."""
+        borrowed: Mapping[str, str] = self.manifest.get("borrowed", {})
+        return borrowed.get(part, "")
 
     def file(self, name: str) -> Path:
         """Return where a file of the manifest lies: here, or in the shipped bundle from which its part is borrowed."""
         part, _, rest = name.partition("/")
-        borrowed: Mapping[str, str] = self.manifest.get("borrowed", {})
-        return SHIPPED / borrowed[part] / rest if part in borrowed else self._folder / name
+        lender = self._lender(part)
+        return SHIPPED / lender / rest if lender else self._folder / name
 
     def copy_files(self, folder: Path) -> None:
         """Copy every file that the manifest names into `folder`, and check it again.
@@ -107,8 +179,13 @@ class Bundle:
         for name, checksum in self.manifest["sha256"].items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self.file(name), target)
-            if sha256(target) != checksum:
+            try:
+                size_of(self.file(name))
+                shutil.copyfile(self.file(name), target)
+                same = checksum_of(target) == checksum
+            except UnfitFileError as error:
+                raise BundleError(f"bundle {self.path}: {name} {error}; {AGAIN}") from None
+            if not same:
                 raise BundleError(f"bundle {self.path}: {name} was changed since it was opened; get the bundle again")
 
     def has(self, name: str) -> bool:
@@ -129,7 +206,17 @@ class Bundle:
 
     def features_part(self) -> Path:
         """Return the directory of the image model whose features are compared: "features" or, without it, "image"."""
-        return self.part("features" if self.has("features") else "image")
+        return self.part(self.features_name())
+
+    def features_name(self) -> str:
+        """Return the name of that part."""
+        return "features" if self.has("features") else "image"
+
+    def contents(self, part: str = "") -> Contents:
+        """Return what reads the files of a part and compares their checksums; "" for the files beside all parts."""
+        if not part:
+            return Contents(self._folder, f"bundle {self.path}: ", self.manifest["sha256"])
+        return Contents(self.part(part), f"bundle {self.path}: {part}/", self.files(part))
 
     def setting(self, name: str) -> Any:
         """Return an entry of the manifest. Raises BundleError when the bundle lacks it."""
@@ -137,9 +224,15 @@ class Bundle:
             raise BundleError(f"bundle {self.path}: no {name!r} in its {MANIFEST}; use a bundle made by productcat")
         return self.manifest[name]
 
+    def entries(self, name: str) -> Entries:
+        """Return an entry of the manifest that is an object. Raises BundleError when it is missing or another kind."""
+        self.setting(name)
+        return Entries(f"bundle {self.path}: {MANIFEST}", self.manifest).object(name)
+
     def read_json(self, name: str) -> Any:
-        """Return the content of one JSON file of the bundle."""
-        return json.loads(self.file(name).read_text("utf-8"))
+        """Return the content of one JSON file of the bundle, which has its checksum."""
+        part, _, rest = name.rpartition("/")
+        return self.contents(part).json(rest)
 
 
 def find(bundle: str | os.PathLike[str] | None) -> Path:
@@ -163,28 +256,22 @@ def read_manifest(path: Path) -> Manifest:
     Raises BundleError when it cannot be used.
     """
     try:
-        manifest: Manifest = json.loads((path / MANIFEST).read_text("utf-8"))
+        manifest: Manifest = parsed(content_of(path / MANIFEST))
         number = manifest["format"]
-    except FileNotFoundError:
-        raise BundleError(f"bundle {path}: no {MANIFEST} in it; give the path of a bundle") from None
-    except OSError as error:
-        raise BundleError(f"bundle {path}: {MANIFEST} cannot be read ({error.strerror}); check the path") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise BundleError(f"bundle {path}: {MANIFEST} is damaged; get the bundle again or train it again") from None
-    if number != FORMAT:
+    except UnfitFileError as error:
+        if not os.path.lexists(path / MANIFEST):
+            raise BundleError(f"bundle {path}: no {MANIFEST} in it; give the path of a bundle") from None
+        raise BundleError(f"bundle {path}: {MANIFEST} {error}; check the path") from None
+    except (ValueError, KeyError, TypeError):
+        raise BundleError(f"bundle {path}: {MANIFEST} is damaged; {AGAIN}") from None
+    if type(number) is not int or number != FORMAT:
         raise BundleError(
-            f"bundle {path}: its format is {number}, this productcat reads format {FORMAT}; "
+            f"bundle {path}: its format is {number!s:.40}, this productcat reads format {FORMAT}; "
             + ("update productcat" if isinstance(number, int) and number > FORMAT else "train the bundle again")
         )
     if manifest.get("seal") != seal(manifest):
-        raise BundleError(
-            f"bundle {path}: {MANIFEST} was changed (its seal does not fit); get the bundle again or train it again"
-        )
-    if not isinstance(manifest.get("sha256"), dict):
-        raise BundleError(f"bundle {path}: {MANIFEST} names no files under 'sha256'; make the bundle again")
-    for name in (*manifest["sha256"], *manifest.get("borrowed", {}).values()):
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise BundleError(f"bundle {path}: {MANIFEST} names a file outside it, {name}; do not trust this bundle")
+        raise BundleError(f"bundle {path}: {MANIFEST} was changed (its seal does not fit); {AGAIN}")
+    check_manifest(manifest, f"bundle {path}: {MANIFEST}")
     return manifest
 
 
@@ -202,8 +289,8 @@ def write_bundle(path: str | os.PathLike[str], manifest: Manifest, fill: Callabl
     path : str | os.PathLike
         A directory that does not exist.
     manifest : mapping
-        Its "format", "created", "sha256" and "seal" are ignored and set here. "borrowed" names parts that `fill` may
-        leave out: part → the shipped bundle and its part that lend the files, such as "general/image".
+        Its "format", "created", "sha256", "bytes" and "seal" are ignored and set here. "borrowed" names parts that
+        `fill` may leave out: part → the shipped bundle and its part that lend the files, such as "general/image".
     fill : callable
         Is called with an empty directory and writes every part into it.
 
@@ -249,10 +336,12 @@ def _seal(folder: Path, manifest: Manifest) -> None:
     (folder / CARD).write_text(model_card(sealed), "utf-8")
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file != folder / MANIFEST)
     sealed["sha256"] = {file.relative_to(folder).as_posix(): sha256(file) for file in files}
+    sealed["bytes"] = {file.relative_to(folder).as_posix(): file.stat().st_size for file in files}
     for part, lender in borrowed.items():
         place, _, theirs = lender.partition("/")
         lent = Bundle(SHIPPED / place, read_manifest(SHIPPED / place)).files(theirs)
         sealed["sha256"] |= {f"{part}/{name}": checksum for name, checksum in lent.items()}
+        sealed["bytes"] |= {f"{part}/{name}": (SHIPPED / lender / name).stat().st_size for name in lent}
     sealed["seal"] = seal(sealed)
     for file in files:
         file.chmod(0o644)  # safetensors writes files that only their owner may read

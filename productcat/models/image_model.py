@@ -3,7 +3,7 @@
 `training/images/image_model.py` and `training/images/export.py` make the model. It scales pixel values itself.
 """
 
-import json
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,9 +18,12 @@ from productcat.arithmetic.vectors import unit
 from productcat.errors import BundleError
 from productcat.listings.photos import Photo, decoded
 from productcat.listings.shrinking import Pixels, Size
+from productcat.models.contents import AGAIN, Contents
+from productcat.models.network_file import LARGEST_SIDE, UnfitNetworkError
+from productcat.models.plain_files import UnfitFileError, content_of
 
 DISTRIBUTION = "distribution"
-SETTINGS, GRAPH = "settings.json", "model.onnx"
+FILES = SETTINGS, GRAPH = "settings.json", "model.onnx"
 
 _opening = Lock()
 """Held while a session is opened: threads that start at the same moment would each open one."""
@@ -37,19 +40,43 @@ class ImageModel:
         Size of the photos that the network takes, in pixels.
     levels : tuple of str
         Names of the embeddings that it gives, lowest level first.
+    checksum : str, optional
+        Hexadecimal sha256 that the graph must have when it is opened.
+    widths : dict, name of an output → int
+        How many numbers it has for each photo, where the graph says so.
     """
 
     graph: Path
     size: Size
     levels: tuple[str, ...] = ()
+    checksum: str | None = None
+    widths: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
     _session: Any = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Load the model in the "image" part of a bundle."""
-        settings = json.loads((folder / SETTINGS).read_text("utf-8"))
-        height, width = settings["photo_size"]
-        return cls(folder / GRAPH, (height, width), tuple(settings["levels"]))
+    def load(cls, folder: Path | Contents) -> Self:
+        """Load the model in the "image" part of a bundle, and look into its graph without running it.
+
+        Raises
+        ------
+        BundleError
+            A file is missing, damaged or changed, the graph can do more than compute once, or it does not fit the
+            settings.
+        """
+        contents = Contents.of(folder)
+        settings = contents.entries(SETTINGS)
+        size = settings.whole("photo_size", 1, LARGEST_SIDE)
+        if len(size) != 2:
+            settings.refuse("photo_size", "a height and a width in pixels")
+        levels = settings.texts("levels")
+        network, checksum = contents.network(GRAPH)
+        outputs = [DISTRIBUTION, *levels]
+        try:
+            network.check((size[0], size[1]), outputs)
+        except UnfitNetworkError as error:
+            raise BundleError(f"{contents.said}{GRAPH} {error}; {AGAIN}") from None
+        widths = {name: width for name in outputs if (width := network.width(name)) is not None}
+        return cls(contents.folder / GRAPH, (size[0], size[1]), tuple(levels), checksum, widths)
 
     def run(self, photos: Pixels) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float32]]]:
         """Look at a batch of photos once.
@@ -62,11 +89,36 @@ class ImageModel:
         -------
         distributions : ndarray of shape (n, n_classes), float64, rows sum to 1
         embeddings : dict, level → ndarray of shape (n, n_features), float32
+
+        Raises
+        ------
+        BundleError
+            The network cannot be run, or what it gives is not of this kind, such as NaN.
         """
-        outputs = self.session.run([DISTRIBUTION, *self.levels], {"photos": photos})
+        names = [DISTRIBUTION, *self.levels]
+        session = self.session
+        try:
+            outputs = session.run(names, {"photos": photos})
+        except Exception as error:  # the runtime's errors have no base of their own
+            raise BundleError(f"{self.graph}: the network cannot be run ({_line(error)}); {AGAIN}") from None
+        for name, output in zip(names, outputs, strict=True):
+            self._check(name, output, len(photos))
         distributions = outputs[0].astype(np.float64)
-        distributions /= distributions.sum(axis=1, keepdims=True)  # float32 rows miss 1 by rounding
+        sums = distributions.sum(axis=1, keepdims=True)
+        if (distributions < 0).any() or not (sums > 0).all():
+            raise BundleError(f"{self.graph}: the network gives a {DISTRIBUTION} that is not one; {AGAIN}")
+        distributions /= sums  # float32 rows miss 1 by rounding
         return distributions, dict(zip(self.levels, outputs[1:], strict=True))
+
+    def _check(self, name: str, output: Any, n_photos: int) -> None:
+        """Raise BundleError unless an output has a row of finite numbers for each photo."""
+        shape: tuple[int, ...] = getattr(output, "shape", ())
+        width = self.widths.get(name)
+        if len(shape) != 2 or shape[0] != n_photos or width not in (None, shape[1]):
+            expected = f"({n_photos}, {width or 'any'})"
+            raise BundleError(f"{self.graph}: the network gives {name} of shape {shape}, expected {expected}; {AGAIN}")
+        if not np.isfinite(output).all():
+            raise BundleError(f"{self.graph}: the network gives a number in {name} that is not finite; {AGAIN}")
 
     @property
     def session(self) -> Any:
@@ -79,14 +131,30 @@ class ImageModel:
 
     def _opened(self) -> Any:
         onnxruntime = runtime()
-        if not self.graph.is_file():
-            raise BundleError(f"{self.graph}: the bundle is not there any more; load one that stays")
+        try:
+            content = content_of(self.graph)  # the bytes that are checked are those that run
+        except UnfitFileError as error:
+            if not self.graph.exists():
+                raise BundleError(f"{self.graph}: the bundle is not there any more; load one that stays") from None
+            raise BundleError(f"{self.graph} {error}; {AGAIN}") from None
+        if self.checksum is not None and hashlib.sha256(content).hexdigest() != self.checksum:
+            raise BundleError(f"{self.graph} was changed since the bundle was loaded; load one that stays")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # the runtime's notes on graphs are not for users
+        options.add_session_config_entry("session.load_model_format", "ONNX")
         if hasattr(os, "sched_getaffinity"):
             # By default the runtime counts the machine's cores, also those that this process may not use.
             options.intra_op_num_threads = len(os.sched_getaffinity(0))
-        return onnxruntime.InferenceSession(str(self.graph), options, providers=["CPUExecutionProvider"])
+        try:
+            return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the runtime's errors have no base of their own
+            raise BundleError(f"{self.graph}: the network cannot be opened ({_line(error)}); {AGAIN}") from None
+
+
+def _line(error: Exception) -> str:
+    """Return the first line of what the runtime complains of."""
+    said = f"{error}".strip().partition("\n")[0]
+    return ascii(said if len(said) <= 160 else f"{said[:157]}...")[1:-1]
 
 
 def runtime() -> Any:

@@ -23,7 +23,16 @@ from numpy.typing import NDArray
 from productcat.arithmetic.distributions import information_of
 from productcat.arithmetic.vectors import products
 from productcat.errors import BundleError, ListingError
+from productcat.models.contents import AGAIN, Contents, Entries, different_texts
 from productcat.models.title_words import ngrams, phrases, split_words
+
+FILES = VOCABULARY, SETTINGS, WEIGHTS = "vocabulary.json", "settings.json", "weights.safetensors"
+
+LONGEST_PIECE = 64
+"""Number of letters that a piece of a word may have."""
+
+MOST_RARE = 1_000
+"""Greatest rarity of a feature, which is a logarithm."""
 
 SAYS_LITTLE = 0.25
 """Threshold for the information of a distribution, in [0, 1] as `information_of` gives it: less says almost nothing."""
@@ -56,25 +65,34 @@ class TitleModel:
         self.vocabulary, self.tensors, self.settings = vocabulary, tensors, settings
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Self:
-        """Read vocabulary.json, settings.json and weights.safetensors from a folder."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
+    def load(cls, folder: str | os.PathLike[str] | Contents) -> Self:
+        """Read vocabulary.json, settings.json and weights.safetensors from a folder.
 
-        folder = Path(folder)
-        try:
-            vocabulary = json.loads((folder / "vocabulary.json").read_text("utf-8"))
-            settings = json.loads((folder / "settings.json").read_text("utf-8"))
-            tensors = load_file(folder / "weights.safetensors")
-        except (OSError, ValueError, SafetensorError) as error:
-            raise BundleError(f"{folder}: no readable title model ({error}); get it again") from None
-        shape = tensors["vectors"].shape if "vectors" in tensors else None
-        if shape is None or shape[0] != len(vocabulary):
+        Raises
+        ------
+        BundleError
+            A file is missing or damaged, or the three do not belong together.
+        """
+        contents = folder if isinstance(folder, Contents) else Contents.of(Path(folder))
+        vocabulary = different_texts(f"{contents.said}{VOCABULARY}", contents.json(VOCABULARY))
+        settings = contents.entries(SETTINGS)
+        _check_settings(settings)
+        weights = contents.tensors(WEIGHTS)
+        n_dimensions = weights.array("vectors", None, None).shape[1]
+        if len(weights.tensors["vectors"]) != len(vocabulary):
             raise BundleError(
-                f"{folder}: {len(vocabulary)} features in vocabulary.json, but vectors of shape {shape} in "
-                "weights.safetensors; the files are of different models, get them again"
+                f"{contents.said}{VOCABULARY} has {len(vocabulary)} features, but {WEIGHTS} has vectors of shape "
+                f"{weights.tensors['vectors'].shape}; the files are of different models, get them again"
             )
-        return cls(vocabulary, tensors, settings)
+        n_classes = weights.array("kernel", n_dimensions, None).shape[1]
+        weights.array("bias", n_classes)
+        if weights.has("confusion"):
+            weights.distributions("confusion", n_classes, n_classes)
+        if weights.has("rarity"):
+            weights.array("rarity", len(vocabulary))
+        if not n_dimensions or not n_classes:
+            weights.refuse("kernel", "is empty")
+        return cls(vocabulary, weights.tensors, settings.entries)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write vocabulary.json, settings.json and weights.safetensors into a folder, which is made if absent."""
@@ -83,10 +101,10 @@ class TitleModel:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         vocabulary = json.dumps(self.vocabulary, ensure_ascii=False, separators=(",", ":"))
-        (folder / "vocabulary.json").write_text(vocabulary, "utf-8")
-        (folder / "settings.json").write_text(json.dumps(self.settings, indent=1), "utf-8")
+        (folder / VOCABULARY).write_text(vocabulary, "utf-8")
+        (folder / SETTINGS).write_text(json.dumps(self.settings, indent=1), "utf-8")
         tensors = {name: np.ascontiguousarray(tensor) for name, tensor in self.tensors.items()}
-        save_file(tensors, folder / "weights.safetensors")
+        save_file(tensors, folder / WEIGHTS)
 
     def distributions(self, titles: Sequence[str]) -> NDArray[np.float64]:
         """Return the titles seen through the classes.
@@ -104,7 +122,9 @@ class TitleModel:
         logits = vectors @ self.tensors["kernel"].astype(np.float32) + self.tensors["bias"].astype(np.float32)
         scores = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64))
         meant = scores / scores.sum(axis=1, keepdims=True)
-        return meant if self._confusion is None else products(meant, self._confusion.T)
+        found = meant if self._confusion is None else products(meant, self._confusion.T)
+        _refuse_nan(found[~np.isnan(vectors).any(axis=1)])
+        return found
 
     def vectors(self, titles: Sequence[str]) -> NDArray[np.float32]:
         """Return the dense vectors of the titles.
@@ -151,6 +171,7 @@ class TitleModel:
             gathered = self._gather(rows, unknown)
             starts = np.cumsum(counts)[evident] - counts[evident]
             result[evident] = np.add.reduceat(gathered, starts) / np.sqrt(counts[evident, None])
+            _refuse_nan(result[evident])
         return result
 
     def _batch_rows(self, titles: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64], list[list[int]]]:
@@ -206,3 +227,21 @@ class TitleModel:
         guesses = np.flatnonzero(rows >= len(self._table))
         gathered[guesses] = guessed[rows[guesses] - len(self._table)]
         return gathered
+
+
+def _check_settings(settings: Entries) -> None:
+    """Raise BundleError unless the settings are as `TitleModel` has them."""
+    sizes = settings.whole("ngram_sizes", 1, LONGEST_PIECE)
+    if sizes != sorted(set(sizes)):
+        settings.refuse("ngram_sizes", "numbers of letters, ascending")
+    settings.number("known_share", 0, 1)
+    if settings.has("rarest"):
+        settings.number("rarest", 0, MOST_RARE)
+    if settings.has("endings"):
+        settings.texts("endings")
+
+
+def _refuse_nan(rows: NDArray[np.floating]) -> None:
+    """Raise BundleError when titles that are evidence have a row that says otherwise."""
+    if not np.isfinite(rows).all():
+        raise BundleError(f"the title model gives a number that is not finite; {AGAIN}")

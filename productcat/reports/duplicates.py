@@ -22,9 +22,10 @@ IDS = 12
 EXPLANATION = """\
 <details><summary>How to read this, and how to decide</summary>
 <p>A card is a group of listings that seem to show one item. Photos with the same letter match. In a title, words are
-marked that the other titles lack. The percentage is the probability that the listings show the same item; that of a
-larger group is the one of the listing that fits it least. “Copy” compares the pictures themselves, however turned or
-mirrored: near 1 it is the same picture.</p>
+marked that the other titles lack; below it stands which words count for and against, if the bundle knows titles. The
+percentage is the probability that the listings show the same item; that of a larger group is the one of the listing
+that fits it least. “Copy” compares the pictures themselves, however turned or mirrored: near 1 it is the same
+picture.</p>
 <p class="keys" hidden>Keys: <kbd>s</kbd> the same item, <kbd>d</kbd> different items, <kbd>u</kbd> undo,
 <kbd>j</kbd> next, <kbd>k</kbd> previous, <kbd>n</kbd> next without a decision, <kbd>1</kbd> to <kbd>9</kbd> that
 listing of a group is another item than the rest.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from productcat.duplicates.matches import PhotoMatch, level_names
 from productcat.duplicates.pairs import DuplicatePair
+from productcat.duplicates.titles import LEAST_TOLD, said_of_titles, words_of
 from productcat.notebook import bars, image, percent, plain
 from productcat.reports.listing_cards import GONE, ListingCard, Photo
 from productcat.reports.reported_groups import COPY, DOUBT, REPORTED, ReportedGroup, marked_matches, photos_each, ties
@@ -148,9 +149,10 @@ def _member(place: int, words: TitleWords, reported: ReportedGroup, tie: Duplica
     id, several = reported.shown[place], len(reported.group.ids) > 2
     score = f"<span>{percent(reported.group.scores[place])}</span>" if several else ""
     out = f'<button type="button" class="out" aria-pressed="false" hidden>Another item{_key(place)}</button>\n'
+    title = f"{_title(words, _weights(tie, reported))}{_title_says(tie, reported)}"
     return f"""<div class="member" role="group" aria-label="listing {place + 1}">
 <p class="tags"><span class="number">{place + 1}</span>{_keep(id, reported)}{score}</p>
-<div class="names">{_title(words)}{_title_says(tie, reported)}<p class="id" dir="auto">{plain(id)}</p></div>
+<div class="names">{title}<p class="id" dir="auto">{plain(id)}</p></div>
 <div class="photos">{photos}</div>
 {out if several else ""}</div>
 """
@@ -169,23 +171,42 @@ def _key(place: int) -> str:
 
 
 def _title_says(pair: DuplicatePair | None, reported: ReportedGroup) -> str:
-    """Say what the titles did to the score of a pair, nothing where they had no say."""
-    before = reported.by_photos.get((pair.left, pair.right)) if pair else None
-    if pair is None or before is None:
+    """Say what the titles did to the score of a pair, and by which words; nothing where they had no say."""
+    if pair is None:
         return ""
-    if abs(pair.score - before) < SPEAKS:
-        return '<p class="says">The title changes nothing.</p>' if len(reported.group.ids) == 2 else ""
-    word = "for" if pair.score > before else "against"
-    return f'<p class="says">The title speaks {word} it: {percent(before)} by the photos alone.</p>'
+    ids = pair.left, pair.right
+    before, by_words = reported.by_photos.get(ids), said_of_titles(reported.title_words.get(ids, ()))
+    told = [f"The title {by_words}."] if by_words else []
+    if before is not None and abs(pair.score - before) >= SPEAKS:
+        word = "for" if pair.score > before else "against"
+        told.insert(0, f"The title speaks {word} it: {percent(before)} by the photos alone.")
+    elif before is not None:
+        told = ["The title changes nothing."] if len(reported.group.ids) == 2 else []
+    return f'<p class="says">{plain(" ".join(told))}</p>' if told else ""
 
 
-def _title(words: TitleWords) -> str:
+def _weights(tie: DuplicatePair | None, reported: ReportedGroup) -> dict[str, float]:
+    """Return what the words of a listing's title count in the pair that ties it to its group; of two in their pair."""
+    pairs = [(tie.left, tie.right)] if tie else [*reported.title_words] if len(reported.group.ids) == 2 else []
+    return {each.word: each.weight for pair in pairs for each in reported.title_words.get(pair, ())}
+
+
+def _title(words: TitleWords, weights: Mapping[str, float]) -> str:
     if not any(text.strip() for text, _ in words.pieces):
         return '<p class="title none">no title</p>'
-    html = "".join(f"<mark>{plain(text)}</mark>" if marked else plain(text) for text, marked in words.pieces)
+    html = "".join(_marked(text, weights) if marked else plain(text) for text, marked in words.pieces)
     lacking = "".join(f"<s>{plain(word)}</s> " for word in words.missing)
     without = f'<p class="lacking" dir="auto">without {lacking}</p>' if lacking else ""
     return f'<p class="title" dir="auto">{html}</p>{without}'
+
+
+def _marked(text: str, weights: Mapping[str, float]) -> str:
+    """Mark what differs, and tell on hovering what it counts, where that is known."""
+    weight = sum(weights.get(word, 0.0) for word in words_of(text))
+    if abs(weight) < LEAST_TOLD:
+        return f"<mark>{plain(text)}</mark>"
+    said = f"counts {'for' if weight > 0 else 'against'} it: {weight:+.1f}"
+    return f'<mark title="{said}">{plain(text)}</mark>'
 
 
 def _photos(id: str, reported: ReportedGroup, reading: Reading, marks: Mapping[tuple[str, int], Mark]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from productcat.duplicates.groups import DuplicateGroup
 from productcat.duplicates.matches import PhotoMatch, ReportedPair
 from productcat.duplicates.pairs import DuplicatePair
+from productcat.duplicates.titles import TitleWord
 
 REPORTED, DOUBT, LABELLED = "reported", "doubt", "labelled"
 """What a group is: duplicates, a pair that just misses the threshold, or a pair of which a label says the truth."""
@@ -39,6 +40,8 @@ class ReportedGroup:
         For the pairs of `ties(group)`, perhaps for more.
     kind : str
         `REPORTED`, `DOUBT` or `LABELLED`.
+    title_words : dict, (left, right) → sequence of TitleWord
+        What the words of the titles of these pairs count, where titles have a say.
     by_photos : dict, (left, right) → float
         The scores of pairs by their photos alone, where titles had a say.
     why_kept : str
@@ -48,6 +51,7 @@ class ReportedGroup:
     group: DuplicateGroup
     matches: Mapping[PairOfIds, Sequence[PhotoMatch]]
     kind: str = REPORTED
+    title_words: Mapping[PairOfIds, Sequence[TitleWord]] = field(default_factory=dict)
     by_photos: Mapping[PairOfIds, float] = field(default_factory=dict)
     why_kept: str = ""
 
@@ -55,7 +59,8 @@ class ReportedGroup:
     def of_pair(cls, reported: ReportedPair, kind: str = REPORTED) -> "ReportedGroup":
         """Return a pair as a group of two."""
         pair = reported.pair
-        return cls(group_of_pair(pair), {(pair.left, pair.right): reported.matches}, kind)
+        ids = pair.left, pair.right
+        return cls(group_of_pair(pair), {ids: reported.matches}, kind, {ids: reported.title_words})
 
     @property
     def shown(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import shop
 from productcat import BundleError, Categorizer, DecisionRule, Listing, ListingError
 from productcat.categories.ensemble import Ensemble
 from productcat.categories.projections import FewShot
+from productcat.models.contents import Entries
 
 
 @pytest.fixture
@@ -310,7 +311,7 @@ def test_settings_of_a_newer_bundle_are_ignored_and_old_ones_are_kept_as_they_we
     newer = {**old, "weights": {**old["weights"], "text": 0.1}}
     categorizer = Categorizer.load(tiny_bundle)
     for settings in (old, newer):
-        categorizer.ensemble = Ensemble.of(settings)
+        categorizer.ensemble = Ensemble.of(Entries("manifest", settings))
         categorizer.save(tmp_path / f"saved-{len(settings['weights'])}")
         assert Categorizer.load(tmp_path / f"saved-{len(settings['weights'])}").bundle.manifest["ensemble"] == old
 

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 from commands import assert_says, examples, one_line, runner
+from resealed import forge, own_network, resealed
 
 from productcat.categories.categorizer import Categorizer
 from productcat.cli import console
@@ -49,6 +50,38 @@ def test_verify_tells_a_sound_bundle_and_each_problem_of_another(run, tmp_path):
     code, output, _ = run("bundle", "verify", "my-bundle")
     assert code == console.UNUSABLE
     assert [line.split()[0] for line in output.splitlines()] == ["classes.json", "image/model.onnx"]
+
+
+def test_verify_finds_what_is_wrong_inside_a_bundle_whose_seal_fits(run, tmp_path):
+    resealed("my-bundle", tmp_path / "no-classes", {"classes.json": b"[]"})
+    resealed("my-bundle", tmp_path / "no-network", {"image/model.onnx": own_network(b"Nonsense")})
+    for name, said in {"no-classes": "classes.json", "no-network": "model.onnx … cannot be opened"}.items():
+        code, output, errors = run("bundle", "verify", name)
+        assert (code, output) == (console.UNUSABLE, "")
+        assert_says(one_line(errors), said)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"decision_rule": None},
+        {"decision_rule": {}},
+        {"metrics": {"test": [1]}},
+        {"metrics": {"test": {"both": 7}}},
+        {"metrics": {"test": {"both": {"top1": "a"}}}},
+        {"trained_from": {"listings": 7}},
+        {"trained_from": {"listings": {"train": "many"}}},
+        {"categories": {"number": "a", "that are no classes": []}},
+        {"categories": {"number": 1}},
+        {"calibration": {"listings": None}},
+    ],
+    ids=str,
+)
+def test_show_names_an_entry_that_it_cannot_show(run, tmp_path, changes):
+    forge(tmp_path / "my-bundle", **changes)
+    code, _, errors = run("bundle", "show", "my-bundle")
+    assert code == console.UNUSABLE
+    assert_says(one_line(errors), f"my-bundle: … {next(iter(changes))}")
 
 
 def test_show_says_what_a_bundle_knows_and_from_where_it_assigns(run):

@@ -491,3 +491,49 @@ def test_every_example_of_the_help_pages_runs(workplace, duplicates_bundle, exam
     done = subprocess.run(shell, shell=True, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("\n") == (0 if " compare " in shell else 1)
+
+
+@pytest.fixture
+def titled(duplicates_bundle, tmp_path):
+    """A bundle that knows what titles count."""
+    given = Bundle.open(duplicates_bundle)
+
+    def fill(folder):
+        given.copy_files(folder)
+        path = folder / "duplicates" / "settings.json"
+        settings = json.loads(path.read_text())
+        settings["titles"] = {"most": 3.5, "weights": {"alike": 1.0, "shared": 4.0, "differ_rarest": -2.0}}
+        path.write_text(json.dumps(settings))
+
+    write_bundle(tmp_path / "titled", given.manifest, fill)
+    return tmp_path / "titled"
+
+
+@pytest.fixture
+def with_bare(workplace):
+    """The listings, and two without photos and with the same words."""
+    bare = "c0,zanzibar kaftan embroidered silk nx200,\nc1,kaftan zanzibar embroidered silk NX200,\n"
+    (workplace / "some-bare.csv").write_text((workplace / "listings.csv").read_text() + bare)
+    return workplace
+
+
+def test_pairs_without_photos_are_found_by_titles_when_asked(run, titled, with_bare):
+    asked = ("some-bare.csv", "--bundle", str(titled), "--threshold", "0.3")
+    code, output, errors = run("find", *asked)
+    assert (code, "c0" in output) == (1, False)
+    assert "'c0': no photo" in errors
+    code, output, errors = run("find", *asked, "--titles-alone", "--html", "report.html")
+    assert code == 0
+    assert [row["kind"] for row in csv.DictReader(output.splitlines()) if "c0" in row.values()] == ["title"]
+    report = (with_bare / "report.html").read_text()
+    assert "the titles alone" in report
+    assert "The title counts for “" in report
+    _, output, _ = run("groups", *asked, "--titles-alone")
+    assert {"c0", "c1"} <= {row["id"] for row in csv.DictReader(output.splitlines())}
+
+
+def test_a_bundle_that_knows_nothing_of_titles_is_told_before_the_photos(run, with_bare):
+    code, _, errors = run("find", "some-bare.csv", "--to", "pairs.csv", "--titles-alone")
+    assert code == console.UNUSABLE
+    assert_says(one_line(errors), "does not know what titles count … --titles-alone")
+    assert not (with_bare / "pairs.csv").exists()

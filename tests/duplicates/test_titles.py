@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from productcat.duplicates.titles import (
     COLUMNS,
+    USUAL,
     Rarity,
     TitleHead,
     TitleTable,
@@ -106,6 +107,20 @@ def test_equal_long_titles_say_more_than_equal_usual_ones():
     assert special > 5 * usual
 
 
+@pytest.mark.parametrize("title", ["shoes", "test test", "красные", "新品", "10"])
+@pytest.mark.parametrize("n_titles", [0, 12, 300])
+def test_equal_titles_of_a_usual_word_say_nothing_even_where_nobody_knows_that_it_is_usual(title, n_titles):
+    others = [f"brand{number} cut{number % 7}" for number in range(n_titles)]
+    assert logit(title, title, Rarity.of([*others, title, title])) < 0.05
+
+
+def test_what_counts_for_is_no_more_than_what_titles_share_beyond_usual_things():
+    rarity = Rarity.of([f"brand{number} phone" for number in range(500)])
+    for title in ("zanzibar", "zanzibar kaftan", "zanzibar kaftan phone", "zanzibar kaftan nx200 phone"):
+        shared = sum(map(rarity, title.split()))
+        assert 0 <= logit(title, title, rarity) <= max(shared - USUAL, 0)
+
+
 def test_an_item_posted_forty_times_keeps_its_rare_words():
     others = [f"brand{number % 30} shirt colour{number % 7} cut{number}" for number in range(300)]
     posted = "zanzibar kaftan embroidered silk"
@@ -114,8 +129,8 @@ def test_an_item_posted_forty_times_keeps_its_rare_words():
 
 
 def test_a_number_that_differs_counts_against():
-    same, other = "apple phone 64gb silver", "apple phone 128gb silver"
-    assert logit(same, other) < logit(same, "apple phone silver") < logit(same, same)
+    same, without, other = (f"apple phone {size} silver mc4711 refurbished unlocked" for size in ("64gb", "", "128gb"))
+    assert logit(same, other) < logit(same, without) < logit(same, same)
 
 
 @pytest.mark.parametrize(
@@ -134,8 +149,9 @@ def test_other_ways_to_write_the_same_are_the_same(one, other):
 
 @pytest.mark.parametrize("typo", ["embroidred", "embriodered", "embroideered", "embroitered"])
 def test_a_typo_is_nearly_the_same_word(typo):
-    right = logit("kaftan embroidered", "kaftan embroidered")
-    assert logit("kaftan embroidered", "kaftan checked") < logit("kaftan embroidered", f"kaftan {typo}") < right
+    right = logit("kaftan zanzibar silk embroidered", "kaftan zanzibar silk embroidered")
+    nearly = logit("kaftan zanzibar silk embroidered", f"kaftan zanzibar silk {typo}")
+    assert logit("kaftan zanzibar silk embroidered", "kaftan zanzibar silk checked") < nearly < right
 
 
 def test_a_short_word_may_lose_a_letter():
@@ -147,7 +163,7 @@ def test_a_short_word_may_lose_a_letter():
     [
         ("東京特許許可局の革財布", "革財布 東京特許許可局", "大阪城公園前の木机"),
         ("กระเป๋าหนังสีดำใบใหญ่", "กระเป๋าหนังสีดำ", "รองเท้าผ้าใบขาว"),
-        ("кожаная сумка чёрная", "кожанная сумка чёрная", "деревянный стол новый"),
+        ("кожаная сумка чёрная большая", "кожанная сумка чёрная большая", "деревянный стол новый"),
         ("حقيبة جلدية سوداء", "حقيبة سوداء جلدية", "طاولة خشبية جديدة"),
     ],
 )
@@ -177,12 +193,17 @@ def test_a_head_has_a_weight_for_each_column():
 
 
 def test_each_word_is_explained():
-    found = {
-        each.word: each for each in explain_titles("apple phone red", "apple phone blue", Rarity.of(CATALOGUE), HEAD)
-    }
-    assert list(found) == ["apple", "phone", "red", "blue"]
+    titles = "apple phone mc4711 silver red", "apple phone mc4711 silver blue"
+    found = {each.word: each for each in explain_titles(*titles, Rarity.of(CATALOGUE), HEAD)}
+    assert list(found) == ["apple", "phone", "mc4711", "silver", "red", "blue"]
     assert (found["red"].left, found["red"].right) == (True, False)
     assert found["apple"].weight > 0 > found["red"].weight
+
+
+def test_titles_that_share_usual_things_only_have_no_word_that_counts_for():
+    assert [each.weight for each in explain_titles("shoes", "shoes", Rarity.empty(), HEAD)] == [0]
+    found = explain_titles("red shoes", "blue shoes", Rarity.empty(), HEAD)
+    assert max(each.weight for each in found if not (each.left and each.right)) < 0
 
 
 def test_a_missing_title_explains_nothing():

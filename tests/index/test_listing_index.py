@@ -1,6 +1,7 @@
 """A catalogue on disk: what is put in is found, is replaced, is removed, and outlives a kill."""
 
 import pkgutil
+import re
 import shutil
 import subprocess
 import sys
@@ -245,6 +246,16 @@ def test_a_listing_whose_id_is_no_text_is_named_and_left_out(empty, listings):
         assert empty.add([Listing(17, photos=listings[0].photos)]) == 0
 
 
+def test_pairs_have_the_score_and_the_kind_that_find_gives_them(detector, full, embeddings):
+    by_ids = {frozenset((each.left, each.right)): each for each in detector.find(embeddings, 0.0, adapt=False)}
+    for pairs in full.search(embeddings, k=3, adapt=False):
+        for pair in pairs:
+            found = by_ids[frozenset((pair.left, pair.right))]
+            assert (pair.kind, pair.score) == (found.kind, pytest.approx(found.score, abs=1e-6))
+    kinds = {pair.kind for pair in by_ids.values()}
+    assert kinds == {"copy", "same item"}
+
+
 def test_a_search_for_a_listing_without_photos_finds_nothing(full):
     with pytest.warns(UserWarning, match="listing 'empty': no photo"):
         assert full.search([Listing("empty")]) == [[]]
@@ -436,8 +447,114 @@ def test_what_may_not_be_read_is_no_reason_to_make_an_index_again(detector, full
 
     monkeypatch.setattr("lancedb.connect", refuse)
     way_out = "get the right to read and to write all of that folder"
-    with pytest.raises(ProductcatError, match=rf"^index .*: cannot be read \(.*x\); {way_out}$"):
+    with pytest.raises(ProductcatError, match=rf"^index .*: cannot be read \(Permission denied\); {way_out}$"):
         ListingIndex.open(full.path, detector)
+
+
+def flipped(file, place):
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("share", np.linspace(0, 1, 12, endpoint=False))
+def test_a_flipped_bit_of_the_search_space_is_told(detector, full, share):
+    file = full.path / index.SPACE
+    flipped(file, int(share * file.stat().st_size))
+    with pytest.raises(ProductcatError, match="search-space.safetensors is damaged|its format is|does not fit"):
+        ListingIndex.open(full.path, detector)
+
+
+def photos_file(path):
+    """The file of a table that was written once."""
+    (found,) = (path / "photos.lance" / "data").iterdir()
+    return found
+
+
+def test_a_flipped_bit_of_the_photos_changes_no_answer_in_silence(detector, full, embeddings, tmp_path):
+    expected = full.search(embeddings[:4], adapt=False)
+    size, told = photos_file(full.path).stat().st_size, 0
+    for number, place in enumerate(np.random.default_rng(1).integers(0, size, 60)):
+        copy = shutil.copytree(full.path, tmp_path / str(number))
+        flipped(photos_file(copy), place)
+        try:
+            opened = ListingIndex.open(copy, detector)
+            found = opened.search(embeddings[:4], adapt=False)
+            opened.store.check()
+        except ProductcatError:
+            told += 1
+        else:
+            assert found == expected
+    assert told > 30
+
+
+def test_a_damaged_listing_is_named_and_can_be_put_in_again_or_removed(detector, full, embeddings, tmp_path):
+    kept = embeddings[0].features["embedding_top"].tobytes()
+    content = photos_file(full.path).read_bytes()
+    assert content.count(kept) == 1
+    flipped(photos_file(full.path), content.index(kept))
+    opened = ListingIndex.open(full.path, detector)
+    said = "what it has of listing 'item-0' is damaged .*; remove that listing, or add it again"
+    for ask in (opened.sample, opened.tidy, lambda: opened.search(embeddings[12:13], adapt=False)):
+        with pytest.raises(ProductcatError, match=rf"^index .*: {said}$"):
+            ask()
+    opened.add(embeddings[:1])
+    assert_holds(opened, embeddings)
+
+
+def test_a_damaged_search_vector_is_found_by_tidying(detector, full, embeddings):
+    vector = full.space.project(embeddings[0].features).astype(np.float16).tobytes()
+    content = photos_file(full.path).read_bytes()
+    flipped(photos_file(full.path), content.index(vector))
+    opened = ListingIndex.open(full.path, detector)
+    with pytest.raises(ProductcatError, match="listing 'item-0' is damaged"):
+        opened.tidy()
+    opened.remove(["item-0"])
+    opened.tidy()
+    assert_holds(opened, embeddings[1:])
+
+
+def test_a_search_space_of_other_levels_than_the_table_is_refused(detector, full, tmp_path):
+    wider = {name: np.pad(matrix, [(0, 0), (0, 8)]) for name, matrix in full.space.matrices.items()}
+    replace(full.space, matrices=wider).save(full.path / index.SPACE)
+    with pytest.raises(ProductcatError, match="does not fit its table of photos; make the index again"):
+        ListingIndex.open(full.path, detector)
+
+
+LIMITED = """
+import resource, sys
+import numpy as np
+from productcat import DuplicateDetector, ListingIndex, ProductcatError
+from productcat.duplicates.embedding import Embedding
+from productcat.duplicates.thumbnails import LENGTH
+
+path, bundle = sys.argv[1:]
+opened = ListingIndex.open(path, DuplicateDetector.load(bundle))
+features = np.random.default_rng(0).integers(0, 128, (300, 1, 16)).astype(np.int8)
+thumbnail = np.zeros((1, LENGTH), np.int8)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
+try:
+    opened.add([Embedding(f"more-{i}", {"embedding_top": each}, thumbnail) for i, each in enumerate(features)])
+except ProductcatError as error:
+    print(error)
+"""
+
+
+def test_a_disk_that_takes_no_more_is_named_and_the_index_stays(detector, full, embeddings, duplicates_bundle):
+    command = [sys.executable, "-c", LIMITED, full.path, duplicates_bundle]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert re.fullmatch(r"index .*: cannot be written \(File too large\); .*what was in the index stays\n", done.stdout)
+    assert_holds(ListingIndex.open(full.path, detector), embeddings)
+
+
+def test_a_full_disk_is_no_reason_to_make_an_index_again(full, embeddings, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("lance error: LanceError(IO): No space left on device (os error 28), /a/file.rs:258:9")
+
+    monkeypatch.setattr(full.store.table, "add", refuse)
+    message = "cannot be written (No space left on device); make room; what was in the index stays"
+    with pytest.raises(ProductcatError, match=re.escape(message)):
+        full.add(embeddings[:1])
 
 
 def test_an_index_of_a_later_layout_is_refused(detector, full, monkeypatch):

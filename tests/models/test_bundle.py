@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+from resealed import forge
 
 from productcat import BundleError
 from productcat.models import bundle
@@ -25,12 +27,6 @@ def sealed(tmp_path):
     """The path of a sound bundle."""
     write_bundle(tmp_path / "shop", {"name": "shop", "metrics": {"top1": 0.9, 20: 0.1 + 0.2}, "sizes": (1, 2)}, fill)
     return tmp_path / "shop"
-
-
-def forge(path, **changes):
-    """Write another manifest with a seal that fits."""
-    manifest = json.loads((path / "manifest.json").read_text()) | changes
-    (path / "manifest.json").write_text(json.dumps(manifest | {"seal": bundle.seal(manifest)}))
 
 
 def test_a_written_bundle_opens_with_what_was_written(sealed):
@@ -95,10 +91,10 @@ def test_a_missing_file_is_named(sealed, name):
         Bundle.open(sealed)
 
 
-def test_a_directory_in_the_place_of_a_file_is_a_missing_file(sealed):
+def test_a_directory_in_the_place_of_a_file_is_named(sealed):
     (sealed / "empty").unlink()
     (sealed / "empty").mkdir()
-    with pytest.raises(BundleError, match="empty is missing"):
+    with pytest.raises(BundleError, match="empty is not a regular file"):
         Bundle.open(sealed)
 
 
@@ -181,11 +177,55 @@ def test_the_format_is_checked_before_anything_that_depends_on_it(sealed):
         Bundle.open(sealed)
 
 
-@pytest.mark.parametrize("name", ["../outside", "image/../../outside", "/etc/hostname"])
+@pytest.mark.parametrize("name", ["../outside", "image/../../outside", "/etc/hostname", "image//etc/hostname", "a\\b"])
 def test_a_manifest_that_points_outside_is_refused_and_nothing_there_is_read(sealed, name):
     (sealed.parent / "outside").write_text("secret")
     forge(sealed, sha256={name: bundle.sha256(sealed.parent / "outside")})
-    with pytest.raises(BundleError, match=f"manifest.json names a file outside it, {name}; do not trust this bundle"):
+    with pytest.raises(BundleError, match=re.escape(f"manifest.json names a file outside it, {name}; do not trust")):
+        Bundle.open(sealed)
+
+
+@pytest.mark.parametrize(
+    "borrowed",
+    [
+        {"image": "general//etc"},
+        {"image": "general"},
+        {"image": "general/image/deeper"},
+        {"image": "/etc"},
+        {"image": 7},
+        {"a/b": "general/image"},
+        ["image"],
+    ],
+)
+def test_what_is_not_a_part_of_a_shipped_bundle_cannot_be_borrowed(sealed, borrowed):
+    forge(sealed, borrowed=borrowed)
+    with pytest.raises(BundleError, match=r"manifest.json.*(outside it|borrowed)"):
+        Bundle.open(sealed)
+
+
+def test_a_borrowed_file_with_the_name_of_a_path_does_not_lead_out_of_the_shipped_bundles(sealed):
+    forge(sealed, borrowed={"image": "general/image"}, sha256={"image//etc/hostname": "0" * 64})
+    with pytest.raises(BundleError, match="names a file outside it, image//etc/hostname; do not trust this bundle"):
+        Bundle.open(sealed)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sha256": ["empty"]},
+        {"sha256": {"empty": 7}},
+        {"bytes": 7},
+        {"bytes": {"empty": "7"}},
+        {"name": 7},
+        {"description": ["a"]},
+        {"metrics": [1]},
+        {"calibration": "yes"},
+    ],
+    ids=str,
+)
+def test_an_entry_of_the_wrong_kind_is_named(sealed, changes):
+    forge(sealed, **changes)
+    with pytest.raises(BundleError, match=f"manifest.json.*{next(iter(changes))}"):
         Bundle.open(sealed)
 
 
@@ -196,7 +236,7 @@ def test_a_directory_without_a_manifest_is_no_bundle(tmp_path):
 
 def test_a_manifest_that_is_a_directory_is_named(tmp_path):
     (tmp_path / "manifest.json").mkdir()
-    with pytest.raises(BundleError, match=r"manifest.json cannot be read"):
+    with pytest.raises(BundleError, match=r"manifest.json is not a regular file"):
         Bundle.open(tmp_path)
 
 
@@ -226,14 +266,73 @@ def test_a_shipped_bundle_is_found_by_name_and_the_default_wherever_the_program_
         find("houses")
 
 
-def test_a_symlinked_file_counts_by_its_content(sealed, tmp_path):
-    elsewhere = tmp_path / "blob"  # as download caches lay files out
-    (sealed / "classes.json").rename(elsewhere)
-    (sealed / "classes.json").symlink_to(elsewhere)
+def test_a_link_within_the_bundle_counts_by_its_content(sealed):
+    (sealed / "classes.json").rename(sealed / ".blob")
+    (sealed / "classes.json").symlink_to(".blob")
     assert Bundle.open(sealed).problems() == []
-    elsewhere.write_text("[1]")
+    (sealed / ".blob").write_text("[1]")
     with pytest.raises(BundleError, match=r"classes.json was changed"):
         Bundle.open(sealed)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["a part", "a file"])
+def test_a_link_that_leaves_the_bundle_is_refused_and_nothing_there_is_read(sealed, tmp_path, whole):
+    place = sealed / ("image" if whole else "classes.json")
+    place.rename(tmp_path / "elsewhere")
+    place.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BundleError, match=r"(image/model.onnx|classes.json) is a link that leaves the bundle"):
+        Bundle.open(sealed)
+
+
+def test_a_bundle_may_itself_be_reached_by_a_link(sealed, tmp_path):
+    (tmp_path / "link").symlink_to(sealed)
+    assert Bundle.open(tmp_path / "link").problems() == []
+
+
+@pytest.mark.parametrize("name", ["empty", "manifest.json"])
+def test_a_pipe_in_the_place_of_a_file_is_named_and_not_waited_for(sealed, name):
+    (sealed / name).unlink()
+    os.mkfifo(sealed / name)
+    with pytest.raises(BundleError, match=f"{name} is not a regular file"):
+        Bundle.open(sealed)
+
+
+def test_a_device_in_the_place_of_a_file_is_not_read(sealed):
+    (sealed / "empty").unlink()
+    (sealed / "empty").symlink_to("/dev/zero")
+    with pytest.raises(BundleError, match="empty is a link that leaves the bundle"):
+        Bundle.open(sealed)
+
+
+@pytest.mark.parametrize("name", ["empty", "classes.json", "image/model.onnx", "manifest.json"])
+def test_a_huge_file_without_content_is_refused_before_it_is_read(sealed, name):
+    os.truncate(sealed / name, 10 * 2**40)
+    with pytest.raises(BundleError, match=f"{name} has 10,995,116,277,760 bytes, more than"):
+        Bundle.open(sealed)
+
+
+def test_files_that_are_too_large_together_are_not_read(sealed):
+    names = [f"part/{number}.onnx" for number in range(3)]
+    (sealed / "part").mkdir()
+    for name in names:
+        (sealed / name).touch()
+        os.truncate(sealed / name, 2**31 - 1)
+    manifest = json.loads((sealed / "manifest.json").read_text())
+    forge(sealed, sha256=manifest["sha256"] | dict.fromkeys(names, "0" * 64))
+    with pytest.raises(BundleError, match="its files have 6,442,[0-9,]+ bytes together, more than 4,294,967,296"):
+        Bundle.open(sealed)
+
+
+def test_a_size_that_is_not_the_noted_one_is_a_change(sealed):
+    with open(sealed / "image/model.onnx", "ab") as stream:
+        stream.write(b"more")
+    with pytest.raises(BundleError, match=r"image/model.onnx was changed \(it has 260 bytes, not 256\)"):
+        Bundle.open(sealed)
+
+
+def test_a_bundle_that_notes_no_sizes_opens(sealed):
+    forge(sealed, bytes=None)
+    assert Bundle.open(sealed).problems() == []
 
 
 def test_a_missing_part_is_named(sealed):
@@ -253,8 +352,24 @@ def test_a_bundle_with_another_manifest_is_a_copy_with_the_same_files(sealed, tm
     assert changed.with_manifest(name="shop", calibration=None).manifest == before
 
 
-def test_a_stray_file_is_neither_a_problem_nor_copied(sealed, tmp_path):
+@pytest.mark.parametrize("name", ["weights.bin", "image/weights.bin", "more/deep/notes.txt"])
+def test_a_file_that_the_manifest_does_not_name_is_refused(sealed, name):
+    (sealed / name).parent.mkdir(parents=True, exist_ok=True)
+    (sealed / name).write_text("not sealed")
+    with pytest.raises(BundleError, match=f"{name} is not in manifest.json"):
+        Bundle.open(sealed)
+
+
+def test_of_many_such_files_only_some_are_named(sealed):
+    for number in range(100):
+        (sealed / f"{number}.bin").touch()
+    assert len(Bundle(sealed, bundle.read_manifest(sealed)).problems()) == 5
+
+
+def test_a_hidden_file_is_neither_a_problem_nor_copied(sealed, tmp_path):
     (sealed / ".DS_Store").write_text("stray")
+    (sealed / ".cache").mkdir()
+    (sealed / ".cache/file").write_text("stray")
     opened = Bundle.open(sealed)
     opened.copy_files(tmp_path / "copy")
     copied = [file for file in (tmp_path / "copy").rglob("*") if file.is_file()]

@@ -8,7 +8,7 @@ import pytest
 import shop
 from frozen import COLOUR_FEATURES, put_together
 
-from productcat import Categorizer, DuplicateDetector, Listing
+from productcat import BundleError, Categorizer, DuplicateDetector, Listing
 from productcat.categories.projections import FewShot
 
 
@@ -79,8 +79,8 @@ def test_it_does_not_look_where_no_category_has_examples_with_photos(with_featur
         categorizer.add_category("green", patches((60, 160, 60), 3, 1))
 
 
-def test_a_folder_that_the_manifest_does_not_name_is_no_part(tiny_bundle, tmp_path):
+def test_a_folder_that_the_manifest_does_not_name_is_refused(tiny_bundle, tmp_path):
     shutil.copytree(tiny_bundle, tmp_path / "shop")
     shutil.copytree(COLOUR_FEATURES, tmp_path / "shop/features")
-    categorizer = Categorizer.load(tmp_path / "shop")
-    assert categorizer.feature_model is categorizer.image_model
+    with pytest.raises(BundleError, match="features/model.onnx is not in manifest.json"):
+        Categorizer.load(tmp_path / "shop")

@@ -1,13 +1,11 @@
 """Loading a bundle: what is wrong with one is told then, and what is loaded needs no current folder."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from productcat import BundleError, Categorizer
-from productcat.models import bundle
 from productcat.models.bundle import Bundle, write_bundle
 
 
@@ -39,12 +37,13 @@ def test_a_sealed_manifest_that_lacks_an_entry_is_refused_by_its_name(tiny_bundl
         Categorizer.load(tmp_path / "lacking")
 
 
-def test_a_file_that_may_not_be_read_is_named(tiny_bundle, monkeypatch):
-    def sha256(file, read=bundle.sha256):
-        if Path(file).name == "classes.json":
+@pytest.mark.parametrize("name", ["classes.json", "image/model.onnx", "title/weights.safetensors", "README.md"])
+def test_a_file_that_may_not_be_read_is_named(tiny_bundle, monkeypatch, name):
+    def opened(file, *options, really=os.open):
+        if str(file).endswith(name):
             raise PermissionError(13, "Permission denied")
-        return read(file)
+        return really(file, *options)
 
-    monkeypatch.setattr(bundle, "sha256", sha256)  # the superuser may read everything
-    with pytest.raises(BundleError, match=r"classes.json cannot be read \(Permission denied\)"):
+    monkeypatch.setattr(os, "open", opened)  # the superuser may read everything
+    with pytest.raises(BundleError, match=rf"{name} cannot be read \(Permission denied\)"):
         Categorizer.load(tiny_bundle)

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 from productcat import DuplicateDetector, DuplicatePair, Listing
 from productcat.duplicates.groups import DuplicateGroup
 from productcat.duplicates.matches import PhotoMatch, ReportedPair
+from productcat.duplicates.titles import TitleWord
 from productcat.reports.duplicates import Findings, report
 from productcat.reports.listing_cards import SIDE, ListingCard, Photo, SharedPicture, draw
 from productcat.reports.reported_groups import DOUBT, MEMBERS, PHOTOS, REPORTED, ReportedGroup
@@ -190,6 +192,25 @@ def test_what_the_titles_did_and_where_they_differ_is_told():
     pair = crowd(2)
     page = seen([ReportedGroup(pair.group, pair.matches, by_photos={("l0", "l1"): 0.9})], cards)
     assert page.text.count("The title changes nothing.") == 1
+
+
+def test_the_words_that_count_are_told_and_marked_words_carry_their_weight():
+    pair = crowd(2, "title")
+    words = [
+        TitleWord("wool", True, True, 1.5),
+        TitleWord("85v", True, False, -2.25),
+        TitleWord("80v", False, True, -2.0),
+        TitleWord("the", True, True, 0.01),
+    ]
+    cards = one_photo_each(pair, "the Wool 85V")
+    cards["l1"] = ListingCard("the Wool 80V, new", cards["l1"].photos, 1)
+    page = seen([replace(pair, title_words={("l0", "l1"): words})], cards)
+    assert page.text.count("The title counts for “wool”, against “85v” / “80v”.") == 1
+    marked = [attributes.get("title") for tag, attributes in page.elements if tag == "mark"]
+    assert marked == ["counts against it: -2.2", "counts against it: -2.0", None]
+    page = seen([replace(pair, title_words={("l0", "l1"): words}, by_photos={("l0", "l1"): 0.99})], cards)
+    assert "99.0 % by the photos alone. The title counts for “wool”" in page.text
+    assert "The title" not in seen([replace(pair, title_words={("l0", "l1"): ()})], cards).text
 
 
 def test_pictures_that_many_listings_share_are_shown_once_and_marked_where_they_lie():

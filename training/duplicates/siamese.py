@@ -17,21 +17,21 @@ from numpy.typing import NDArray
 from productcat.duplicates.detector import NEIGHBOURS, DuplicateDetector
 from productcat.duplicates.embedding import Embedding
 from productcat.duplicates.evidence import evidence
-from productcat.duplicates.metric import Head, Weights
+from productcat.duplicates.metric import Experts, Head, Weights
 from productcat.duplicates.neighbours import scored_pairs
 from productcat.jobs.progress import Progress
 from training.duplicates.metric import AMONG, Bases, MetricConfig, metric_of
 from training.duplicates.photo_table import PhotoTable
 from training.duplicates.remembered import remembered
 
-BIAS = -6.0
-"""Logit, before training, of two listings that have nothing in common."""
+ITEM_BIAS, COPY_BIAS = -6.0, -9.0
+"""Logits, before training, of two listings that have nothing in common, as other photos of an item and as copies."""
 
-LEVEL_L2 = 1e-6
-DIFFERENCES: list[tuple[float | None, float | None]] = [(None, 0.0)] * 3
-"""Bounds of what another hue, another light and a crowded neighbourhood count: never for a pair."""
+DIFFERENCES = ("hue", "light")
+"""The last columns of `pictures.EVIDENCE`: how unlike pictures are."""
 
-UNLEARNT = Head(Weights(np.empty(0), 0.0), Weights(np.empty(0), 0.0))
+NOTHING = Weights(np.empty(0), 0.0)
+UNLEARNT = Head(Experts(NOTHING, NOTHING), Experts(NOTHING, NOTHING))
 """Head of a detector of which only the evidence is wanted."""
 
 
@@ -42,19 +42,19 @@ class SiameseConfig:
     catalogues: number of catalogues drawn of each domain, each of two listings of `items` items at most.
     most_photos: number of photos of a listing there, at most.
     prior: what the means of each level count before training.
-    pictures: what each column of `pictures.EVIDENCE`, and a crowded neighbourhood, counts before training.
+    pictures: what each column of `pictures.EVIDENCE` counts before training, of copies.
     l2: this times half the squared distance from the prior is added to the mean cross-entropy. It matters where the
     domains to learn from are few.
-    shops: how many times as much as a domain of items a large catalogue counts when the probabilities are levelled.
+    shops: how many times as much as a domain of items a large catalogue counts.
     """
 
     catalogues: int = 2
     items: int = 300
     most_photos: int = 4
     prior: tuple[float, ...] = (10.0, 3.0)
-    pictures: tuple[float, ...] = (0.0, 0.0, 4.0, -0.6, -1.0, -3.0)
+    pictures: tuple[float, ...] = (0.0, 2.0, 4.0, -0.6, -1.0)
     l2: float = 1e-4
-    shops: float = 5.0
+    shops: float = 0.6
 
     def __post_init__(self) -> None:
         least = {"catalogues": 1, "items": 2, "most_photos": 1, "l2": 0}
@@ -167,44 +167,6 @@ def candidates(
     return seen, items[pairs[:, 0]] == items[pairs[:, 1]], pairs
 
 
-def fit_pictures(head: Head, samples: Samples, shops: Samples, config: SiameseConfig) -> Head:
-    """Keep what the cosines of a head count, and fit what pictures count beside them.
-
-    Parameters
-    ----------
-    head : Head
-        Calibrated among about AMONG listings.
-    samples, shops, config
-        As for `fit_head`.
-    """
-    n_cosines = 3 * len(config.prior)
-    heads = []
-    for known, weights in ((True, head.known), (False, head.unknown)):
-        some, large = (each.rows((each.seen[:, -1] > 0) == known) for each in (samples, shops))
-        seen, same, counted, rarer = _levelling(some, large, config)
-        free = slice(n_cosines, len(weights.weights) - 1)  # all but the cosines and the number of photos
-        kept = weights.weights.copy()
-        kept[free] = 0.0
-        # how crowded it is, is not weighed: it would only tell the large catalogues from the domains
-        start = np.array([*config.pictures[:-1], 0.0])
-        bounds = [*[(0.0, None)] * 3, *DIFFERENCES[:-1], (0.0, 0.0)]
-        found = _solved(seen[:, free], same, counted, start, bounds, LEVEL_L2, rarer + seen @ kept + weights.bias)
-        kept[free] = found
-        heads.append(Weights(kept, weights.bias))
-    return Head(*heads)
-
-
-def _levelling(
-    samples: Samples, shops: Samples, config: SiameseConfig
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the evidence of all pairs, which are duplicates, their weights, and `SetMetric.rarer`."""
-    seen = np.concatenate([samples.seen, shops.seen])[:, :-1].astype(np.float64)
-    same = np.concatenate([samples.same, shops.same])
-    listings = np.concatenate([samples.listings, shops.listings])
-    counted = np.concatenate([samples.weights, config.shops * shops.weights])
-    return seen, same, counted / counted.sum(), -np.log(np.maximum((listings - 1) / AMONG, 1.0))
-
-
 def fit_head(samples: Samples, shops: Samples, config: SiameseConfig) -> Head:
     """Fit what evidence counts in known catalogues, and where nothing is known.
 
@@ -213,81 +175,74 @@ def fit_head(samples: Samples, shops: Samples, config: SiameseConfig) -> Head:
     samples : Samples
         Of items with several photos.
     shops : Samples
-        Of large catalogues with copies. Numbers of domains are others than those of `samples`.
+        Of large catalogues with copies.
     config : SiameseConfig
+
+    Returns
+    -------
+    Head
+        Its probabilities are right among AMONG listings. A pair among more is rarer, see `SetMetric.rarer`.
     """
-    heads = []
-    for known in (True, False):
-        some, large = (each.rows((each.seen[:, -1] > 0) == known) for each in (samples, shops))
-        heads.append(_levelled(_fit(some, config), some, large, config))
-    return Head(*heads)
+    ways = ([each.rows((each.seen[:, -1] > 0) == known) for each in (samples, shops)] for known in (True, False))
+    return Head(*(_fit(some, large, config) for some, large in ways))
 
 
-def _fit(samples: Samples, config: SiameseConfig) -> Weights:
-    """Fit a logistic regression with normal priors. It is convex, so one solver call finds the answer.
-
-    Every domain has an intercept of its own. With one intercept for all, whatever tells the domains apart would pass
-    for evidence: cars look alike, and come with many photos. `_levelled` finds the one that the head gets.
+def _fit(samples: Samples, shops: Samples, config: SiameseConfig) -> Experts:
+    """Fit both experts together, from where the settings say to where the likelihood is greatest.
 
     No similarity counts against a pair, and no difference for it. Two articles often look alike from one side, one item
     from all sides. So without this bound the mean of the best photos would count against a pair, and average precision
     would be 0.01 higher. But then two listings that share four photos could score less than with two, and copied photos
     are the first thing to be found. How many photos there are is not weighed: it tells domains apart.
+
+    The copies' expert takes the cosines as the settings weigh them beside each other, and pictures. The items' expert
+    does not look for copies.
     """
-    n_levels, n_domains = len(config.prior), samples.domains.max() + 1
-    similar = [value for each in config.prior for value in (each, 0.0, 0.0)]
-    columns = [*similar, *config.pictures, 0.0]
-    if len(columns) != samples.seen.shape[1] - 1:
-        raise ValueError(f"prior is {list(config.prior)}: expected a number for each level of the image model")
-    start = np.array([*columns, *[BIAS] * n_domains])
-    similarities = [(0.0, None)] * (3 * n_levels + 3)
-    bounds = [*similarities, *DIFFERENCES, (0.0, 0.0), *[(None, None)] * n_domains]
-    domains = np.eye(n_domains)[samples.domains]
-    seen = np.concatenate([samples.seen[:, :-1], domains], axis=1)
-    found = _solved(seen, samples.same, samples.weights, start, bounds, config.l2)
-    return Weights(found[:-n_domains], 0.0)
-
-
-def _levelled(weights: Weights, samples: Samples, shops: Samples, config: SiameseConfig) -> Weights:
-    """Bring a head's probabilities into line with all domains and with shops, among AMONG listings.
-
-    The cosines keep their weights beside each other. What they count together is found anew, what pictures count, too,
-    and one intercept for all domains. A pair among more listings is rarer, see `SetMetric.rarer`.
-    """
-    n_cosines = 3 * len(config.prior)
-    seen, same, counted, rarer = _levelling(samples, shops, config)
-    columns = [seen[:, :n_cosines] @ weights.weights[:n_cosines], *seen[:, n_cosines:-1].T, np.ones(len(seen))]
-    start = np.array([0.5, *weights.weights[n_cosines:-1], BIAS])
-    bounds = [*[(0.0, None)] * 4, *DIFFERENCES, (None, None)]
-    found = _solved(np.stack(columns, axis=1), same, counted, start, bounds, LEVEL_L2, rarer)
-    cosines = weights.weights[:n_cosines] * found[0]
-    return Weights(np.concatenate([cosines, found[1:-1], [0.0]]), float(found[-1]))
-
-
-def _solved(
-    seen: NDArray[np.floating],
-    same: NDArray[np.bool_],
-    weights: NDArray[np.float64],
-    start: NDArray[np.float64],
-    bounds: Sequence[tuple[float | None, float | None]],
-    l2: float,
-    known: NDArray[np.float64] | float = 0.0,
-) -> NDArray[np.float64]:
-    """Find the weights of columns that make weighted pairs likeliest. known : what is in their logits already"""
     from scipy.optimize import minimize
     from scipy.special import expit
 
-    signs, rows = np.where(same, 1.0, -1.0), seen.astype(np.float64)
+    n_cosines = 3 * len(config.prior)
+    if n_cosines + len(config.pictures) + 1 != samples.seen.shape[1] - 1:
+        raise ValueError(f"prior is {list(config.prior)}: expected a number for each level of the image model")
+    seen = np.concatenate([samples.seen, shops.seen])[:, :-2].astype(np.float64)
+    signs = np.where(np.concatenate([samples.same, shops.same]), 1.0, -1.0)
+    listings = np.concatenate([samples.listings, shops.listings])
+    rarer = -np.log(np.maximum((listings - 1) / AMONG, 1.0))
+    counted = np.concatenate([samples.weights, config.shops * shops.weights])
+    counted /= counted.sum()
+
+    prior = np.array([value for each in config.prior for value in (each, 0.0, 0.0)])
+    looks = prior / prior.sum()
+    cosines, pictures, ones = seen[:, :n_cosines], seen[:, n_cosines:], np.ones((len(seen), 1))
+    n_differences = len(DIFFERENCES)
+    items = np.concatenate([cosines, pictures[:, -n_differences:], ones], axis=1)
+    copies = np.concatenate([cosines @ looks[:, None], pictures, ones], axis=1)
+    n_items = items.shape[1]
+    start = np.array([*prior, *config.pictures[-n_differences:], ITEM_BIAS, 3.0, *config.pictures, COPY_BIAS])
+    similar, different, free = (0.0, None), (None, 0.0), (None, None)
+    n_similar = len(config.pictures) - n_differences
+    bounds: list[tuple[float | None, float | None]] = [
+        *[similar] * n_cosines, *[different] * n_differences, free,
+        *[similar] * (1 + n_similar), *[different] * n_differences, free,
+    ]  # fmt: skip
 
     def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        margins = signs * (rows @ values + known)
-        slopes = -weights * signs * expit(-margins)
-        pull = l2 * (values - start)
-        return float(weights @ np.logaddexp(0, -margins) + pull @ (values - start) / 2), slopes @ rows + pull
+        of_items, of_copies = items @ values[:n_items], copies @ values[n_items:]
+        margins = signs * (np.logaddexp(of_items, of_copies) + rarer)
+        slopes = -counted * signs * expit(-margins)
+        share = expit(of_items - of_copies)
+        pull = config.l2 * (values - start)
+        both = np.concatenate([(slopes * share) @ items, (slopes * (1.0 - share)) @ copies])
+        return float(counted @ np.logaddexp(0, -margins) + pull @ (values - start) / 2), both + pull
 
     tight = {"maxiter": 5000, "maxfun": 10_000, "ftol": 1e-13, "gtol": 1e-9}
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=list(bounds), options=tight)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=tight)
     if not found.success:
         raise ValueError(f"no head fits the {len(signs)} pairs ({found.message}); raise l2")
-    best: NDArray[np.float64] = found.x
-    return best
+    of_items, of_copies = found.x[:n_items], found.x[n_items:]
+    unseen = np.zeros(n_similar)
+    item_weights = [*of_items[:n_cosines], *unseen, *of_items[n_cosines:-1], 0.0]
+    copy_weights = [*of_copies[0] * looks, *of_copies[1:-1], 0.0]
+    return Experts(
+        Weights(np.array(item_weights), float(of_items[-1])), Weights(np.array(copy_weights), float(of_copies[-1]))
+    )

@@ -7,7 +7,7 @@ import pytest
 
 from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.evidence import evidence, names
-from productcat.duplicates.metric import Head, SetMetric, Weights
+from productcat.duplicates.metric import SetMetric
 from productcat.duplicates.photo_sets import PhotoSets
 from productcat.duplicates.thumbnails import LENGTH
 from productcat.duplicates.titles import Rarity, TitleTable
@@ -17,7 +17,7 @@ from training.duplicates.item_photos import Item
 from training.duplicates.photo_table import PhotoTable
 from training.duplicates.protocol import Protocol, report
 from training.duplicates.shops import Shop
-from training.duplicates.siamese import UNLEARNT, Samples, SiameseConfig, candidates, fit_head, fit_pictures
+from training.duplicates.siamese import UNLEARNT, Samples, SiameseConfig, candidates, fit_head
 
 NAMES = names(("low", "high"))
 """Of the evidence."""
@@ -91,9 +91,9 @@ def test_wide_outputs_are_kept_in_orthogonal_directions_and_narrow_ones_whole(kn
 
 def test_the_same_seed_learns_the_same_head(kept, known, shops, metric):
     again = fit_head(Samples.drawn(kept, known, CONFIG, SIAMESE, seed=1), shops, SIAMESE)
-    np.testing.assert_array_equal(again.known.weights, metric.head.known.weights)
+    np.testing.assert_array_equal(again.known.items.weights, metric.head.known.items.weights)
     other = fit_head(Samples.drawn(kept, known, CONFIG, SIAMESE, seed=2), shops, SIAMESE)
-    assert (other.known.weights != metric.head.known.weights).any()
+    assert (other.known.items.weights != metric.head.known.items.weights).any()
 
 
 def test_pairs_to_learn_from_are_those_that_find_scores(table, kept, metric):
@@ -145,14 +145,31 @@ def test_no_similarity_counts_against_a_pair_and_no_difference_for_it():
         return 3 * seen[:, 0] - 3 * seen[:, 2] - seen[:, 4] + 3 * seen[:, column("hue")] - 2
 
     samples = drawn(0, 8000, 2, odds)
-    for weights in (each.weights for each in _heads(fit_head(samples, samples, SIAMESE))):
-        assert weights[0] > 1
-        np.testing.assert_array_equal(weights[[2, 4]], 0.0)
-        assert weights[column("hue")] == 0.0
+    head = fit_head(samples, samples, SIAMESE)
+    for weights in (each.weights for way in (head.known, head.unknown) for each in (way.items, way.copies)):
+        assert (weights[[*range(6), column("outlines"), column("details"), column("copy")]] >= 0).all()
+        assert (weights[[column("hue"), column("light")]] <= 0).all()
+    for way in (head.known, head.unknown):
+        assert way.items.weights[0] > 1
+        np.testing.assert_array_equal(way.items.weights[[2, 4]], 0.0)
 
 
-def _heads(head):
-    return head.known, head.unknown
+def test_an_item_in_other_photos_and_a_copy_are_both_found_and_each_needs_its_own_evidence_only():
+    """Half of the pairs of one item look alike, the other half are copies that do not."""
+
+    def odds(seen, domains):
+        return np.logaddexp(8 * seen[:, 0] - 7, 6 * seen[:, column("copy")] - 7)
+
+    samples = drawn(3, 30_000, 2, odds)
+    head = fit_head(samples, samples, SIAMESE)
+    seen = np.zeros((4, len(NAMES) + 1))
+    seen[:, -1] = 1.0
+    seen[1, 0] = seen[2, column("copy")] = 1.5
+    seen[3, [0, column("copy")]] = 1.5
+    neither, looks, copy, both = head.probabilities(seen)
+    assert neither < 0.05
+    assert min(looks, copy) > 0.75
+    assert both >= max(looks, copy) - 1e-9
 
 
 def test_probabilities_are_right_among_as_many_listings_as_there_are():
@@ -160,20 +177,9 @@ def test_probabilities_are_right_among_as_many_listings_as_there_are():
     few = drawn(1, 8000, 2, lambda seen, domains: 3 * seen[:, column("copy")] - 2)
     many = drawn(2, 8000, 1, lambda seen, domains: 3 * seen[:, column("copy")] - 2 - np.log(100), listings=6_000)
     head = fit_head(few, many, SIAMESE)
-    assert head.known.weights[column("copy")] == pytest.approx(3, abs=0.5)
-    assert head.known.logits(np.zeros((1, len(NAMES))))[0] == pytest.approx(-2, abs=0.4)
-
-
-def test_what_pictures_count_is_learnt_beside_cosines_that_stay():
-    cosines = np.zeros(len(NAMES))
-    cosines[:2] = 4.0, 1.0
-    head = Head(Weights(cosines, -3.0), Weights(cosines, -5.0))
-    samples = drawn(3, 8000, 2, lambda seen, domains: seen @ np.append(cosines, 0) - 3 + 5 * seen[:, column("copy")])
-    found = fit_pictures(head, samples, samples, SIAMESE)
-    for before, after in zip(_heads(head), _heads(found), strict=True):
-        np.testing.assert_array_equal(after.weights[:6], before.weights[:6])
-        assert after.bias == before.bias
-    assert found.known.weights[column("copy")] == pytest.approx(5, abs=0.7)
+    seen = np.zeros((2, len(NAMES)))
+    seen[1, column("copy")] = 1.0
+    np.testing.assert_allclose(head.known.logits(seen), [-2, 1], atol=0.5)
 
 
 @pytest.mark.parametrize("alike", [0.0, 0.3, 0.6])
