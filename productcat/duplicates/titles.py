@@ -580,7 +580,11 @@ class TitleHead:
 
     def settings(self) -> dict[str, Any]:
         """Return what a JSON file keeps: the bound, and the weights by the names of their columns."""
-        return {"most": self.most, "most_for": self.most_for, "weights": dict(zip(COLUMNS, self.weights.tolist(), strict=True))}
+        return {
+            "most": self.most,
+            "most_for": self.most_for,
+            "weights": dict(zip(COLUMNS, self.weights.tolist(), strict=True)),
+        }
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
@@ -594,7 +598,9 @@ class TitleHead:
         weights = settings["weights"]
         if unknown := sorted(weights.keys() - COLUMNS.keys()):
             raise ValueError(f"weights of titles: {unknown[0]!r} is not a column; update productcat")
-        return cls(np.array([weights.get(name, 0.0) for name in COLUMNS], float), settings["most"], settings["most_for"])
+        return cls(
+            np.array([weights.get(name, 0.0) for name in COLUMNS], float), settings["most"], settings["most_for"]
+        )
 
 
 @dataclass(frozen=True)
