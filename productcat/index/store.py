@@ -109,6 +109,10 @@ CAUSES = {
 }
 """What the operating system says where nothing is wrong with an index → the way out."""
 
+PANICS = {"RustPanic", "PanicException"}
+"""Names of the errors that compiled modules raise where they panic. They have no class to import, and one of them is no
+Exception."""
+
 ALWAYS = np.iinfo(np.int64).max
 
 P = ParamSpec("P")
@@ -130,13 +134,20 @@ def _reported(doing: str) -> Callable[[Method[P, Result]], Method[P, Result]]:
                     f"index {store.path}: what it has of listing {error.listing!r} is damaged (its checksum does not "
                     "fit); remove that listing, or add it again"
                 ) from None
-            except (RuntimeError, ValueError, OSError) as error:
+            except BaseException as error:
+                if not _is_complaint(error):
+                    raise
                 said, way_out = _cause(f"{error}")
                 raise ProductcatError(f"index {store.path}: cannot be {doing} ({said}); {way_out}") from error
 
         return wrapped
 
     return decorate
+
+
+def _is_complaint(error: BaseException) -> bool:
+    """Tell whether LanceDB complains. Where it meets what it thought impossible, it panics."""
+    return isinstance(error, RuntimeError | ValueError | OSError | LookupError) or type(error).__name__ in PANICS
 
 
 def _cause(complaint: str) -> tuple[str, str]:
