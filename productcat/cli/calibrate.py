@@ -31,6 +31,7 @@ def calibrate(
     as_json: options.Json = False,
     columns: options.Columns = None,
     format: options.Format = None,
+    photo_root: options.PhotoRoot = None,
 ) -> int:
     """Fit confidences to your marketplace, and write a new bundle.
 
@@ -58,7 +59,7 @@ def calibrate(
     roles = labelled.columns_of(columns, label)
     refuse_bundle(target)  # before the models, which take a while
     side = bad_rows.StderrLog(source)
-    pairs = labelled.read(source, roles, side, format)
+    pairs = labelled.read(source, roles, side, format, photo_root)
     categorizer, found = _fitted(bundle, pairs, source, format, precision, side)
     categorizer.save(target)
     n_left_out = _name_left_out(found, categorizer.categories)

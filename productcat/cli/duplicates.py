@@ -70,6 +70,7 @@ class Search:
     bad: options.Bad = None
     columns: options.Columns = None
     format: options.Format = None
+    photo_root: options.PhotoRoot = None
 
     def refuse_mistakes(self) -> None:
         """Raise UsageError for options that do not go together."""
@@ -188,7 +189,7 @@ def _searched(search: Search, keep: str = "", grouped: bool = False) -> int:
     unfinished = outputs.unfinished()
     bad_decisions = bad_rows.StderrLog(search.decided or "")
     rules = search.rules(keep, bad_decisions)
-    table = Table(search.source, replace(roles, extra=rules.columns), search.format)
+    table = Table(search.source, replace(roles, extra=rules.columns), search.format, search.photo_root)
     detector = detector_of(search.bundle, None)
     with closing(bad_rows.side_for(search.source, search.target, search.bad, unfinished)) as side:
         try:
@@ -235,6 +236,7 @@ def calibrate(
     bundle: options.Bundle = None,
     columns: options.Columns = None,
     format: options.Format = None,
+    photo_root: options.PhotoRoot = None,
 ) -> int:
     """Set the threshold for duplicates from pairs that somebody decided.
 
@@ -264,7 +266,7 @@ def calibrate(
         refuse_bundle(target)  # before the photos, which take a while
     bad_decisions, side = bad_rows.StderrLog(decided), bad_rows.StderrLog(source)
     pairs = read_decisions(decided, bad_decisions.add)
-    table = Table(source, options.columns_from(columns), format)
+    table = Table(source, options.columns_from(columns), format, photo_root)
     with Progress("looking at photos", table.count(), "listings") as progress:
         listings = progress.each(table.read(side.add, complain))
         found = evaluate_pairs(detector_of(bundle, None), listings, pairs, adapt, side.add_problem)

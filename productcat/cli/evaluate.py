@@ -41,6 +41,7 @@ def evaluate(
     label: labelled.Label = None,
     columns: options.Columns = None,
     format: options.Format = None,
+    photo_root: options.PhotoRoot = None,
 ) -> int:
     """Measure a bundle on labelled listings, and write a report.
 
@@ -64,7 +65,7 @@ def evaluate(
     roles = labelled.columns_of(columns, label)
     _refuse_early(target)
     side = bad_rows.StderrLog(source)
-    pairs = labelled.read(source, roles, side, format)
+    pairs = labelled.read(source, roles, side, format, photo_root)
     categorizer, found = _evaluated(bundle, pairs, source, format, side)
     labelled.name_unknown(found.unknown_labels, categorizer.categories)
     notes = _notes(found, side)
@@ -169,6 +170,7 @@ def evaluate_pairs(
     bundle: options.Bundle = None,
     columns: options.Columns = None,
     format: options.Format = None,
+    photo_root: options.PhotoRoot = None,
 ) -> int:
     """Measure on labelled pairs how well duplicates are found, and write a report.
 
@@ -189,7 +191,7 @@ def evaluate_pairs(
 
     if listings == STREAM:
         raise UsageError("--listings is read twice; give a file")
-    table = Table(listings, options.columns_from(columns), format)
+    table = Table(listings, options.columns_from(columns), format, photo_root)
     _refuse_early(target)
     side = bad_rows.StderrLog(source)
     pairs = _read_pairs(source, side)

@@ -42,6 +42,7 @@ def add(
     bad: BadOption = None,
     columns: options.Columns = None,
     format: options.Format = None,
+    photo_root: options.PhotoRoot = None,
 ) -> int:
     """Add listings to an index.
 
@@ -62,7 +63,7 @@ def add(
 
     roles, total = options.columns_from(columns), count_rows(source, format)
     with closing(bad_rows.side_for(source, STREAM, bad)) as side:
-        listings = read_with_ids(source, roles, side.add, format, complain)
+        listings = read_with_ids(source, roles, side.add, format, complain, photo_root)
         first = list(islice(listings, 1))  # so that unusable input is known before the index is made
         index = _open(path, bundle)
         known = index.ids() if resume else ()
@@ -122,6 +123,7 @@ def search(
     bad: BadOption = None,
     columns: options.Columns = None,
     format: options.Format = None,
+    photo_root: options.PhotoRoot = None,
 ) -> int:
     """Find likely duplicates of one listing, or of a file of listings.
 
@@ -144,7 +146,8 @@ def search(
     """
     options.refuse_both(threshold, precision)
     if source is None:
-        options.refuse({"--bad": bad, "--columns": columns, "--format": format}, "goes with --from")
+        for_many = {"--bad": bad, "--columns": columns, "--format": format, "--photo-root": photo_root}
+        options.refuse(for_many, "goes with --from")
         if not photos:
             raise UsageError("give a PHOTO or --from")
         if photos.count(STREAM) > 1:
@@ -167,9 +170,9 @@ def search(
         if source is None:
             least = index.threshold if precision is None else 0.0  # all that is left is in the share asked for
             return _print_one(find, photos or [], as_json, side.problems, least)
-        from productcat.listings.readers import read_listings
+        from productcat.listings.source import Table
 
-        _print_many(find, read_listings(source, roles, side.add, format, complain), as_json)
+        _print_many(find, Table(source, roles, format, photo_root).read(side.add, complain), as_json)
         return SOME_BAD if side.problems or side.count else FINE
 
 

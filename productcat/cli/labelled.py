@@ -38,7 +38,9 @@ def columns_of(text: str | None, label: str | None) -> Columns:
     return replace(columns, label=label)
 
 
-def read(source: str, columns: Columns, side: Side, format: str | None) -> Iterator[tuple[Listing, str]]:
+def read(
+    source: str, columns: Columns, side: Side, format: str | None, photo_root: str | None
+) -> Iterator[tuple[Listing, str]]:
     """Read pairs of listing and label. Raise ListingError for a source without any label, before naming its rows."""
     from productcat.listings.readers import read_labelled
 
@@ -51,7 +53,7 @@ def read(source: str, columns: Columns, side: Side, format: str | None) -> Itera
         else:
             held.append(bad)
 
-    pairs = read_labelled(source, columns, on_bad, format, complain)
+    pairs = read_labelled(source, columns, on_bad, format, complain, photo_root)
     first += islice(pairs, 1)
     if not first and held and all(bad.reason.startswith("no label") for bad in held):
         raise ListingError(

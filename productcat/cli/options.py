@@ -62,6 +62,10 @@ Format = Annotated[
         callback=_known_format,
     ),
 ]
+PhotoRoot = Annotated[
+    str | None,
+    typer.Option("--photo-root", metavar="FOLDER", help="Open no photo outside it: for a table that a stranger wrote."),
+]
 Threshold = Annotated[
     float | None,
     typer.Option(

@@ -18,8 +18,8 @@ from productcat.wording import counted
 if TYPE_CHECKING:
     from productcat.categories.categorizer import Categorizer
     from productcat.jobs.outputs import Side
-    from productcat.listings.columns import Columns
     from productcat.listings.listing import Listing
+    from productcat.listings.source import Table
     from productcat.problems import Problem
 
 TABLES = (".csv", ".jsonl", ".parquet", ".lst")
@@ -42,6 +42,7 @@ def predict(
     bad: options.Bad = None,
     columns: options.Columns = None,
     format: options.Format = None,
+    photo_root: options.PhotoRoot = None,
 ) -> int:
     """Tell the category of one listing, or of a file of listings.
 
@@ -68,6 +69,7 @@ def predict(
         "--bad": bad,
         "--columns": columns,
         "--format": format,
+        "--photo-root": photo_root,
     }
     for_one = {"PHOTO": photos, "--title": title is not None, "--json": as_json}
     if source is None:
@@ -81,7 +83,10 @@ def predict(
     options.refuse_same_file({"--from": source, "--to": target, "--bad": bad_rows.side_path(target, bad)})
     if target == STREAM:
         options.refuse({"--resume": resume}, "needs --to FILE")
-    return _many(bundle, source, target, resume, bad, options.columns_from(columns), format)
+    from productcat.listings.source import Table
+
+    table = Table(source, options.columns_from(columns), format, photo_root)
+    return _many(bundle, table, target, resume, bad)
 
 
 def _one(bundle: str | None, photos: list[str], title: str, as_json: bool) -> int:
@@ -105,17 +110,14 @@ def _one(bundle: str | None, photos: list[str], title: str, as_json: bool) -> in
     return SOME_BAD if prediction.problems else FINE
 
 
-def _many(
-    bundle: str | None, source: str, target: str, resume: bool, bad: str | None, columns: Columns, format: str | None
-) -> int:
+def _many(bundle: str | None, table: Table, target: str, resume: bool, bad: str | None) -> int:
     from productcat.jobs.outputs import refuse_existing
-    from productcat.listings.readers import count_rows, read_listings
 
     if not resume and target != STREAM:
         refuse_existing(target)
-    total = count_rows(source, format)
-    with closing(bad_rows.side_for(source, target, bad, resume)) as side:
-        listings = read_listings(source, columns, side.add, format, complain)
+    total = table.count()
+    with closing(bad_rows.side_for(table.path, target, bad, resume)) as side:
+        listings = table.read(side.add, complain)
         try:
             decisions, n_troubled = _predict_all(_load(bundle), listings, total, target, resume)
         except KeyboardInterrupt:

@@ -22,6 +22,7 @@ from PIL import Image, UnidentifiedImageError
 
 from productcat.errors import ListingError
 from productcat.listings.photo_limits import MAX_DECODED, Room, claim_of, cores, refuse_size
+from productcat.listings.photo_root import RootedPhoto
 from productcat.listings.shrinking import Pixels, Size, Upright
 
 Photo: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray[np.uint8]
@@ -127,7 +128,8 @@ def _named(photo: Photo) -> Iterator[None]:
     except UnidentifiedImageError:
         raise ListingError(f"{name}: not a JPEG, PNG or WebP photo; convert it or leave it out") from None
     except FileNotFoundError:
-        raise ListingError(f"{name}: no such file; {_way_to(name)}") from None
+        where = f" below {photo.root.path}" if isinstance(photo, RootedPhoto) else ""
+        raise ListingError(f"{name}: no such file{where}; {_way_to(name)}") from None
     except MemoryError:
         raise ListingError(f"{name}: not enough memory to decode it; free some, or scale it down first") from None
     except Exception as error:  # decoders report damage in many ways
@@ -149,6 +151,8 @@ def _name(photo: Photo) -> str:
 def _file(photo: str | os.PathLike[str] | bytes | bytearray | memoryview) -> BinaryIO:
     if isinstance(photo, bytes | bytearray | memoryview):
         return io.BytesIO(photo)
+    if isinstance(photo, RootedPhoto):
+        photo = photo.resolved()
     if not _is_plain(os.stat(photo).st_mode):
         raise ListingError("a pipe or a device; save the photo to a file first")  # opening a pipe may never end
     return open(photo, "rb")

@@ -19,6 +19,7 @@ from productcat.errors import ListingError
 from productcat.listings.columns import EXTRA, BadRow, Columns, OnRemark, Row
 from productcat.listings.file_formats import STREAMED, WORTH_READING, Source, detect, folder_rows, parquet_file, rows
 from productcat.listings.listing import Listing
+from productcat.listings.photo_root import PhotoRoot, RootedPhoto
 from productcat.listings.prices import price_of
 from productcat.problems import warn
 from productcat.wording import counted, either, is_unicode
@@ -52,6 +53,7 @@ def read_listings(
     format: str | None = None,
     on_remark: OnRemark = warn,
     on_extra: OnExtra | None = None,
+    photo_root: str | os.PathLike[str] | None = None,
 ) -> Iterator[Listing]:
     """Read the listings of a file or folder, in order. The file may be longer than memory.
 
@@ -75,13 +77,17 @@ def read_listings(
     on_extra : callable, optional
         Called with the id of each listing and a dict of its cells in the extra columns of `columns`, just before the
         listing is handed out.
+    photo_root : str | os.PathLike, optional
+        The folder that photos may not lie outside of: give it where a stranger wrote the table. No other file is
+        opened, links are resolved, and a photo elsewhere is reported like one that does not exist.
 
     Raises
     ------
     ListingError
         The file is missing, empty, or lacks a column. A bad row raises nothing.
     """
-    return (listing for listing, _ in _read(path, columns, on_bad, format, on_remark, on_extra=on_extra))
+    pairs = _read(path, columns, on_bad, format, on_remark, on_extra=on_extra, photo_root=photo_root)
+    return (listing for listing, _ in pairs)
 
 
 def read_labelled(
@@ -90,9 +96,10 @@ def read_labelled(
     on_bad: OnBad | None = None,
     format: str | None = None,
     on_remark: OnRemark = warn,
+    photo_root: str | os.PathLike[str] | None = None,
 ) -> Iterator[tuple[Listing, str]]:
     """Read pairs of listing and label as `read_listings` does. A row without a label is a bad row."""
-    return _read(path, columns, on_bad, format, on_remark, labelled=True)
+    return _read(path, columns, on_bad, format, on_remark, labelled=True, photo_root=photo_root)
 
 
 def read_with_ids(
@@ -101,9 +108,11 @@ def read_with_ids(
     on_bad: OnBad | None = None,
     format: str | None = None,
     on_remark: OnRemark = warn,
+    photo_root: str | os.PathLike[str] | None = None,
 ) -> Iterator[Listing]:
     """Read listings as `read_listings` does. A row without an id is a bad row."""
-    return (listing for listing, _ in _read(path, columns, on_bad, format, on_remark, need_id=True))
+    pairs = _read(path, columns, on_bad, format, on_remark, need_id=True, photo_root=photo_root)
+    return (listing for listing, _ in pairs)
 
 
 def count_rows(path: str | os.PathLike[str], format: str | None = None) -> int | None:
@@ -131,6 +140,7 @@ def _read(
     labelled: bool = False,
     need_id: bool = False,
     on_extra: OnExtra | None = None,
+    photo_root: str | os.PathLike[str] | None = None,
 ) -> Iterator[tuple[Listing, str]]:
     columns = columns or Columns()
     source: Source = "-" if path == "-" else Path(path)
@@ -145,12 +155,15 @@ def _read(
     def warn_of(bad: BadRow) -> None:
         warn(f"{path}, row {bad.number}: {bad.reason}")
 
-    return _pairs(source, columns, on_bad or warn_of, format, on_remark, labelled, need_id, on_extra)
+    root = PhotoRoot.of(photo_root) if photo_root is not None else None
+    find_photos = _photo_finder(source, columns, format, root)
+    return _pairs(source, columns, find_photos, on_bad or warn_of, format, on_remark, labelled, need_id, on_extra)
 
 
 def _pairs(
     path: Source,
     columns: Columns,
+    find_photos: "PhotoFinder",
     on_bad: OnBad,
     format: str | None,
     on_remark: OnRemark,
@@ -160,7 +173,6 @@ def _pairs(
 ) -> Iterator[tuple[Listing, str]]:
     """Yield (Listing, label) of each good row. `on_bad` gets the others."""
     prices = _Prices()
-    find_photos = _photo_finder(path, columns, format)
     first_rows: dict[str, int] = {}
     some_content = False
     for row in rows(path, columns, format, on_remark):
@@ -214,17 +226,22 @@ def _extra(value: Any) -> str:
     return str(value)
 
 
-PhotoFinder = Callable[[str, Any], list[str | bytes | Path]]
+FoundPhoto = str | bytes | Path | RootedPhoto
+
+PhotoFinder = Callable[[str, Any], list[FoundPhoto]]
 """Makes the photos of a listing from its id and the cell of photos as it lies in the row."""
 
 
-def _photo_finder(path: Source, columns: Columns, format: str | None) -> PhotoFinder:
+def _photo_finder(path: Source, columns: Columns, format: str | None, root: PhotoRoot | None) -> PhotoFinder:
     folder = Path() if path == "-" else path if format == "folders" else path.parent
 
-    def place(photo: str | bytes) -> str | bytes | Path:
-        return photo if isinstance(photo, bytes) or "://" in photo else folder / photo
+    def place(photo: str | bytes) -> FoundPhoto:
+        if isinstance(photo, bytes):
+            return photo
+        placed = photo if "://" in photo else folder / photo
+        return RootedPhoto(str(placed), root) if root else placed
 
-    def find(id: str, value: Any) -> list[str | bytes | Path]:
+    def find(id: str, value: Any) -> list[FoundPhoto]:
         if columns.photo_pattern and format not in OF_PHOTOS:
             return [place(columns.photo_pattern.replace("{id}", id))] if id else []
         if value is not MISSING:
@@ -232,7 +249,8 @@ def _photo_finder(path: Source, columns: Columns, format: str | None) -> PhotoFi
         if not id:
             return []
         published = place(PUBLISHED_PATTERN.replace("{id}", id))
-        return [published] if os.path.isfile(published) else []  # isfile accepts even an endless id
+        there = published.is_file() if isinstance(published, RootedPhoto) else os.path.isfile(published)
+        return [published] if there else []  # neither minds an endless id
 
     return find
 

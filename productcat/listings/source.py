@@ -17,7 +17,7 @@ STREAM = "-"
 class Table:
     """Where the listings come from.
 
-    path, columns, format : as `read_listings` takes them
+    path, columns, format, photo_root : as `read_listings` takes them
     kept : list of Listing, optional
         The listings of a stream, which cannot be read again, once `keep` was called.
     extra : dict, name of an extra column → dict, id → cell
@@ -27,6 +27,7 @@ class Table:
     path: str
     columns: Columns
     format: str | None
+    photo_root: str | None = None
     kept: list[Listing] | None = None
     extra: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -46,7 +47,8 @@ class Table:
 
     def read(self, on_bad: OnBad, on_remark: OnRemark = warn) -> Iterator[Listing]:
         """Read the listings."""
-        for listing in read_listings(self.path, self.columns, on_bad, self.format, on_remark, self._note):
+        read = read_listings(self.path, self.columns, on_bad, self.format, on_remark, self._note, self.photo_root)
+        for listing in read:
             if self.kept is not None:
                 self.kept.append(listing)
             yield listing

@@ -91,7 +91,7 @@ def damaged(kind, folder):
 
 UNREADABLE = {
     "truncated": "truncated.jpg: … decoded … damaged",
-    "bomb": "bomb.jpg: … the limit is 64 megapixels",
+    "bomb": "bomb.jpg: … the limit is 64",
     "text": "text.jpg: not a JPEG, PNG or WebP",
     "missing": "missing.jpg: no such file",
 }
@@ -336,3 +336,17 @@ def test_a_column_that_may_have_photos_and_is_not_read_is_one_line(run, tmp_path
     assert errors.count("\n") == 1
     assert errors.startswith("productcat: ")
     assert "column 'picture' is not read" in errors
+
+
+def test_no_photo_outside_the_photo_root_is_opened(run, workplace):
+    (workplace / "photos/new.csv").write_text("id,title,photos\n1,,front.jpg\n2,leather belt,../back.jpg\n", "utf-8")
+    arguments = ("predict", "--from", "photos/new.csv", "--to", "-")
+    code, output, _ = run(*arguments, "--photo-root", "photos")
+    assert code == console.SOME_BAD
+    mine, other = (json.loads(line) for line in output.splitlines())
+    assert (mine["problems"], len(other["problems"])) == ([], 1)
+    assert_says(other["problems"][0], "back.jpg: no such file below")
+    assert run(*arguments)[0] == console.FINE
+    assert_says(
+        one_line(run("predict", "--title", "belt", "--photo-root", "photos")[2]), "--photo-root goes with --from"
+    )
