@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 import warnings
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -10,7 +11,7 @@ import typer
 
 from productcat import __version__
 from productcat.cli import bundle, calibrate, categories, console, duplicates, evaluate, index, predict
-from productcat.cli.console import INTERRUPTED, UNUSABLE, USAGE, UsageError, complain, forget_output
+from productcat.cli.console import BROKEN, INTERRUPTED, UNUSABLE, USAGE, UsageError, complain, forget_output
 from productcat.errors import ProductcatError
 
 app = typer.Typer(
@@ -78,9 +79,17 @@ def _run(arguments: list[str] | None) -> int | None:
         if _from_interrupt(error):
             return complain("interrupted", INTERRUPTED)
         if not hasattr(error, "format_message"):  # typer's errors of wrong usage have it
-            raise
+            return _failed(error)
         said = error.format_message().rstrip(".")
         return complain(said + (" See --help" if said.endswith("?") else "; see --help"), USAGE)
+
+
+def _failed(error: Exception) -> int:
+    """Say where something happened that nobody expected. → exit code"""
+    if isinstance(error, MemoryError):
+        return complain("there is not enough memory; free some, or allow this process more", BROKEN)
+    traceback.print_exception(error)
+    return complain(f"failed by {type(error).__name__}: {error}; please report it, with the lines above", BROKEN)
 
 
 def _from_interrupt(error: BaseException | None) -> bool:

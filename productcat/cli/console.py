@@ -19,7 +19,7 @@ Parameters = ParamSpec("Parameters")
 STREAM = "-"
 """Standard input or output, where a path is expected."""
 
-FINE, SOME_BAD, USAGE, UNUSABLE, INTERRUPTED, NOT_READ = 0, 1, 2, 3, 130, 141
+FINE, SOME_BAD, USAGE, UNUSABLE, BROKEN, INTERRUPTED, NOT_READ = 0, 1, 2, 3, 4, 130, 141
 
 EXIT_CODES = """\b
 Exit codes:
@@ -27,6 +27,7 @@ Exit codes:
   1    done, but some rows or photos were left out; they are named
   2    wrong usage
   3    the bundle, the input or the output cannot be used
+  4    productcat itself failed, or memory was short
   130  interrupted
   141  the reader of the output closed it
 """

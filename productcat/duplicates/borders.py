@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from productcat.listings.photos import Pixels
+from productcat.listings.shrinking import Pixels
 
 SAME_COLOUR = 32
 """Difference, of 255, up to which a pixel has the colour of its row or column."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from productcat.duplicates.borders import without_border, without_frame
-from productcat.listings.photos import Pixels, fit
+from productcat.listings.shrinking import Pixels, fit
 
 SIDE = 24
 """Number of pixels of a side of the gray part."""

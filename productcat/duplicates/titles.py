@@ -540,17 +540,22 @@ class TitleHead:
 
     weights : ndarray of shape (n_columns,), in the order of `COLUMNS`
     most : float
-        What titles say at most, for or against, in nats: equal titles may be of sister articles, and sellers reword.
+        What titles say at most against, in nats: sellers reword.
+    most_for : float
+        What they say at most for one item. Sister articles have equal titles and photos that look alike, so beside the
+        photos equal titles say little.
     """
 
     weights: NDArray[np.float64]
     most: float
+    most_for: float = 1.0
 
     def __post_init__(self) -> None:
         if len(self.weights) != len(COLUMNS):
             raise ValueError(f"{len(self.weights)} weights of titles: expected {len(COLUMNS)}, one for each column")
-        if not self.most > 0:
-            raise ValueError(f"titles say {self.most} at most: expected a number above 0")
+        for most in (self.most, self.most_for):
+            if not most > 0:
+                raise ValueError(f"titles say {most} at most: expected a number above 0")
 
     def sums(self, evidence: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return what each row counts, before `most` bounds it. (n_pairs, n_columns) → (n_pairs,)"""
@@ -566,14 +571,20 @@ class TitleHead:
     def logits(self, evidence: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the logarithm of how many times likelier one item is, (n_pairs, n_columns) → (n_pairs,), in nats.
 
-        It can be added to the logit of other evidence. It is 0 where a title is missing, and from -most to most.
+        It can be added to the logit of other evidence. It is 0 where a title is missing, and from -most to most_for.
         """
-        logits: NDArray[np.float64] = self.most * np.tanh(self.sums(evidence) / self.most)
+        sums = self.sums(evidence)
+        bounds = np.where(sums > 0, self.most_for, self.most)
+        logits: NDArray[np.float64] = bounds * np.tanh(sums / bounds)
         return logits
 
     def settings(self) -> dict[str, Any]:
         """Return what a JSON file keeps: the bound, and the weights by the names of their columns."""
-        return {"most": self.most, "weights": dict(zip(COLUMNS, self.weights.tolist(), strict=True))}
+        return {
+            "most": self.most,
+            "most_for": self.most_for,
+            "weights": dict(zip(COLUMNS, self.weights.tolist(), strict=True)),
+        }
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
@@ -587,7 +598,9 @@ class TitleHead:
         weights = settings["weights"]
         if unknown := sorted(weights.keys() - COLUMNS.keys()):
             raise ValueError(f"weights of titles: {unknown[0]!r} is not a column; update productcat")
-        return cls(np.array([weights.get(name, 0.0) for name in COLUMNS], float), settings["most"])
+        return cls(
+            np.array([weights.get(name, 0.0) for name in COLUMNS], float), settings["most"], settings["most_for"]
+        )
 
 
 @dataclass(frozen=True)

@@ -2,58 +2,40 @@
 
 Photos are fitted into the frame without distortion. The rest is filled with white, the background of catalogue photos.
 JPEGs are decoded at the smallest scale that still covers the frame (libjpeg's scaled decoding through Pillow's
-`draft`). On a 12-megapixel phone photo that is several times faster.
+`draft`). On a 12-megapixel phone photo that is several times faster. Whatever the photos are, those that are decoded at
+the same time take little more than MAX_DECODED bytes of memory together.
 """
 
 import io
 import os
 import re
 import stat
-import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from productcat.errors import ListingError
+from productcat.listings.photo_limits import MAX_DECODED, Room, claim_of, cores, refuse_size
+from productcat.listings.shrinking import Pixels, Size, Upright
 
 Photo: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray[np.uint8]
 """A path, the bytes of an image file, or RGB pixels of shape (height, width, 3)."""
-
-Pixels: TypeAlias = NDArray[np.uint8]
-"""RGB pixels of one photo, shape (height, width, 3), or of several, shape (n_photos, height, width, 3)."""
-
-Size: TypeAlias = tuple[int, int]
-"""(height, width) in pixels."""
-
-Result = TypeVar("Result")
 
 PHOTOS_AT_ONCE = 64
 """Number of photos decoded together."""
 
 FORMATS = ("JPEG", "PNG", "WEBP")
-MAX_PIXELS = 64_000_000
-"""Number of pixels above which a photo is refused before it is decoded: a small file may unpack to gigabytes."""
-
 THUMBNAIL_QUALITY = 70
 """Quality of JPEG thumbnails, enough for people to compare photos."""
 
-WHITE = (255, 255, 255)
-
-_TURNS: dict[object, Image.Transpose] = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""The operation that puts a photo upright, by the value of its EXIF orientation."""
+_room = Room(MAX_DECODED)
+"""Bounds what the photos that all threads decode take together."""
 
 
 def read_photo(photo: Photo, size: Size) -> Pixels:
@@ -73,10 +55,11 @@ def read_photo(photo: Photo, size: Size) -> Pixels:
     Raises
     ------
     ListingError
-        The photo is missing, of another format, truncated, larger than `MAX_PIXELS`, or an array of another shape or
-        type. The message names the photo.
+        The photo is missing, of another format, truncated, larger than `photo_limits` allows, or an array of another
+        shape or type. The message names the photo.
     """
-    return _decoded(photo, max(size), lambda image: fit(image, size))
+    with _opened(photo, max(size)) as upright:
+        return upright.framed(size)
 
 
 def thumbnail(photo: Photo, side: int, quality: int = THUMBNAIL_QUALITY) -> bytes:
@@ -84,14 +67,10 @@ def thumbnail(photo: Photo, side: int, quality: int = THUMBNAIL_QUALITY) -> byte
 
     It raises the errors of `read_photo`.
     """
-
-    def encoded(image: Image.Image) -> bytes:
+    with _opened(photo, side) as upright:
         file = io.BytesIO()
-        image.thumbnail((side, side))
-        image.save(file, "JPEG", quality=quality, comment="")  # not the comment of the photo
+        upright.thumbnail(side).save(file, "JPEG", quality=quality, comment="")  # not the comment of the photo
         return file.getvalue()
-
-    return _decoded(photo, side, encoded)
 
 
 def thumbnail_or_reason(photo: Photo, side: int, quality: int = THUMBNAIL_QUALITY) -> tuple[bytes | None, str]:
@@ -103,17 +82,15 @@ def thumbnail_or_reason(photo: Photo, side: int, quality: int = THUMBNAIL_QUALIT
 
 
 def pixels_of(photo: Photo) -> int:
-    """Return the number of pixels of a photo, from the beginning of its file. 0 if it cannot be read."""
+    """Return the number of pixels of a photo, as its file says. 0 if it cannot be read."""
     if isinstance(photo, np.ndarray):
         return photo.shape[0] * photo.shape[1] if photo.ndim == 3 else 0
     try:
-        _, source = _open_source(photo)
-        if isinstance(source, Path) and not source.is_file():
-            return 0
-        with Image.open(source, formats=FORMATS) as image:
-            return image.width * image.height
-    except (ListingError, OSError, SyntaxError, ValueError, Image.DecompressionBombError, struct.error):
+        with _named(photo), _file(photo) as file:
+            width, height = claim_of(file, 1).size
+    except ListingError:
         return 0
+    return width * height
 
 
 def name_of(photo: Photo) -> str:
@@ -121,51 +98,60 @@ def name_of(photo: Photo) -> str:
     return Path(photo).name if isinstance(photo, str | os.PathLike) else ""
 
 
-def _decoded(photo: Photo, side: int, finish: Callable[[Image.Image], Result]) -> Result:
-    """Return what `finish` makes of a photo in RGB, decoded at a scale that covers `side` pixels square."""
-    if isinstance(photo, np.ndarray):
-        return finish(_from_array(photo))
-    name, source = _open_source(photo)
+@contextmanager
+def _opened(photo: Photo, side: int) -> Iterator[Upright]:
+    """Decode a photo at a scale that covers `side` pixels square. What goes wrong becomes a ListingError."""
+    with _named(photo):
+        if isinstance(photo, np.ndarray):
+            _refuse_array(photo)
+            yield Upright.of_array(photo)
+            return
+        with _file(photo) as file:
+            claim = claim_of(file, side)
+            with _room.taken(claim.memory), Image.open(file, formats=FORMATS) as image:
+                if image.size != claim.size:
+                    raise ListingError("it says two sizes; the file is damaged, get it again")
+                # Rotated photos swap their sides after decoding. A square covers both ways.
+                image.draft("RGB", (side, side))
+                yield Upright.of_image(image)
+
+
+@contextmanager
+def _named(photo: Photo) -> Iterator[None]:
+    """Turn what is raised while a file is opened and decoded into ListingError, which names the photo."""
+    name = _name(photo)
     try:
-        if isinstance(source, Path) and not _is_plain(source.stat().st_mode):
-            # Opening a pipe into which nobody writes never ends, and a pipe cannot be read twice.
-            raise ListingError(f"{name}: a pipe or a device; save the photo to a file first")
-        with Image.open(source, formats=FORMATS) as image:
-            pixels = image.width * image.height
-            if pixels > MAX_PIXELS:
-                raise ListingError(
-                    f"{name}: {pixels / 1e6:.0f} megapixels, the limit is {MAX_PIXELS / 1e6:.0f}; scale it down first"
-                )
-            # Rotated photos swap their sides after decoding. A square covers both ways.
-            image.draft("RGB", (side, side))
-            return finish(_upright_rgb(image))
+        yield
+    except ListingError as error:
+        raise ListingError(f"{name}: {error}") from None
     except UnidentifiedImageError:
         raise ListingError(f"{name}: not a JPEG, PNG or WebP photo; convert it or leave it out") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the latter where warnings are errors
-        raise ListingError(
-            f"{name}: too many pixels, the limit is {MAX_PIXELS / 1e6:.0f} megapixels; scale it down first"
-        ) from None
     except FileNotFoundError:
-        raise ListingError(f"{name}: no such file; {_way_to(str(name))}") from None
-    except (OSError, SyntaxError, ValueError) as error:
+        raise ListingError(f"{name}: no such file; {_way_to(name)}") from None
+    except MemoryError:
+        raise ListingError(f"{name}: not enough memory to decode it; free some, or scale it down first") from None
+    except Exception as error:  # decoders report damage in many ways
         if isinstance(error, OSError) and error.errno:
             raise ListingError(f"{name}: cannot be opened ({error.strerror}); check the path") from None
-        # Pillow reports damage as OSError without a number, and as SyntaxError or ValueError from some readers.
         raise ListingError(f"{name}: cannot be decoded ({error}); the file is damaged, get it again") from None
 
 
-def fit(image: Image.Image, size: Size) -> Pixels:
-    """Scale an image to fit inside a frame, centred on white."""
-    height, width = size
-    scale = min(width / image.width, height / image.height)
-    inner = (min(width, max(1, round(image.width * scale))), min(height, max(1, round(image.height * scale))))
-    if image.size != inner:
-        image = image.resize(inner, Image.Resampling.BICUBIC, reducing_gap=3.0)
-    if inner == (width, height):
-        return np.asarray(image)
-    frame = Image.new("RGB", (width, height), WHITE)
-    frame.paste(image, ((width - inner[0]) // 2, (height - inner[1]) // 2))
-    return np.asarray(frame)
+def _name(photo: Photo) -> str:
+    if isinstance(photo, np.ndarray):
+        return f"photo array of shape {photo.shape}, {photo.dtype}"
+    if isinstance(photo, bytes | bytearray | memoryview):
+        return f"photo of {len(photo)} bytes"
+    if isinstance(photo, str | os.PathLike):
+        return str(photo)
+    raise ListingError(f"a photo is a path, bytes or an (h, w, 3) uint8 array, not {type(photo).__name__}; convert it")
+
+
+def _file(photo: str | os.PathLike[str] | bytes | bytearray | memoryview) -> BinaryIO:
+    if isinstance(photo, bytes | bytearray | memoryview):
+        return io.BytesIO(photo)
+    if not _is_plain(os.stat(photo).st_mode):
+        raise ListingError("a pipe or a device; save the photo to a file first")  # opening a pipe may never end
+    return open(photo, "rb")
 
 
 def _way_to(name: str) -> str:
@@ -177,47 +163,14 @@ def _way_to(name: str) -> str:
     return "check the path"
 
 
-def _open_source(photo: Photo) -> tuple[str, Path | io.BytesIO]:
-    if isinstance(photo, bytes | bytearray | memoryview):
-        return f"photo of {len(photo)} bytes", io.BytesIO(photo)
-    if isinstance(photo, str | os.PathLike):
-        return str(photo), Path(photo)
-    raise ListingError(f"a photo is a path, bytes or an (h, w, 3) uint8 array, not {type(photo).__name__}; convert it")
-
-
 def _is_plain(mode: int) -> bool:
     return stat.S_ISREG(mode) or stat.S_ISDIR(mode)  # of a directory the system tells better what is wrong
 
 
-def _from_array(array: Pixels) -> Image.Image:
+def _refuse_array(array: Pixels) -> None:
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
-        raise ListingError(
-            f"photo array of shape {array.shape}, {array.dtype}: expected (h, w, 3), uint8, RGB; convert it"
-        )
-    return Image.fromarray(array)
-
-
-def _upright_rgb(image: Image.Image) -> Image.Image:
-    """Apply the camera's rotation tag, reduce 16-bit grays to 8 bits, and lay transparent pixels on white."""
-    turn = _TURNS.get(_orientation(image))
-    if turn is not None:
-        image = image.transpose(turn)
-    if image.mode.startswith("I"):
-        # Pillow clips deep grays at 255 instead of scaling them.
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        image = Image.new("RGB", rgba.size, WHITE)
-        image.paste(rgba, mask=rgba.getchannel("A"))
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _orientation(image: Image.Image) -> object:
-    """Return the EXIF orientation, 1 to 8 in a sound tag. A photo with a damaged tag counts as upright."""
-    try:
-        return image.getexif().get(ExifTags.Base.Orientation, 1)
-    except (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error):
-        return 1
+        raise ListingError("expected (h, w, 3), uint8, RGB; convert it")
+    refuse_size(array.shape[1::-1])
 
 
 def decoded(
@@ -248,7 +201,8 @@ def decoded(
         except ListingError as error:
             return error
 
-    with ThreadPoolExecutor() as pool:
+    pool = ThreadPoolExecutor(cores())
+    try:
         for start in range(0, len(wanted), PHOTOS_AT_ONCE):
             some = wanted[start : start + PHOTOS_AT_ONCE]
             pixels, owners = [], []
@@ -260,3 +214,5 @@ def decoded(
                     owners.append(owner)
             if owners:
                 yield owners, np.stack(pixels)
+    finally:
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C those that wait are not read

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from productcat.arithmetic.vectors import unit
 from productcat.errors import BundleError
-from productcat.listings.photos import Photo, Pixels, Size, decoded
+from productcat.listings.photos import Photo, decoded
+from productcat.listings.shrinking import Pixels, Size
 from productcat.models.contents import AGAIN, Contents
 from productcat.models.network_file import LARGEST_SIDE, UnfitNetworkError
 from productcat.models.plain_files import UnfitFileError, content_of

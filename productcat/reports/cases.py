@@ -8,6 +8,7 @@ from productcat.evaluation.cases import Case, Top
 from productcat.evaluation.evaluate import Evaluation
 from productcat.evaluation.figures import self_confidence
 from productcat.evaluation.metrics import Metrics
+from productcat.listings.photo_limits import cores
 from productcat.listings.photos import name_of, thumbnail_or_reason
 from productcat.notebook import image, plain
 from productcat.reports.page import SIDE, share
@@ -63,7 +64,7 @@ def _of(top: Top) -> str:
 
 
 def _cards(cases: Sequence[Case], evaluation: Evaluation, flagged: Callable[[Case], bool] = lambda _: False) -> str:
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         pictures = pool.map(_pictures, cases)
         cards = [_card(case, shown, evaluation, flagged(case)) for case, shown in zip(cases, pictures, strict=True)]
     return f'<div class="cases">\n{"".join(cards)}</div>\n'

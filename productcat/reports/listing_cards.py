@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from productcat.duplicates.thumbnails import shows_nothing, unframed
 from productcat.listings.listing import Listing
+from productcat.listings.photo_limits import cores
 from productcat.listings.photos import name_of, read_photo, thumbnail_or_reason
 from productcat.reports.reported_groups import ReportedGroup, marked_matches, photos_each
 
@@ -81,7 +82,7 @@ def draw(
         for left, right, matches in marked_matches(group):
             wanted[left].update(match.left for match in matches)
             wanted[right].update(match.right for match in matches)
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for listing in listings:
             if listing.id in wanted:
                 yield listing.id, _card(listing, wanted[listing.id], room.get(listing.id, 0), pool)

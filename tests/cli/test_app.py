@@ -10,7 +10,15 @@ from commands import environment, help_texts, runner
 from productcat import __version__
 from productcat.cli import console
 
-CODES = (console.FINE, console.SOME_BAD, console.USAGE, console.UNUSABLE, console.INTERRUPTED, console.NOT_READ)
+CODES = (
+    console.FINE,
+    console.SOME_BAD,
+    console.USAGE,
+    console.UNUSABLE,
+    console.BROKEN,
+    console.INTERRUPTED,
+    console.NOT_READ,
+)
 HELP = help_texts()
 COMMANDS = [name for name in HELP if not any(other.startswith(f"{name} ") for other in HELP) or name == ""]
 
@@ -48,6 +56,23 @@ def test_an_unknown_command_is_wrong_usage(run):
     code, output, errors = run("nonsense")
     assert (code, output) == (console.USAGE, "")
     assert "'nonsense'" in errors
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"), [("1 / 0", "failed by ZeroDivisionError"), ("raise MemoryError", "not enough memory")]
+)
+def test_what_nobody_expected_has_an_exit_code_of_its_own(wrong, says):
+    code = f"""
+from productcat.cli import app, console
+@console.command(app.app)
+def broken():
+    {wrong}
+app.main(["broken"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (console.BROKEN, "")
+    assert done.stderr.splitlines()[-1].startswith("productcat: ")
+    assert says in done.stderr.splitlines()[-1]
 
 
 def test_help_loads_nothing_heavy():

@@ -502,7 +502,11 @@ def titled(duplicates_bundle, tmp_path):
         given.copy_files(folder)
         path = folder / "duplicates" / "settings.json"
         settings = json.loads(path.read_text())
-        settings["titles"] = {"most": 3.5, "weights": {"alike": 1.0, "shared": 4.0, "differ_rarest": -2.0}}
+        settings["titles"] = {
+            "most": 3.5,
+            "most_for": 3.5,
+            "weights": {"alike": 1.0, "shared": 4.0, "differ_rarest": -2.0},
+        }
         path.write_text(json.dumps(settings))
 
     write_bundle(tmp_path / "titled", given.manifest, fill)

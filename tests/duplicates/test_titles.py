@@ -184,7 +184,7 @@ def test_a_head_is_read_back_from_its_settings():
 
 def test_settings_with_an_unknown_column_are_refused_by_name():
     with pytest.raises(ValueError, match="smell"):
-        TitleHead.from_settings({"most": 4.0, "weights": {"smell": 1.0}})
+        TitleHead.from_settings({"most": 4.0, "most_for": 1.0, "weights": {"smell": 1.0}})
 
 
 def test_a_head_has_a_weight_for_each_column():

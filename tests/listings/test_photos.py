@@ -4,76 +4,26 @@ import io
 import os
 import struct
 import time
-import zlib
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from photo_files import SIZE, encode, png, refusal, rotated, scene
 from PIL import Image
 
 from productcat import ListingError
-from productcat.listings.photos import MAX_PIXELS, read_photo
+from productcat.listings.photo_limits import MAX_PIXELS
+from productcat.listings.photos import read_photo
 
-SIZE = (40, 30)
 SECOND = {"save_all": True, "append_images": [Image.new("RGB", (60, 80))]}
 """A second, black picture in the same file."""
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 
 
-def scene(height=80, width=60):
-    """A smooth picture without symmetry, left a quarter dark: pixels of shape (height, width, 3)."""
-    down, across = np.linspace(0, 1, height)[:, None], np.linspace(0, 1, width)[None, :]
-    channels = [255 * down * np.ones_like(across), 255 * across * np.ones_like(down), 200 * down * across]
-    pixels = np.stack(channels, axis=2)
-    pixels[: height // 2, : width // 2] *= 0.3
-    return pixels.astype(np.uint8)
-
-
-def encode(pixels, format, mode=None, **options):
-    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    file = io.BytesIO()
-    (image.convert(mode) if mode else image).save(file, format, **options)
-    return file.getvalue()
-
-
-def png(width, height, depth, colour_type, rows, *extra):
-    """A PNG file put together by hand, for kinds that Pillow does not write."""
-
-    def chunk(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
-    chunks = [(b"IHDR", header), *extra, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in chunks)
-
-
-def rotated(pixels, orientation):
-    """A JPEG whose tag says how to turn it upright into `pixels`."""
-    stored = {
-        1: pixels,
-        2: pixels[:, ::-1],
-        3: pixels[::-1, ::-1],
-        4: pixels[::-1],
-        5: pixels.swapaxes(0, 1),
-        6: np.rot90(pixels, 1),
-        7: pixels[::-1, ::-1].swapaxes(0, 1),
-        8: np.rot90(pixels, -1),
-    }[orientation]
-    tags = Image.Exif()
-    tags[0x0112] = orientation
-    return encode(np.ascontiguousarray(stored), "JPEG", quality=95, exif=tags)
-
-
 def assert_alike(one, other, mean=3.0):
     assert one.shape == other.shape
     assert np.abs(one.astype(float) - other).mean() < mean
-
-
-def refusal(photo, size=SIZE):
-    with pytest.raises(ListingError) as caught:
-        read_photo(photo, size)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("format", EXTENSIONS)
@@ -223,7 +173,7 @@ def test_nothing_is_distorted_and_the_rest_of_the_frame_is_white(height, width, 
     assert abs(columns[0] - (frame_width - 1 - columns[-1])) <= 1
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (2, 65000)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 1000), (1000, 1), (65, 65000)])
 @pytest.mark.parametrize("format", ["array", "JPEG", "PNG"])
 def test_photos_of_extreme_shapes_are_read(shape, format):
     pixels = np.zeros((*shape, 3), np.uint8)
