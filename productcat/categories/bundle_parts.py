@@ -46,7 +46,7 @@ def _is_class(found: object) -> bool:
 def read_rules(bundle: Bundle) -> dict[Modality, DecisionRule]:
     """Return the decision rules in a manifest. Raises BundleError."""
     both = _rule(bundle.entries("decision_rule"))
-    rules = dict.fromkeys(MODALITIES, both)
+    rules: dict[Modality, DecisionRule] = {"both": both, "photos": both, "title": both}  # outputs have this order
     if "decision_rules_alone" in bundle.manifest:
         alone = bundle.entries("decision_rules_alone")
         rules |= {modality: _rule(alone.object(modality)) for modality in MODALITIES if alone.has(modality)}
