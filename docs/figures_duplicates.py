@@ -79,29 +79,6 @@ def copies():
     return "\n\n".join(parts)
 
 
-def whole_catalogues():
-    """What `find` reports in whole catalogues, as shipped."""
-    found = result("whole_catalogues")
-    edits, plain, shared, reposts = (found[name] for name in ("edits", "shipped", "shared", "reposts"))
-    rows = [
-        ["pairs reported in the listings as they are", amount(plain["pairs"])],
-        ["of these, of two brands or two article types", percent(plain["two brands or types"])],
-        ["pairs of byte-identical photos that are reported", percent(plain["byte-identical pairs found"])],
-        ["pairs that change with a size chart in every tenth listing", percent(shared["changed"])],
-        ["reposts with a cropped photo and a re-worded title that are found", percent(reposts["found"])],
-        *([f"pairs of edited copies, {name}", percent(each["found"])] for name, each in edits.items()),
-    ]
-    parts = [table([f"fashion, {found['split']} split, {amount(plain['listings'])} listings", "figure"], rows)]
-    for name, sizes in found["spam"].items():
-        times = list(next(iter(sizes.values())))
-        cells = [
-            [size, *(f"{percent(each['found'], 0)}, {percent(each['wrong beside'], 0)}" for each in row.values())]
-            for size, row in sizes.items()
-        ]
-        parts.append(table([f"{name}: listings", *(f"{each} copies" for each in times)], cells))
-    return "\n\n".join(parts)
-
-
 unseen_items, unseen_domains = (partial(duplicates_methods, part) for part in PARTS)
 
 

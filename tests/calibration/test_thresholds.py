@@ -48,4 +48,4 @@ def test_a_bundle_with_a_new_threshold_is_otherwise_the_same(duplicates_bundle, 
     before, after = (DuplicateDetector.load(each) for each in (duplicates_bundle, tmp_path / "new"))
     assert (after.threshold, after.metric.compared) == (0.123, before.metric.compared)
     assert after.mark == before.mark
-    np.testing.assert_array_equal(after.metric.head.known.weights, before.metric.head.known.weights)
+    np.testing.assert_array_equal(after.metric.head.known.items.weights, before.metric.head.known.items.weights)

@@ -10,7 +10,7 @@ from productcat import BundleError, DuplicateDetector, Listing
 from productcat.duplicates.titles import COLUMNS, TitleHead, said_of_titles
 
 # A weight of one sign for each column, as every head has it.
-HEAD = TitleHead(np.array([float(sign) for sign in COLUMNS.values()]), 3.5)
+HEAD = TitleHead(np.array([float(sign) for sign in COLUMNS.values()]), 3.5, 3.5)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from productcat.duplicates.titles import (
 )
 
 # A weight of one sign for each column, as every head has it: what holds here holds for all of them.
-HEAD = TitleHead(np.array([float(sign) for sign in COLUMNS.values()]), 20.0)
+HEAD = TitleHead(np.array([float(sign) for sign in COLUMNS.values()]), 20.0, 20.0)
 CATALOGUE = [f"{brand} {thing} {size}gb black" for brand in ("apple", "nokia") for thing in ("phone", "tablet")
              for size in (32, 64, 128)]  # fmt: skip
 
@@ -176,10 +176,10 @@ def test_scripts_without_spaces_are_cut_into_pairs_of_characters():
 
 
 def test_a_head_is_read_back_from_its_settings():
-    head = TitleHead(np.arange(len(COLUMNS), dtype=float), 4.0)
+    head = TitleHead(np.arange(len(COLUMNS), dtype=float), 4.0, 2.0)
     again = TitleHead.from_settings(json.loads(json.dumps(head.settings())))
     np.testing.assert_array_equal(again.weights, head.weights)
-    assert again.most == head.most
+    assert (again.most, again.most_for) == (head.most, head.most_for)
 
 
 def test_settings_with_an_unknown_column_are_refused_by_name():
@@ -219,5 +219,5 @@ def test_prices_that_are_far_apart_count_against_and_missing_ones_nothing():
 
 @given(titles, titles)
 def test_titles_never_say_more_than_the_bound(left, right):
-    bounded = TitleHead(HEAD.weights * 50, 3.5)
+    bounded = TitleHead(HEAD.weights * 50, 3.5, 3.5)
     assert abs(bounded.logits(evidence(left, right)[None])[0]) <= 3.5
