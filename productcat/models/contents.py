@@ -26,8 +26,7 @@ AGAIN = "get the bundle again or train it again"
 """The way out of damage."""
 
 TEMPERATURES = 1e-6, 1e18
-"""Least and greatest temperature. Fitted ones are between a hundredth and a hundred, but what a few listings cannot tell may
-be flattened without end; beyond these, powers overflow."""
+"""Least and greatest temperature. Fitted ones are between a hundredth and a hundred, unless listings are too few to tell."""
 
 SUMS_TO_1 = 1e-2
 """How far the sum of a stored distribution may be from 1. Float16 rounds each of its entries."""
