@@ -26,7 +26,7 @@ AGAIN = "get the bundle again or train it again"
 """The way out of damage."""
 
 TEMPERATURES = 1e-6, 1e18
-"""Least and greatest temperature. Fitted ones are between a hundredth and a hundred, unless listings are too few to tell."""
+"""Least and greatest temperature. Fitted ones are from a hundredth to a hundred, but for listings too few to tell."""
 
 SUMS_TO_1 = 1e-2
 """How far the sum of a stored distribution may be from 1. Float16 rounds each of its entries."""
