@@ -48,7 +48,7 @@ def load_metric(contents: Contents, image_model: ImageModel) -> SetMetric:
     try:
         metric = SetMetric.load(contents.folder)
         nothing = metric.logits(np.zeros((1, len(names(metric.levels))), np.float32))
-        if not np.isfinite(nothing).all():
+        if nothing.shape != (1,) or not np.isfinite(nothing).all():
             raise ValueError("what it makes of no evidence is not a number")
         return metric
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

@@ -61,7 +61,6 @@ def mapped(file: str | os.PathLike[str]) -> Iterator[mmap.mmap]:
 
 def unchanged(read: Callable[[Path], Result], file: Path) -> Result:
     """Return what `read` makes of a file. Raises UnfitFileError where the file becomes another meanwhile."""
-    size_of(file)
     before = _identity(file)
     found = read(file)
     if _identity(file) != before:
@@ -70,7 +69,13 @@ def unchanged(read: Callable[[Path], Result], file: Path) -> Result:
 
 
 def _identity(file: Path) -> tuple[int, ...]:
-    status = os.stat(file)
+    """Return what becomes another whenever a file is written to, or another file takes its place."""
+    try:
+        status = os.stat(file)
+    except FileNotFoundError:
+        raise UnfitFileError("is missing") from None
+    except OSError as error:
+        raise UnfitFileError(f"cannot be read ({error.strerror})") from None
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import onnxruntime
 import pytest
 from resealed import entries, field, node, own_network, resealed, tensors, with_graph
 
@@ -229,6 +230,7 @@ METRICS = {
     "a head of NaN": {DUPLICATES: entries(head={"weights": [float("nan")], "bias": 0.0})},
     "a weight that is an object": {DUPLICATES: entries(head={"weights": [{}, 2.0, 2.0, 8.0, 0.0, 0.0], "bias": -13.0})},
     "a weight as text": {DUPLICATES: entries(head={"weights": ["2", 2.0, 2.0, 8.0, 0.0, 0.0], "bias": -13.0})},
+    "a bias that is a list": {DUPLICATES: entries(head={"weights": [1.0, 2.0, 2.0, 8.0, 0.0, 0.0], "bias": []})},
     "a huge number": {DUPLICATES: entries(more={"deep": [10**400]})},
     "no threshold": {DUPLICATES: entries(threshold=None)},
     "a threshold above 1": {DUPLICATES: entries(threshold=7)},
@@ -301,6 +303,19 @@ def test_a_network_that_was_changed_since_the_bundle_was_loaded_does_not_run(tin
     categorizer = Categorizer.load(path)
     (path / GRAPH).write_bytes(own_network())
     with pytest.raises(BundleError, match=r"model.onnx was changed since the bundle was loaded"):
+        categorizer.predict(shop_listings[0])
+
+
+def test_a_network_that_changes_while_it_is_opened_does_not_run(tiny_bundle, shop_listings, tmp_path, monkeypatch):
+    path = resealed(tiny_bundle, tmp_path / "bundle", {})
+    categorizer = Categorizer.load(path)
+
+    def slow(graph, *arguments, really=onnxruntime.InferenceSession, **options):
+        (path / GRAPH).write_bytes(own_network())
+        return really(graph, *arguments, **options)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", slow)
+    with pytest.raises(BundleError, match=r"model.onnx is being changed"):
         categorizer.predict(shop_listings[0])
 
 
