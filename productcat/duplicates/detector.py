@@ -156,7 +156,7 @@ class DuplicateDetector:
         some = _sampled(embeddings)
         earlier = self.metric.surroundings
         spaces = self.spaces if earlier is None else earlier.spaces
-        little = np.concatenate([each.thumbnails for each in some])
+        little = _thumbnails_of(some)
         rows = distinct(seen_plainly({name: Stacked(some, name)[:] for name in spaces}, spaces), little, marks(some))
         features = {name: np.concatenate([each.features[name] for each in some])[rows] for name in spaces}
         owners = np.repeat(np.arange(len(some)), [len(each) for each in some])[rows]
@@ -231,7 +231,7 @@ class DuplicateDetector:
         problems: list[list[str]] = [[] for _ in listings]
         owners: list[int] = []
         parts: dict[str, list[NDArray[np.int8]]] = {name: [] for name in self.metric.levels}
-        little = [_no_thumbnails()]
+        little = [_thumbnails_of(())]
         for some, pixels in decoded([each.photos for each in listings], model.size, problems):
             pixels = unframed(pixels)
             seen = np.flatnonzero(~shows_nothing(pixels))
@@ -442,8 +442,8 @@ class DuplicateDetector:
                 line = f"{times} listings have the id {id!r}, so pairs do not tell which of them is meant"
                 warn(f"{line}; give each listing an id of its own")
         detector = (self.adapt(embeddings) if adapt else self).among(len(embeddings))
-        seen, shared = detector.without_shared(embeddings)
-        sets = detector.sets(seen)
+        seen, shared, pictures = detector._without_shared(embeddings)
+        sets = detector.sets(seen, pictures)
         sure = max(least, FEWEST_SURE)  # with a low one, all of a catalogue's pairs would be scored
 
         def score(pairs: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -478,21 +478,31 @@ class DuplicateDetector:
         The detector is one that was adapted to these listings; another one only knows pictures that are the same to the
         bit.
         """
-        known, some = self.metric.surroundings, [each for each in embeddings if len(each)]
-        pictures = np.full(sum(map(len, some)), NONE)
-        if known is not None:
-            little = np.concatenate([each.thumbnails for each in some]) if some else _no_thumbnails()
-            pictures = known.of_photos({name: Stacked(some, name) for name in self.metric.levels}, little)
+        return self._without_shared(embeddings)[:2]
+
+    def _without_shared(
+        self, embeddings: Sequence[Embedding]
+    ) -> tuple[list[Embedding], list[SharedPicture], NDArray[np.intp]]:
+        """Do as `without_shared`. Return also the numbers of the catalogue's pictures that the photos left show."""
+        pictures = self._pictures_of(embeddings)
 
         def related(left: Sequence[Embedding], right: Sequence[Embedding]) -> NDArray[np.bool_]:
             pairs = np.stack([np.arange(len(left))] * 2, axis=1)
             lefts, rights = self.sets(left), self.sets(right)
             # other photos must speak for it; where there are none, it is enough that the titles do not contradict
             least = np.where((lefts.counts > 0) & (rights.counts > 0), RELATED, -RELATED)
-            found: NDArray[np.bool_] = self._likelier(lefts, rights, pairs) >= least
+            found: NDArray[np.bool_] = self._likelier(lefts, rights, pairs, self._seen(lefts, rights, pairs)) >= least
             return found
 
-        return without_shared(embeddings, pictures, related)
+        seen, shared, stays = without_shared(embeddings, pictures, related)
+        return seen, shared, pictures[stays]
+
+    def _pictures_of(self, embeddings: Sequence[Embedding]) -> NDArray[np.intp]:
+        """Return the number of the catalogue's picture that each photo shows, or NONE, shape (n_photos,)."""
+        known, some = self.metric.surroundings, [each for each in embeddings if len(each)]
+        if known is None or not some:
+            return np.full(sum(map(len, some)), NONE)
+        return known.of_photos({name: Stacked(some, name) for name in self.spaces}, _thumbnails_of(some))
 
     def explain(self, left: Listing | Embedding, right: Listing | Embedding) -> PhotoMatches:
         """Tell which photos of two listings match, and what each word of their titles counts.
@@ -523,8 +533,8 @@ class DuplicateDetector:
             total[i], total[:, j] = -np.inf, -np.inf
         return matches
 
-    def sets(self, embeddings: Sequence[Embedding]) -> PhotoSets:
-        """Project embeddings into the spaces of this detector."""
+    def sets(self, embeddings: Sequence[Embedding], pictures: NDArray[np.intp] | None = None) -> PhotoSets:
+        """Project embeddings into the spaces of this detector. pictures : as `_pictures_of` finds them, if known"""
         seen = [each for each in embeddings if len(each)]
         n_photos = sum(map(len, seen))
         # half precision is enough for cosines, and a large catalogue fits into half the memory
@@ -536,14 +546,14 @@ class DuplicateDetector:
                 some = slice(start, start + PHOTOS_AT_ONCE)
                 vectors = space.project(features[some])
                 units[name][some], lengths[name][some] = unit(vectors), np.linalg.norm(vectors, axis=1)
-        little = np.concatenate([each.thumbnails for each in embeddings]) if embeddings else _no_thumbnails()
+        little = _thumbnails_of(embeddings)
         counts = np.array([len(each) for each in embeddings], int)
         known = self.metric.surroundings
         titles = TitleTable.of([each.title for each in embeddings], self._rarity)
         prices = np.array([np.nan if each.price is None else each.price for each in embeddings], float)
         if known is None:
             return PhotoSets(units, little, counts, titles, prices)
-        pictures = known.of_photos({name: Stacked(seen, name) for name in self.spaces}, little)
+        pictures = self._pictures_of(seen) if pictures is None else pictures
         return AdaptedPhotoSets(units, little, counts, titles, prices, lengths, marks(seen), self._pictures, pictures)
 
     @cached_property
@@ -573,25 +583,22 @@ class DuplicateDetector:
         self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen | None = None
     ) -> NDArray[np.float64]:
         """Return the probabilities of pairs, 0 for those of which nothing can be compared."""
+        seen = seen or self._seen(left, right, pairs)
         return 1.0 / (1.0 + np.exp(-self._logits(left, right, pairs, seen)))
 
-    def _logits(
-        self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen | None
-    ) -> NDArray[np.float64]:
+    def _logits(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen) -> NDArray[np.float64]:
         """Weigh what the photos and titles of pairs have in common; -inf where nothing can be compared."""
         titled = (left.titles.counts[pairs[:, 0]] > 0) & (right.titles.counts[pairs[:, 1]] > 0)
-        some = (left.counts[pairs[:, 0]] > 0) & (right.counts[pairs[:, 1]] > 0)
+        some, _ = seen
         comparable = some | (titled if self.metric.titles else False)
         # what titles count was learnt among the nearest titles, however many others there are
         unseen, rarer = np.where(some, [[self.metric.unseen], [self.metric.rarer]], [[UNSEEN_BY_TITLE], [0.0]])
         return np.where(comparable, unseen + self._likelier(left, right, pairs, seen) + rarer, -np.inf)
 
-    def _likelier(
-        self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen | None = None
-    ) -> NDArray[np.float64]:
+    def _likelier(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen) -> NDArray[np.float64]:
         """Return how much likelier, in nats, the photos, titles and prices of pairs make it that they are one item."""
         likelier = np.zeros(len(pairs))
-        some, of_photos = seen or self._seen(left, right, pairs)
+        some, of_photos = seen
         likelier[some] = self.metric.logits(of_photos) - self.metric.unseen
         if self.metric.titles:
             likelier += self.metric.titles.logits(title_evidence(left.titles, right.titles, pairs))
@@ -619,5 +626,5 @@ def _first_photo(embedding: Embedding) -> Embedding:
     return replace(embedding, features=features, thumbnails=embedding.thumbnails[:1])
 
 
-def _no_thumbnails() -> Thumbnails:
-    return np.empty((0, LENGTH), np.int8)
+def _thumbnails_of(embeddings: Sequence[Embedding]) -> Thumbnails:
+    return np.concatenate([np.empty((0, LENGTH), np.int8), *(each.thumbnails for each in embeddings)])

@@ -42,7 +42,7 @@ class SharedPicture:
 
 def without_shared(
     embeddings: Sequence[Embedding], pictures: NDArray[np.intp], judge: Judge
-) -> tuple[list[Embedding], list[SharedPicture]]:
+) -> tuple[list[Embedding], list[SharedPicture], NDArray[np.bool_]]:
     """Leave out shared pictures.
 
     Parameters
@@ -58,6 +58,8 @@ def without_shared(
         Each without its shared pictures, in the same order.
     shared : list of SharedPicture
         Those in most listings first.
+    stays : ndarray of shape (n_photos,), bool
+        Which photos are not left out.
     """
     owners = np.repeat(np.arange(len(embeddings)), [len(each) for each in embeddings])
     places = np.concatenate([np.arange(len(each)) for each in embeddings]) if embeddings else owners
@@ -76,7 +78,7 @@ def without_shared(
             gone[rows] = True
             shown = places[rows[first]]
             shared.append(SharedPicture(tuple(embeddings[each].id for each in members), tuple(shown.tolist())))
-    return _taken(embeddings, owners, places, gone), sorted(shared, key=lambda each: -len(each.ids))
+    return _taken(embeddings, owners, places, gone), sorted(shared, key=lambda each: -len(each.ids)), ~gone
 
 
 def _common(
