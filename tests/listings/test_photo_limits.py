@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -251,6 +252,27 @@ def test_as_many_threads_decode_as_the_process_has_cores(tmp_path):
     finally:
         os.sched_setaffinity(0, allowed)
     assert len(set(threads)) == 1
+
+
+def test_after_an_interrupt_no_more_photos_are_opened(tmp_path):
+    path, opened, slow = tmp_path / "photo.png", [], threading.Event()
+    path.write_bytes(encode(scene(), "PNG"))
+
+    def interrupt():
+        if len(set(opened)) and not slow.is_set():
+            slow.set()
+            signal.raise_signal(signal.SIGINT)
+        slow.wait(0.01)
+        threading.Event().wait(0.01)
+
+    # a shell that starts the tests in the background has Ctrl-C ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(decoded([[Noted(path, opened, interrupt)] * 60], SIZE, [[]]))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(opened) < 120
 
 
 def test_no_more_is_taken_than_there_is_room_for():
