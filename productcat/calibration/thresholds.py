@@ -102,7 +102,8 @@ def _interval(right: int, found: int) -> tuple[float, float]:
     share, spread = right / found, 1 + squared / found
     centre = (share + squared / (2 * found)) / spread
     half = NORMAL_QUANTILE * math.sqrt(share * (1 - share) / found + squared / (4 * found**2)) / spread
-    return max(centre - half, 0.0), min(centre + half, 1.0)
+    # the share lies inside, which rounding would break where all pairs are right, or none
+    return max(min(centre - half, share), 0.0), min(max(centre + half, share), 1.0)
 
 
 def save_threshold(bundle: Bundle, target: str | os.PathLike[str], threshold: float) -> None:
