@@ -61,8 +61,8 @@ class SiameseConfig:
         for name, value in least.items():
             if not getattr(self, name) >= value:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected {value} or more")
-        if not all(each >= 0 for each in self.prior):
-            raise ValueError(f"prior is {list(self.prior)}: expected only numbers from 0 up")
+        if not all(each >= 0 for each in self.prior) or not any(self.prior):
+            raise ValueError(f"prior is {list(self.prior)}: expected only numbers from 0 up, and one above 0")
 
 
 @dataclass(frozen=True)

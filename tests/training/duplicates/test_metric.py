@@ -199,7 +199,14 @@ def test_the_more_photos_a_pair_has_in_common_the_greater_is_every_similarity(al
 def test_settings_that_no_head_can_have_are_told(samples):
     with pytest.raises(ValueError, match=r"prior is \[1\.0\]: expected a number for each level of the image model"):
         fit_head(samples, samples, replace(SIAMESE, prior=(1.0,)))
-    for wrong in ({"catalogues": 0}, {"items": 1}, {"most_photos": 0}, {"l2": -1.0}, {"prior": (-1.0, 3.0)}):
+    for wrong in (
+        {"catalogues": 0},
+        {"items": 1},
+        {"most_photos": 0},
+        {"l2": -1.0},
+        {"prior": (-1.0, 3.0)},
+        {"prior": (0.0,)},
+    ):
         name = next(iter(wrong))
         with pytest.raises(ValueError, match=f"^{name} is "):
             replace(SIAMESE, **wrong)
