@@ -17,7 +17,6 @@ for any purpose, also commercially, but not redistributed. So it is measured her
 """
 
 import argparse
-import io
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,8 +26,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance
+from PIL import Image
 from timing import machine, write_figures
+from whole_catalogues import edited
 
 Pixels = NDArray[np.uint8]
 
@@ -116,17 +116,6 @@ def catalogue(options: argparse.Namespace, work: Path) -> Listings:
     originals = np.concatenate([np.arange(len(photos)), copied])
     photos += [edited(photos[row], rng) for row in copied]
     return Listings(photos, brands[originals], types[originals], originals)
-
-
-def edited(photo: Pixels, rng: np.random.Generator) -> Pixels:
-    """Crop up to 10 % at each side, change the brightness by up to a fifth, and save as JPEG of quality 50 to 90."""
-    height, width = photo.shape[:2]
-    top, bottom, left, right = (rng.uniform(0, 0.1, 4) * [height, height, width, width]).round().astype(int)
-    image = Image.fromarray(photo[top : height - bottom, left : width - right])
-    image = ImageEnhance.Brightness(image).enhance(rng.uniform(0.8, 1.2))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=int(rng.integers(50, 91)))
-    return np.asarray(Image.open(buffer, formats=["JPEG"]).convert("RGB"))
 
 
 def rivals(options: argparse.Namespace) -> dict[str, Callable[[Sequence[Pixels]], Pairs]]:

@@ -325,9 +325,11 @@ def main() -> None:
             "reposts": lambda: reposts(fashion, kept, options.split),
             "spam": lambda: spam(fashion, clothing, kept, options.split, options.sizes),
         }
-        found = {name: parts[name]() for name in options.only}
-    print(json.dumps(found, indent=1))
-    write_figures({"split": options.split, **found}, options.to)
+        found: dict[str, Any] = {"split": options.split}
+        for name in options.only:
+            found[name] = parts[name]()
+            print(name, json.dumps(found[name], indent=1), flush=True)
+            write_figures(found, options.to)  # what is measured is not lost when the next part is interrupted
 
 
 if __name__ == "__main__":

@@ -76,8 +76,7 @@ class Search:
         """Raise UsageError for options that do not go together."""
         named = {"LISTINGS": self.source, "--to": self.target, "--html": self.html, "--decided": self.decided}
         options.refuse_same_file({**named, "--bad": bad_rows.side_path(self.target, self.bad)})
-        if self.source == self.decided == STREAM:
-            raise UsageError("LISTINGS and --decided are both standard input; give a file for one of them")
+        _refuse_both_streams(self.source, self.decided)
         options.refuse_both(self.threshold, self.precision)
 
     def rules(self, keep: str, side: Side) -> Rules:
@@ -92,15 +91,15 @@ class Search:
             raise UsageError(f"--keep: {error}") from None
         decided = read_decisions(self.decided, side.add) if self.decided else []
         return Rules(
-            self.threshold,
-            self.precision,
-            self.adapt,
-            decided,
-            self.apart,
-            self.together,
-            preference,
-            self.ignore,
-            self.titles_alone,
+            threshold=self.threshold,
+            precision=self.precision,
+            adapt=self.adapt,
+            decided=decided,
+            apart=self.apart,
+            together=self.together,
+            preference=preference,
+            ignore=self.ignore,
+            titles_alone=self.titles_alone,
         )
 
 
@@ -260,8 +259,7 @@ def calibrate(
     from productcat.listings.source import Table
     from productcat.models.bundle import Bundle
 
-    if source == decided == STREAM:
-        raise UsageError("LISTINGS and --decided are both standard input; give a file for one of them")
+    _refuse_both_streams(source, decided)
     if target:
         refuse_bundle(target)  # before the photos, which take a while
     bad_decisions, side = bad_rows.StderrLog(decided), bad_rows.StderrLog(source)
@@ -283,6 +281,11 @@ def calibrate(
         left_out.append(f"{counted(found.n_left_out, 'decision')} on listings that are not in {source} left out")
     done = f"{target}: a bundle with this threshold" if target else "no bundle written, since --to is not given"
     return console.sum_up(done, left_out)
+
+
+def _refuse_both_streams(source: str, decided: str | None) -> None:
+    if source == decided == STREAM:
+        raise UsageError("LISTINGS and --decided are both standard input; give a file for one of them")
 
 
 def detector_of(bundle: str | None, threshold: float | None) -> DuplicateDetector:

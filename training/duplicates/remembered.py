@@ -18,9 +18,7 @@ class Remembered:
         """Compare pairs of photos, shape (n, LENGTH) each → (n, 4)"""
         if not len(first):
             return np.zeros((0, len(COLUMNS)), np.float32)
-        sides = [
-            [self.numbers.setdefault(row.tobytes(), len(self.numbers)) for row in side] for side in (first, second)
-        ]
+        sides = [[self._number(row.tobytes()) for row in side] for side in (first, second)]
         pairs = [(min(pair), max(pair)) for pair in zip(*sides, strict=True)]
         new = {pair: row for row, pair in enumerate(pairs) if pair not in self.known}
         rows = list(new.values())
