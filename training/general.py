@@ -33,7 +33,7 @@ from training.duplicates.item_photos import describe_items, read_items, readable
 from training.duplicates.metric import Bases, MetricConfig, bases, metric_of
 from training.duplicates.photo_table import PhotoTable, look_at, with_copies
 from training.duplicates.protocol import Protocol, report
-from training.duplicates.shops import Shop, joined
+from training.duplicates.shops import Shop
 from training.duplicates.siamese import UNLEARNT, Samples, SiameseConfig, fit_head
 from training.images.export import compare, export_float, quantize, run_all
 from training.images.image_model import ImageConfig, build
@@ -44,7 +44,7 @@ CLASSES = Path(__file__).parent / "imagenet_classes.json"
 CALIBRATION_PHOTOS = 256
 """Number of photos that give the ranges of int8 activations."""
 
-METHOD = 8
+METHOD = 9
 """Number of the method of comparing sets. Raise it when the same settings give other figures, so that no old figures
 are read."""
 
@@ -168,10 +168,10 @@ class General:
         means: dict[str, Any] = {}
         if threshold is None:
             figures, catalogues = self.measure(table, shops)
-            threshold = threshold_in(catalogues, metric, self.config.metric.precision)
+            threshold = threshold_in(catalogues, self.config.metric.precision)
             for part, rows in figures.items():
                 means[part] = {name: each["figures"]["mean"] for name, each in rows.items()}
-            figures["catalogues"] = found_in(catalogues, replace(metric, threshold=threshold))
+            figures["catalogues"] = found_in(catalogues, threshold)
         metric = replace(metric, threshold=threshold)
         manifest = {"duplicates": {"learnt_with": text, "threshold": metric.threshold, **means}}
         if self.given:
@@ -233,12 +233,14 @@ class General:
         detector = DuplicateDetector(None, metric_of(kept, known, UNLEARNT, self.config.metric), 0.5)
         parts = []
         with Progress("copies in large catalogues", len(self.sets), "catalogues") as progress:
-            for number, name in enumerate(self.sets):
+            for number, (name, dataset) in enumerate(self.sets.items()):
                 domain = f"copies of {name}"
-                shop = Shop(kept.rows(kept.domains == domain), rest.rows(rest.domains == domain))
+                mine = rest.rows(rest.domains == domain)
+                titles = [dataset.listings[int(item.rpartition(" ")[2])].title for item in mine.items]
+                shop = Shop(kept.rows(kept.domains == domain), mine, titles)
                 parts.append(shop.samples(detector, number))
                 progress.advance(1)
-        return joined(parts)
+        return Samples.joined(parts)
 
     def bases(self, table: PhotoTable) -> Bases:
         """Find what is kept of the levels: what the given bundle keeps, so that its indexes stay good."""

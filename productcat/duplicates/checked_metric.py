@@ -47,8 +47,8 @@ def load_metric(contents: Contents, image_model: ImageModel) -> SetMetric:
         settings.number("compared", 0)
     try:
         metric = SetMetric.load(contents.folder)
-        nothing = metric.logits(np.zeros((1, len(names(metric.levels))), np.float32))
-        if nothing.shape != (1,) or not np.isfinite(nothing).all():
+        nothing = metric.ways(np.zeros((1, len(names(metric.levels))), np.float32))
+        if nothing.shape != (1, 2) or not np.isfinite(nothing).all():
             raise ValueError("what it makes of no evidence is not a number")
         return metric
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

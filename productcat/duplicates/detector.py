@@ -446,13 +446,24 @@ class DuplicateDetector:
         sets = detector.sets(seen, pictures)
         sure = max(least, FEWEST_SURE)  # with a low one, all of a catalogue's pairs would be scored
 
+        ways: list[NDArray[np.float64]] = []
+        asked: list[NDArray[np.intp]] = []
+
         def score(pairs: NDArray[np.intp]) -> NDArray[np.float64]:
             return detector._scores(sets, sets, pairs)
+
+        def noted(pairs: NDArray[np.intp]) -> NDArray[np.float64]:
+            asked.append(pairs)
+            ways.append(detector._ways(sets, sets, pairs, detector._seen(sets, sets, pairs)))
+            return _probabilities(np.logaddexp(*ways[-1].T) + detector.metric.rarer)
 
         def kinds(pairs: NDArray[np.intp]) -> list[str]:
             return detector._kinds(sets, sets, pairs)
 
-        pairs, scores = scored_pairs(sets, NEIGHBOURS, score, sure)
+        pairs, _ = scored_pairs(sets, NEIGHBOURS, noted, sure)
+        order = np.lexsort(np.concatenate([np.empty((0, 2), np.intp), *asked])[:, ::-1].T)
+        every = np.concatenate([np.empty((0, 2)), *ways])[order]
+        scores = _probabilities(detector.metric.in_catalogue(pairs, every, len(ids)))
         if titles_alone:  # all of these pairs are new: those above are of listings with photos
             by_title = pairs_by_title(sets.titles, sets.counts == 0)
             pairs, scores = np.concatenate([pairs, by_title]), np.append(scores, score(by_title))
@@ -489,9 +500,11 @@ class DuplicateDetector:
         def related(left: Sequence[Embedding], right: Sequence[Embedding]) -> NDArray[np.bool_]:
             pairs = np.stack([np.arange(len(left))] * 2, axis=1)
             lefts, rights = self.sets(left), self.sets(right)
+            likelier = self._beside(lefts, rights, pairs)
+            some, of_photos = self._seen(lefts, rights, pairs)
+            likelier[some] += np.logaddexp(*self.metric.ways(of_photos).T) - self.metric.unseen
             # other photos must speak for it; where there are none, it is enough that the titles do not contradict
-            least = np.where((lefts.counts > 0) & (rights.counts > 0), RELATED, -RELATED)
-            found: NDArray[np.bool_] = self._likelier(lefts, rights, pairs, self._seen(lefts, rights, pairs)) >= least
+            found: NDArray[np.bool_] = likelier >= np.where(some, RELATED, -RELATED)
             return found
 
         seen, shared, stays = without_shared(embeddings, pictures, related)
@@ -583,26 +596,31 @@ class DuplicateDetector:
         self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen | None = None
     ) -> NDArray[np.float64]:
         """Return the probabilities of pairs, 0 for those of which nothing can be compared."""
-        seen = seen or self._seen(left, right, pairs)
-        return 1.0 / (1.0 + np.exp(-self._logits(left, right, pairs, seen)))
+        return _probabilities(self._logits(left, right, pairs, seen or self._seen(left, right, pairs)))
 
     def _logits(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen) -> NDArray[np.float64]:
         """Weigh what the photos and titles of pairs have in common; -inf where nothing can be compared."""
-        titled = (left.titles.counts[pairs[:, 0]] > 0) & (right.titles.counts[pairs[:, 1]] > 0)
-        some, _ = seen
-        comparable = some | (titled if self.metric.titles else False)
         # what titles count was learnt among the nearest titles, however many others there are
-        unseen, rarer = np.where(some, [[self.metric.unseen], [self.metric.rarer]], [[UNSEEN_BY_TITLE], [0.0]])
-        return np.where(comparable, unseen + self._likelier(left, right, pairs, seen) + rarer, -np.inf)
+        rarer = np.where(seen[0], self.metric.rarer, 0.0)
+        found: NDArray[np.float64] = np.logaddexp(*self._ways(left, right, pairs, seen).T) + rarer
+        return found
 
-    def _likelier(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen) -> NDArray[np.float64]:
-        """Return how much likelier, in nats, the photos, titles and prices of pairs make it that they are one item."""
-        likelier = np.zeros(len(pairs))
+    def _ways(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen) -> NDArray[np.float64]:
+        """Weigh the same for each way to be one item, as if the catalogue were small. → (n_pairs, 2)"""
         some, of_photos = seen
-        likelier[some] = self.metric.logits(of_photos) - self.metric.unseen
+        titled = (left.titles.counts[pairs[:, 0]] > 0) & (right.titles.counts[pairs[:, 1]] > 0)
+        ways = np.full((len(pairs), 2), -np.inf)
+        ways[some] = self.metric.ways(of_photos)
+        if self.metric.titles:
+            ways[titled & ~some, 0] = UNSEEN_BY_TITLE
+        return ways + self._beside(left, right, pairs)[:, None]
+
+    def _beside(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return how much likelier, in nats, titles and prices of pairs make it that they are one item."""
+        likelier = np.zeros(len(pairs)) + PRICE_WEIGHT * price_evidence(left.prices, right.prices, pairs)[:, 0]
         if self.metric.titles:
             likelier += self.metric.titles.logits(title_evidence(left.titles, right.titles, pairs))
-        return likelier + PRICE_WEIGHT * price_evidence(left.prices, right.prices, pairs)[:, 0]
+        return likelier
 
     def _kinds(self, left: PhotoSets, right: PhotoSets, pairs: NDArray[np.intp], seen: Seen | None = None) -> list[str]:
         """Say what kind of duplicates pairs are: "copy", "same item" or "title"."""
@@ -611,6 +629,11 @@ class DuplicateDetector:
         kinds[some] = np.where(of_photos[:, names(left.vectors).index("copy")] > 0, "copy", "same item")
         found: list[str] = kinds.tolist()
         return found
+
+
+def _probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-logits))
+    return found
 
 
 def _sampled(embeddings: Sequence[Embedding]) -> Sequence[Embedding]:

@@ -14,13 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from productcat.arithmetic.vectors import unit
+from productcat.duplicates.commonness import how_common
 from productcat.duplicates.evidence import names
+from productcat.duplicates.rivals import Contrast, rivals
 from productcat.duplicates.surroundings import Surroundings
 from productcat.duplicates.titles import TitleHead
 from productcat.duplicates.whitening import Background, Space
 
 OLD_COPY = 2.3
 """Times that the evidence of a copy went further before 0.2 than `pictures.picture_evidence` does: to 3.7 of 1.6."""
+
+NEVER = 1e-300
+"""Share of a way in the odds that is as good as none."""
 
 SETTINGS, TENSORS = "settings.json", "duplicates.safetensors"
 
@@ -98,6 +103,12 @@ class Experts:
         found: NDArray[np.float64] = np.logaddexp(self.items.logits(evidence), self.copies.logits(evidence))
         return found
 
+    def shares(self, evidence: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the share that each way has in the odds. (n_pairs, n_evidence) → (n_pairs, 2), items and copies"""
+        both = np.stack([self.items.logits(evidence), self.copies.logits(evidence)], axis=1)
+        found: NDArray[np.float64] = np.exp(both - np.logaddexp(*both.T)[:, None])
+        return found
+
     @classmethod
     def one(cls, weights: Weights) -> Self:
         """Weigh all evidence the same, whichever way it is."""
@@ -126,10 +137,14 @@ class Head:
     """What evidence counts in a catalogue that is known, and where nothing is known.
 
     A catalogue is known more or less; the logits of both are averaged by how well it is.
+
+    contrast : Contrast, optional
+        What it counts in a catalogue that a match stands out.
     """
 
     known: Experts
     unknown: Experts
+    contrast: Contrast | None = None
 
     def logits(self, evidence: NDArray[np.floating]) -> NDArray[np.float64]:
         """Weigh evidence; its last column is how well the catalogue is known. (n_pairs, n_evidence + 1) → (n_pairs,)"""
@@ -137,19 +152,33 @@ class Head:
         seen = evidence[:, :-1]
         return share * self.known.logits(seen) + (1.0 - share) * self.unknown.logits(seen)
 
+    def ways(self, evidence: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Weigh evidence for each way to be one item, such that the odds of both add up to those of `logits`.
+
+        (n_pairs, n_evidence + 1) → (n_pairs, 2), items and copies
+        """
+        share = evidence[:, -1:].astype(np.float64)
+        seen = evidence[:, :-1]
+        parts = share * self.known.shares(seen) + (1.0 - share) * self.unknown.shares(seen)
+        found: NDArray[np.float64] = self.logits(evidence)[:, None] + np.log(np.maximum(parts, NEVER))
+        return found
+
     def probabilities(self, evidence: NDArray[np.floating]) -> NDArray[np.float64]:
         """Turn evidence into probabilities. (n_pairs, n_evidence + 1) → (n_pairs,), in [0, 1]"""
         return 1.0 / (1.0 + np.exp(-self.logits(evidence)))
 
     def settings(self, columns: Sequence[str]) -> dict[str, Any]:
         """Return it as it is stored. columns : names of the evidence"""
-        return {way: each.settings(columns) for way, each in {"known": self.known, "unknown": self.unknown}.items()}
+        found = {"known": self.known.settings(columns), "unknown": self.unknown.settings(columns)}
+        return found | ({"contrast": self.contrast.settings()} if self.contrast else {})
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], columns: Sequence[str]) -> Self:
         """Read it as it is stored, or as bundles before 0.2 have it."""
         if "known" in settings:
-            return cls(*(Experts.from_settings(settings[way], columns) for way in ("known", "unknown")))
+            contrast = Contrast.from_settings(settings["contrast"]) if "contrast" in settings else None
+            known, unknown = settings["known"], settings["unknown"]
+            return cls(Experts.from_settings(known, columns), Experts.from_settings(unknown, columns), contrast)
         *weights, share = settings["weights"]
         # One head for all, which weighed how well the catalogue is known, and thumbnails that were only correlated.
         old = [*(name for name in columns if "/" in name), "copy", "pairs"]
@@ -195,9 +224,24 @@ class SetMetric:
     titles: TitleHead | None = None
     n_listings: int = 0
 
-    def logits(self, evidence: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Weigh evidence, as `duplicates.evidence.evidence` gives it, shape (n_pairs,). `rarer` is not in it."""
-        return self.head.logits(self.all_evidence(evidence))
+    def ways(self, evidence: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Weigh evidence, as `duplicates.evidence.evidence` gives it, for each way to be one item. → (n_pairs, 2)
+
+        `rarer` is not in it.
+        """
+        return self.head.ways(self.all_evidence(evidence))
+
+    def in_catalogue(self, pairs: NDArray[np.intp], ways: NDArray[np.float64], n_listings: int) -> NDArray[np.float64]:
+        """Return the logits of all pairs that are compared in a catalogue, `rarer` included.
+
+        pairs : ndarray of shape (n_pairs, 2), int; ways : ndarray of shape (n_pairs, 2) → (n_pairs,)
+        """
+        items, copies = ways.T + self.rarer
+        if self.head.contrast is not None:
+            items = self.head.contrast.logits(ways[:, 0], rivals(pairs, ways, n_listings), self.share) + self.rarer
+            items = items + math.log(how_common(items, copies, n_listings))
+        found: NDArray[np.float64] = np.logaddexp(items, copies)
+        return found
 
     @property
     def rarer(self) -> float:

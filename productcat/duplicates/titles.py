@@ -104,6 +104,7 @@ COLUMNS: dict[str, int] = {
     "differ_rarest": -1,
     "other_number": -1,
     "first_differs": -1,
+    "replaced": -1,
     "one_has_more": -1,
     "one_has_more_numbers": -1,
     "one_has_more_codes": -1,
@@ -116,6 +117,8 @@ COLUMNS: dict[str, int] = {
 "first_same", "first_differs": the first words, where many titles have the brand
 "differ…": rarity that both titles have, and neither shares with the other; as a share of all, by kind, and the rarest
 "other_number": words that differ in their digits only ("64gb" and "128gb")
+"replaced": words in whose place, between the same neighbours, another one stands in the other title ("men's brown belt"
+    and "men's black belt"): so differ the titles of sister articles, however usual the words; as a logarithm
 "one_has_more…": rarity that one title has beyond that
 """
 
@@ -397,6 +400,7 @@ def _columns(left: _Side, right: _Side) -> NDArray[np.float32]:
     columns["first_same"] = _dampened((left.marks[:, 0] == right.marks[:, 0]) * (first[0] + first[1]) / 2)
     apart = [(1 - side.shared[:, 0]) * side.rarity[:, 0] for side in (left, right)]
     columns["first_differs"] = _dampened(np.minimum(*apart))
+    columns["replaced"] = np.log1p(_replaced(left, right))
     for kind, name in ((LETTERS, "letters"), (NUMBER, "numbers"), (CODE, "codes")):
         columns[f"shared_{name}"] = _dampened((left.mass(left.shared, kind) + right.mass(right.shared, kind)) / 2)
         less, more = _apart(left, right, kind)
@@ -409,6 +413,16 @@ def _apart(left: _Side, right: _Side, kind: int | None = None) -> tuple[NDArray[
     """Return the rarity of what the other title lacks: of the title with less of it, and of the other."""
     both = left.mass(1 - left.shared, kind), right.mass(1 - right.shared, kind)
     return np.minimum(*both), np.maximum(*both)
+
+
+def _replaced(left: _Side, right: _Side) -> NDArray[np.float32]:
+    """Count the words that stand where the other side has another one. → (n_pairs,)"""
+    fits = left.open()[:, :, None] & right.open()[:, None, :]
+    for places in (slice(None, -2), slice(2, None)):  # the words before, and those after; 0 where there is none
+        ours, theirs = (np.pad(side.marks, ((0, 0), (1, 1)))[:, places] for side in (left, right))
+        fits &= ours[:, :, None] == theirs[:, None, :]
+    found: NDArray[np.float32] = np.minimum(*(fits.any(axis).sum(1, dtype=np.float32) for axis in (1, 2)))
+    return found
 
 
 def _squared(side: _Side, each: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from productcat.duplicates.evidence import names
 from productcat.duplicates.metric import OLD_COPY, Experts, Head, Weights
+from productcat.duplicates.rivals import Contrast
 
 COLUMNS = names(["low", "high"])
 numbers = st.floats(-20, 20).map(lambda number: round(number, 6))
@@ -17,6 +18,7 @@ weights = st.builds(
     st.lists(numbers, min_size=len(COLUMNS), max_size=len(COLUMNS)),
     numbers,
 )
+contrasts = st.none() | st.builds(Contrast, numbers, numbers, numbers)
 experts = st.builds(Experts, weights, weights) | weights.map(Experts.one)
 
 
@@ -27,11 +29,14 @@ def seen(seed, share):
     return rows
 
 
-@given(head=st.builds(Head, experts, experts), seed=st.integers(0, 99), share=st.sampled_from([0.0, 0.4, 0.99]))
+@given(
+    head=st.builds(Head, experts, experts, contrasts), seed=st.integers(0, 99), share=st.sampled_from([0.0, 0.4, 0.99])
+)
 def test_a_head_that_was_stored_weighs_evidence_as_before(head, seed, share):
     again = Head.from_settings(json.loads(json.dumps(head.settings(COLUMNS), allow_nan=False)), COLUMNS)
     rows = seen(seed, share)
     np.testing.assert_array_equal(again.logits(rows), head.logits(rows))
+    assert again.contrast == head.contrast
 
 
 @given(head=st.builds(Head, experts, experts), seed=st.integers(0, 99))
@@ -40,6 +45,13 @@ def test_two_ways_to_be_one_item_are_never_less_likely_than_either(head, seed):
     either = np.maximum(*(each.logits(rows[:, :-1]) for each in (head.known.items, head.known.copies)))
     assert (head.logits(rows) >= either - 1e-9).all()
     assert (head.logits(rows) <= either + np.log(2) + 1e-9).all()
+
+
+@given(head=st.builds(Head, experts, experts), seed=st.integers(0, 99), share=st.sampled_from([0.0, 0.4, 0.99]))
+def test_the_odds_of_both_ways_add_up(head, seed, share):
+    rows = seen(seed, share)
+    np.testing.assert_allclose(np.logaddexp(*head.ways(rows).T), head.logits(rows), atol=1e-9)
+    assert np.isfinite(head.ways(rows)).all()
 
 
 def test_a_head_of_before_0_2_weighs_the_catalogue_and_one_kind_of_copies():

@@ -2,19 +2,22 @@
 
 Domains of some dozens of items do not tell how rarely two photos of a large catalogue look alike by chance. Which of a
 shop's photos show one item is not known, though. So its listings have one photo each, and only copies made of some of
-them count as duplicates; two photos that agree so well that they may be copies already count as nothing.
+them count as duplicates; two photos that agree so well that they may be copies already count as nothing. Where their
+titles differ, they are sister articles: the same thing in another colour, photographed alike.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.embedding import Embedding
 from productcat.duplicates.evidence import names
+from productcat.duplicates.titles import words_of
 from training.duplicates.photo_table import PhotoTable
-from training.duplicates.siamese import Samples, candidates
+from training.duplicates.siamese import Samples
 
 DOUBTFUL = 0.5
 """Evidence of a copy from which two photos that nobody copied count as nothing: a correlation of details of 0.9."""
@@ -28,10 +31,13 @@ class Shop:
         Some photos and copies of each, an item each.
     others : PhotoTable
         Photos that nobody copied, an item each.
+    titles : list of str
+        Of the others; "" where there is none.
     """
 
     copied: PhotoTable
     others: PhotoTable
+    titles: Sequence[str]
 
     def samples(self, detector: DuplicateDetector, number: int) -> Samples:
         """Return the pairs that `find` scores, where nothing is known and in the catalogue. number : of the domain"""
@@ -40,19 +46,22 @@ class Shop:
         n_copied = len(self.copied.items)
         parts = []
         for each in (detector.adapt(listings), detector):
-            seen, same, pairs = candidates(each, listings, both.items)
-            copy = seen[:, names(detector.metric.levels).index("copy")]
-            counted = same | (copy < DOUBTFUL) | (pairs < n_copied).any(axis=1)
-            n = int(counted.sum())
-            parts.append(Samples(seen[counted], same[counted], np.full(n, number), np.full(n, len(listings))))
-        return joined(parts)
+            found = Samples.of(each, listings, both.items, number)
+            copy = found.seen[:, names(detector.metric.levels).index("copy")]
+            sure = found.same | (copy < DOUBTFUL) | (found.pairs < n_copied).any(axis=1)
+            doubtful = np.flatnonzero(~sure)
+            sisters = doubtful[self._sisters(found.pairs[doubtful] - n_copied)]
+            n_times = int(found.same.sum()) // max(len(sisters), 1)
+            parts.append(found.rows(np.append(np.flatnonzero(sure), np.repeat(sisters, n_times))))
+        return Samples.joined(parts)
 
+    def _sisters(self, pairs: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Tell which pairs of others have other titles and other photos. (n_pairs, 2) → (n_pairs,)
 
-def joined(parts: Sequence[Samples]) -> Samples:
-    """Return all pairs of several samples."""
-    return Samples(
-        np.concatenate([each.seen for each in parts]),
-        np.concatenate([each.same for each in parts]),
-        np.concatenate([each.domains for each in parts]),
-        np.concatenate([each.listings for each in parts]),
-    )
+        There are few in a part of a shop, but in the whole as many as copies. So they count as much, together.
+        """
+        words = [frozenset(words_of(title)) for title in self.titles]
+        differ = [bool(words[a] and words[b]) and words[a] != words[b] for a, b in pairs.tolist()]
+        left, right = (self.others.thumbnails[side] for side in pairs.T)
+        found: NDArray[np.bool_] = np.array(differ, bool) & (left != right).any(axis=1)
+        return found
