@@ -22,6 +22,9 @@ from training.duplicates.siamese import Samples
 DOUBTFUL = 0.5
 """Evidence of a copy from which two photos that nobody copied count as nothing: a correlation of details of 0.9."""
 
+SISTERS = 0.5
+"""How many times as much as all copies all sister articles count. With 1, fewer edited copies are found."""
+
 
 @dataclass(frozen=True)
 class Shop:
@@ -51,14 +54,14 @@ class Shop:
             sure = found.same | (copy < DOUBTFUL) | (found.pairs < n_copied).any(axis=1)
             doubtful = np.flatnonzero(~sure)
             sisters = doubtful[self._sisters(found.pairs[doubtful] - n_copied)]
-            n_times = int(found.same.sum()) // max(len(sisters), 1)
+            n_times = int(SISTERS * found.same.sum()) // max(len(sisters), 1)
             parts.append(found.rows(np.append(np.flatnonzero(sure), np.repeat(sisters, n_times))))
         return Samples.joined(parts)
 
     def _sisters(self, pairs: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Tell which pairs of others have other titles and other photos. (n_pairs, 2) → (n_pairs,)
 
-        There are few in a part of a shop, but in the whole as many as copies. So they count as much, together.
+        There are few in a part of a shop, and many copies. In a whole shop there are about as many of both.
         """
         words = [frozenset(words_of(title)) for title in self.titles]
         differ = [bool(words[a] and words[b]) and words[a] != words[b] for a, b in pairs.tolist()]
