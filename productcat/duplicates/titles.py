@@ -42,6 +42,9 @@ GENERIC = 3
 ENOUGH = 6.0
 """Rarity, in nats, of so little text that it says half as much as a long text. It keeps short titles near 0."""
 
+MOST_REPLACED = 2
+"""Number of neighbouring words that are taken for one word replaced by another, such as "navy blue"."""
+
 USUAL = 6.0
 """Rarity, in nats, that the titles of two items often share: what kind of thing they are, or "new" and "test".
 
@@ -117,8 +120,8 @@ COLUMNS: dict[str, int] = {
 "first_same", "first_differs": the first words, where many titles have the brand
 "differ…": rarity that both titles have, and neither shares with the other; as a share of all, by kind, and the rarest
 "other_number": words that differ in their digits only ("64gb" and "128gb")
-"replaced": words in whose place, between the same neighbours, another one stands in the other title ("men's brown belt"
-    and "men's black belt"): so differ the titles of sister articles, however usual the words; as a logarithm
+"replaced": one or two words in whose place, between words that both have, others stand in the other title ("men's navy
+    blue belt" and "men's black belt"): so differ the titles of sister articles, however usual the words; as a logarithm
 "one_has_more…": rarity that one title has beyond that
 """
 
@@ -416,13 +419,25 @@ def _apart(left: _Side, right: _Side, kind: int | None = None) -> tuple[NDArray[
 
 
 def _replaced(left: _Side, right: _Side) -> NDArray[np.float32]:
-    """Count the words that stand where the other side has another one. → (n_pairs,)"""
+    """Count the words that stand where the other side has others, one or two. → (n_pairs,)"""
     fits = left.open()[:, :, None] & right.open()[:, None, :]
-    for places in (slice(None, -2), slice(2, None)):  # the words before, and those after; 0 where there is none
-        ours, theirs = (np.pad(side.marks, ((0, 0), (1, 1)))[:, places] for side in (left, right))
+    before, after = ([_beside(side, backwards) for side in (left, right)] for backwards in (False, True))
+    for ours, theirs in ([marks for marks, _ in before], [marks for marks, _ in after]):
         fits &= ours[:, :, None] == theirs[:, None, :]
+    few = [apart[0][1] + apart[1][1] <= MOST_REPLACED + 1 for apart in zip(before, after, strict=True)]
+    fits &= few[0][:, :, None] & few[1][:, None, :]
     found: NDArray[np.float32] = np.minimum(*(fits.any(axis).sum(1, dtype=np.float32) for axis in (1, 2)))
     return found
+
+
+def _beside(side: _Side, backwards: bool) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
+    """Find the last word before each that both sides have, or the first after it. → its mark, 0 for none; steps to it"""
+    steps = slice(None, None, -1 if backwards else 1)
+    both = ~side.open()[:, steps]
+    places = np.arange(1, both.shape[1] + 1)
+    last = np.maximum.accumulate(np.where(both, places, 0), axis=1)
+    marks: NDArray[np.uint64] = np.take_along_axis(np.pad(side.marks[:, steps], ((0, 0), (1, 0))), last, axis=1)
+    return marks[:, steps], (places - last)[:, steps]
 
 
 def _squared(side: _Side, each: NDArray[np.float32]) -> NDArray[np.float32]:

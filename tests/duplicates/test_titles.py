@@ -140,6 +140,8 @@ def test_a_usual_word_in_the_place_of_another_counts_more_than_one_that_is_left_
     assert logit(ours, replaced) < logit(ours, less) < logit(ours, ours)
     column = list(COLUMNS).index("replaced")
     assert evidence(ours, replaced)[column] > 0
+    assert evidence(ours, "acme men navy blue leather belt")[column] > 0
+    assert evidence(ours, "acme men very dark brown leather belt")[column] == 0
     assert evidence(ours, less)[column] == evidence(ours, moved)[column] == 0
 
 
