@@ -431,7 +431,7 @@ def _replaced(left: _Side, right: _Side) -> NDArray[np.float32]:
 
 
 def _beside(side: _Side, backwards: bool) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
-    """Find the last word before each that both sides have, or the first after it. → its mark, 0 for none; steps to it"""
+    """Find the last word before each that both sides have, or the first after it. → its mark, 0 for none, and steps"""
     steps = slice(None, None, -1 if backwards else 1)
     both = ~side.open()[:, steps]
     places = np.arange(1, both.shape[1] + 1)
