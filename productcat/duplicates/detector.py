@@ -463,7 +463,7 @@ class DuplicateDetector:
         pairs, _ = scored_pairs(sets, NEIGHBOURS, noted, sure)
         order = np.lexsort(np.concatenate([np.empty((0, 2), np.intp), *asked])[:, ::-1].T)
         every = np.concatenate([np.empty((0, 2)), *ways])[order]
-        scores = _probabilities(detector.metric.in_catalogue(pairs, every, len(ids)))
+        scores = _probabilities(detector.metric.in_catalogue(pairs, every, sets.counts))
         if titles_alone:  # all of these pairs are new: those above are of listings with photos
             by_title = pairs_by_title(sets.titles, sets.counts == 0)
             pairs, scores = np.concatenate([pairs, by_title]), np.append(scores, score(by_title))

@@ -231,15 +231,30 @@ class SetMetric:
         """
         return self.head.ways(self.all_evidence(evidence))
 
-    def in_catalogue(self, pairs: NDArray[np.intp], ways: NDArray[np.float64], n_listings: int) -> NDArray[np.float64]:
+    def in_catalogue(
+        self, pairs: NDArray[np.intp], ways: NDArray[np.float64], counts: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
         """Return the logits of all pairs that are compared in a catalogue, `rarer` included.
 
-        pairs : ndarray of shape (n_pairs, 2), int; ways : ndarray of shape (n_pairs, 2) → (n_pairs,)
+        Parameters
+        ----------
+        pairs : ndarray of shape (n_pairs, 2), int
+            Numbers of listings.
+        ways : ndarray of shape (n_pairs, 2)
+            As `ways` gives them.
+        counts : ndarray of shape (n_listings,), int
+            Number of photos of each listing.
+
+        Returns
+        -------
+        ndarray of shape (n_pairs,)
         """
         items, copies = ways.T + self.rarer
         if self.head.contrast is not None:
-            items = self.head.contrast.logits(ways[:, 0], rivals(pairs, ways, n_listings), self.share) + self.rarer
-            items = items + math.log(how_common(items, copies, n_listings))
+            single = (counts[pairs] == 1).all(axis=1)
+            against = rivals(pairs, ways, len(counts))
+            items = self.head.contrast.logits(ways[:, 0], against, self.share, single) + self.rarer
+            items = items + math.log(how_common(items, copies, len(counts)))
         found: NDArray[np.float64] = np.logaddexp(items, copies)
         return found
 

@@ -41,7 +41,11 @@ class Contrast:
     bias: float
 
     def logits(
-        self, items: NDArray[np.float64], rivals: NDArray[np.float64], share: float | NDArray[np.float64]
+        self,
+        items: NDArray[np.float64],
+        rivals: NDArray[np.float64],
+        share: float | NDArray[np.float64],
+        single: NDArray[np.bool_],
     ) -> NDArray[np.float64]:
         """Return the logits of pairs in their catalogue.
 
@@ -53,6 +57,9 @@ class Contrast:
             As `rivals` gives them.
         share : float, or ndarray of shape (n_pairs,)
             How well the catalogue is known, in [0, 1): so much of the contrast counts.
+        single : ndarray of shape (n_pairs,), bool
+            Which pairs are of one photo each. The contrast never counts for these: in a shop of such listings no belt
+            may come near to another, and still it is another belt.
 
         Returns
         -------
@@ -60,6 +67,7 @@ class Contrast:
             As they were where there is no rival.
         """
         stands_out = (self.own - 1.0) * items - self.rival * np.maximum(rivals, LEAST) + self.bias
+        stands_out = np.where(single, np.minimum(stands_out, 0.0), stands_out)
         found: NDArray[np.float64] = items + np.where(np.isnan(rivals), 0.0, share * stands_out)
         return found
 

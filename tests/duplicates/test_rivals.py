@@ -52,7 +52,9 @@ def test_among_few_listings_nothing_is_usual():
     pairs, ways = drawn(0, n=FEWEST)
     assert np.isnan(rivals(pairs, ways, FEWEST)).all()
     contrast = Contrast(1.5, 1.0, 0.3)
-    np.testing.assert_array_equal(contrast.logits(ways[:, 0], np.full(len(pairs), np.nan), 0.9), ways[:, 0])
+    np.testing.assert_array_equal(
+        contrast.logits(ways[:, 0], np.full(len(pairs), np.nan), 0.9, pairs[:, 0] == 0), ways[:, 0]
+    )
     assert rivals(np.empty((0, 2), int), np.empty((0, 2)), 0).shape == (0,)
 
 
@@ -72,6 +74,8 @@ def test_however_many_copies_there_are_they_are_no_rivals():
 def test_the_better_its_rival_the_less_a_match_counts_and_nothing_where_nothing_is_known(own, rival, bias, share, seed):
     contrast = Contrast.from_settings(json.loads(json.dumps(Contrast(own, rival, bias).settings())))
     items = drawn(seed)[1][:, 0]
-    low, high = (contrast.logits(items, np.full(len(items), value), share) for value in (0.0, 2.0))
+    single = np.arange(len(items)) % 2 == 0
+    low, high = (contrast.logits(items, np.full(len(items), value), share, single) for value in (0.0, 2.0))
     assert (low >= high).all()
-    np.testing.assert_allclose(contrast.logits(items, np.zeros(len(items)), 0.0), items, atol=1e-9)
+    assert (low[single] <= items[single]).all()
+    np.testing.assert_allclose(contrast.logits(items, np.zeros(len(items)), 0.0, single), items, atol=1e-9)

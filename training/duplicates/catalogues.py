@@ -38,7 +38,8 @@ class Catalogue:
         """Adapt to the listings and score them as `find` does. items : what each listing shows"""
         known, shown = detector.adapt(listings).among(len(listings)), np.asarray(items)
         seen, same, pairs = candidates(known, listings, shown)
-        logits = known.metric.in_catalogue(pairs, known.metric.head.ways(seen), len(listings))
+        counts = np.array([len(each) for each in listings])
+        logits = known.metric.in_catalogue(pairs, known.metric.head.ways(seen), counts)
         _, times = np.unique(shown, return_counts=True)
         n_missed = int((times * (times - 1) // 2).sum() - same.sum())
         return cls(kind, len(listings), (1 / (1 + np.exp(-logits))).tolist(), same.tolist(), n_missed)

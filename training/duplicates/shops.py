@@ -22,8 +22,8 @@ from training.duplicates.siamese import Samples
 DOUBTFUL = 0.5
 """Evidence of a copy from which two photos that nobody copied count as nothing: a correlation of details of 0.9."""
 
-SISTERS = 0.5
-"""How many times as much as all copies all sister articles count. With 1, fewer edited copies are found."""
+SISTERS = 0.15
+"""How many times as much as all copies all sister articles count. The more, the fewer edited copies are found."""
 
 
 @dataclass(frozen=True)

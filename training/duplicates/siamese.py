@@ -292,7 +292,8 @@ def _fit(samples: Samples, shops: Samples, config: SiameseConfig) -> Experts:
     of photos one may agree by chance, so the odds that it is a copy are divided by their number.
 
     The copies' expert takes the cosines as the settings weigh them beside each other, and pictures. The items' expert
-    does not look for copies.
+    does not look for copies. To it, outlines that lie over each other count against a pair: an item is hardly shown
+    twice in the same place, but sister articles of a studio are.
     """
     from scipy.optimize import minimize
     from scipy.special import expit
@@ -311,14 +312,14 @@ def _fit(samples: Samples, shops: Samples, config: SiameseConfig) -> Experts:
     looks = prior / prior.sum()
     cosines, pictures, ones = seen[:, :n_cosines], seen[:, n_cosines:], np.ones((len(seen), 1))
     n_differences = len(DIFFERENCES)
-    items = np.concatenate([cosines, pictures[:, -n_differences:], ones], axis=1)
+    items = np.concatenate([cosines, pictures[:, :1], pictures[:, -n_differences:], ones], axis=1)
     copies = np.concatenate([cosines @ looks[:, None], pictures, ones], axis=1)
     n_items = items.shape[1]
-    start = np.array([*prior, *config.pictures[-n_differences:], ITEM_BIAS, 3.0, *config.pictures, COPY_BIAS])
+    start = np.array([*prior, 0.0, *config.pictures[-n_differences:], ITEM_BIAS, 3.0, *config.pictures, COPY_BIAS])
     similar, different, free = (0.0, None), (None, 0.0), (None, None)
     n_similar = len(config.pictures) - n_differences
     bounds: list[tuple[float | None, float | None]] = [
-        *[similar] * n_cosines, *[different] * n_differences, free,
+        *[similar] * n_cosines, *[different] * (1 + n_differences), free,
         *[similar] * (1 + n_similar), *[different] * n_differences, (None, MOST_COPY_BIAS),
     ]  # fmt: skip
 
@@ -336,8 +337,8 @@ def _fit(samples: Samples, shops: Samples, config: SiameseConfig) -> Experts:
     if not found.success:
         raise ValueError(f"no head fits the {len(signs)} pairs ({found.message}); raise l2")
     of_items, of_copies = found.x[:n_items], found.x[n_items:]
-    unseen = np.zeros(n_similar)
-    item_weights = [*of_items[:n_cosines], *unseen, *of_items[n_cosines:-1], 0.0]
+    unseen = np.zeros(n_similar - 1)
+    item_weights = [*of_items[: n_cosines + 1], *unseen, *of_items[n_cosines + 1 : -1], 0.0]
     copy_weights = [*of_copies[0] * looks, *of_copies[1:-1], -1.0]
     return Experts(
         Weights(np.array(item_weights), float(of_items[-1])), Weights(np.array(copy_weights), float(of_copies[-1]))
