@@ -355,7 +355,7 @@ class Categorizer:
     ) -> tuple[dict[str, Category], list[str]]:
         """Find out what is known of several categories. → by name; names of those left out, without evidence"""
         if not isinstance(categories, Mapping) or not categories:
-            raise ListingError(f"categories are {type(categories).__name__}, expected a dict of names → examples")
+            raise ListingError("categories: expected a dict with at least one name → examples")
         found: dict[str, Category] = {}
         bad: dict[str, list[str]] = {}  # what is wrong → names
         for name, examples in categories.items():
