@@ -26,7 +26,7 @@ from productcat.listings.readers import photos_of, text_of
 from productcat.wording import counted
 
 if TYPE_CHECKING:
-    from productcat.listings.photos import Photo
+    from productcat.listings.photo_kinds import Photo
 
 CATEGORY_KEYS = ("name", "description", "photos", "titles", "examples")
 EXAMPLE_KEYS = ("title", "photos")

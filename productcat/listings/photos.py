@@ -1,4 +1,4 @@
-"""From what a caller calls a photo (path, bytes, array) to pixels of one size, safely and fast.
+"""From what a caller calls a photo (path, bytes, image, array) to pixels of one size, safely and fast.
 
 Photos are fitted into the frame without distortion. The rest is filled with white, the background of catalogue photos.
 JPEGs are decoded at the smallest scale that still covers the frame (libjpeg's scaled decoding through Pillow's
@@ -14,19 +14,17 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from threading import Lock
+from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from productcat.errors import ListingError
+from productcat.listings.photo_kinds import Buffer, Photo, name_of_array, photo_of
 from productcat.listings.photo_limits import MAX_DECODED, Room, claim_of, cores, refuse_size
 from productcat.listings.photo_root import RootedPhoto
 from productcat.listings.shrinking import Pixels, Size, Upright
-
-Photo: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray[np.uint8]
-"""A path, the bytes of an image file, or RGB pixels of shape (height, width, 3)."""
 
 PHOTOS_AT_ONCE = 64
 """Number of photos decoded together."""
@@ -38,14 +36,17 @@ THUMBNAIL_QUALITY = 70
 _room = Room(MAX_DECODED)
 """Bounds what the photos that all threads decode take together."""
 
+_loading = Lock()
+"""Held while a PIL image reads its file: threads that share one would read each other's parts."""
+
 
 def read_photo(photo: Photo, size: Size) -> Pixels:
     """Decode one photo and fit it into a frame.
 
     Parameters
     ----------
-    photo : str | os.PathLike | bytes | ndarray of shape (h, w, 3), dtype uint8
-        A path, the bytes of a JPEG, PNG or WebP file, or pixels in RGB order.
+    photo : str | os.PathLike | bytes | PIL image | ndarray of shape (h, w), (h, w, 3) or (h, w, 4), dtype uint8
+        A path, the bytes of an image file, or pixels: gray, RGB or RGBA. What is transparent lies on white.
     size : (height, width)
         The frame, in pixels.
 
@@ -85,7 +86,9 @@ def thumbnail_or_reason(photo: Photo, side: int, quality: int = THUMBNAIL_QUALIT
 def pixels_of(photo: Photo) -> int:
     """Return the number of pixels of a photo, as its file says. 0 if it cannot be read."""
     if isinstance(photo, np.ndarray):
-        return photo.shape[0] * photo.shape[1] if photo.ndim == 3 else 0
+        return photo.shape[0] * photo.shape[1] if photo.ndim in (2, 3) else 0
+    if isinstance(photo, Image.Image):
+        return photo.width * photo.height
     try:
         with _named(photo), _file(photo) as file:
             width, height = claim_of(file, 1).size
@@ -95,17 +98,22 @@ def pixels_of(photo: Photo) -> int:
 
 
 def name_of(photo: Photo) -> str:
-    """Return the name of a photo's file, "" for bytes and arrays."""
+    """Return the name of a photo's file, "" for bytes, images and arrays."""
     return Path(photo).name if isinstance(photo, str | os.PathLike) else ""
 
 
 @contextmanager
 def _opened(photo: Photo, side: int) -> Iterator[Upright]:
     """Decode a photo at a scale that covers `side` pixels square. What goes wrong becomes a ListingError."""
+    photo = photo_of(photo)
     with _named(photo):
         if isinstance(photo, np.ndarray):
-            _refuse_array(photo)
+            refuse_size(photo.shape[1::-1])
             yield Upright.of_array(photo)
+            return
+        if isinstance(photo, Image.Image):
+            refuse_size(photo.size)
+            yield _upright_of(photo)
             return
         with _file(photo) as file:
             claim = claim_of(file, side)
@@ -115,6 +123,19 @@ def _opened(photo: Photo, side: int) -> Iterator[Upright]:
                 # Rotated photos swap their sides after decoding. A square covers both ways.
                 image.draft("RGB", (side, side))
                 yield Upright.of_image(image)
+
+
+def _upright_of(image: Image.Image) -> Upright:
+    """Take a PIL image of the caller's, which may not have read its file yet."""
+    try:
+        with _loading:
+            image.load()
+            return Upright.of_image(image)
+    except MemoryError:
+        raise
+    except Exception as error:  # as in `_named`
+        why = str(error) or type(error).__name__
+        raise ListingError(f"cannot be loaded ({why}); call its load() before its file is closed") from None
 
 
 @contextmanager
@@ -140,16 +161,14 @@ def _named(photo: Photo) -> Iterator[None]:
 
 def _name(photo: Photo) -> str:
     if isinstance(photo, np.ndarray):
-        return f"photo array of shape {photo.shape}, {photo.dtype}"
-    if isinstance(photo, bytes | bytearray | memoryview):
-        return f"photo of {len(photo)} bytes"
-    if isinstance(photo, str | os.PathLike):
-        return str(photo)
-    raise ListingError(f"a photo is a path, bytes or an (h, w, 3) uint8 array, not {type(photo).__name__}; convert it")
+        return name_of_array(photo)
+    if isinstance(photo, Image.Image):
+        return f"PIL image of {photo.width} by {photo.height} pixels, {photo.mode}"
+    return f"photo of {len(photo)} bytes" if isinstance(photo, Buffer) else str(photo)
 
 
-def _file(photo: str | os.PathLike[str] | bytes | bytearray | memoryview) -> BinaryIO:
-    if isinstance(photo, bytes | bytearray | memoryview):
+def _file(photo: str | os.PathLike[str] | Buffer) -> BinaryIO:
+    if isinstance(photo, Buffer):
         return io.BytesIO(photo)
     if isinstance(photo, RootedPhoto):
         photo = photo.resolved()
@@ -169,12 +188,6 @@ def _way_to(name: str) -> str:
 
 def _is_plain(mode: int) -> bool:
     return stat.S_ISREG(mode) or stat.S_ISDIR(mode)  # of a directory the system tells better what is wrong
-
-
-def _refuse_array(array: Pixels) -> None:
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
-        raise ListingError("expected (h, w, 3), uint8, RGB; convert it")
-    refuse_size(array.shape[1::-1])
 
 
 def decoded(

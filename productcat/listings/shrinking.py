@@ -63,9 +63,10 @@ class Upright:
         return cls(image.size, _orientation(image), lambda box: image if box == whole else image.crop(box), plain)
 
     @classmethod
-    def of_array(cls, array: Pixels) -> Self:
-        """Make one of pixels."""
-        height, width, _ = array.shape
+    def of_array(cls, array: NDArray[np.uint8]) -> Self:
+        """Make one of pixels, of shape (height, width) or (height, width, 1, 3 or 4)."""
+        array = array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
+        height, width = array.shape[:2]
         return cls((width, height), None, lambda box: Image.fromarray(array[box[1] : box[3], box[0] : box[2]]))
 
     def framed(self, size: Size) -> Pixels:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from productcat.arithmetic.vectors import unit
 from productcat.errors import BundleError
-from productcat.listings.photos import Photo, decoded
+from productcat.listings.photo_kinds import Photo
+from productcat.listings.photos import decoded
 from productcat.listings.shrinking import Pixels, Size
 from productcat.models.contents import AGAIN, Contents
 from productcat.models.network_file import LARGEST_SIDE, UnfitNetworkError

@@ -272,6 +272,8 @@ def test_no_listings_give_no_rows(categorizer):
         (Listing("a", "a bag"), "one Listing is not a sequence of listings; write [listing]"),
         ("a bag", "one str is not a sequence of listings"),
         ({"title": "a bag"}, "one dict is not a sequence of listings"),
+        (None, "one NoneType is not a sequence of listings"),
+        (17, "one int is not a sequence of listings"),
         (
             [Listing("a", "a bag"), "a belt"],
             "'a belt' is str, expected Listing; write Listing(title=...",
