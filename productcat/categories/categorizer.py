@@ -430,6 +430,7 @@ class Categorizer:
                 photos = means.get(DISTRIBUTION, photos)
                 if "photos" in vectors:
                     features = self._features(batch, means, features)
+                    features = np.where(np.isnan(photos[:, :1]), np.float32(np.nan), features)  # as for words
             if self.title_model and self.word_bags and use != "photos":
                 texts = [each.title for each in batch]
                 titles = self.title_model.distributions(texts)

@@ -21,10 +21,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from productcat.errors import ListingError
+from productcat.listings.blank import LOOKED_AT, shows_nothing
 from productcat.listings.photo_kinds import Buffer, Photo, name_of_array, photo_of
 from productcat.listings.photo_limits import MAX_DECODED, Room, claim_of, cores, refuse_size
 from productcat.listings.photo_root import RootedPhoto
-from productcat.listings.shrinking import Pixels, Size, Upright
+from productcat.listings.shrinking import Pixels, Size, Upright, on_white
 
 PHOTOS_AT_ONCE = 64
 """Number of photos decoded together."""
@@ -61,7 +62,13 @@ def read_photo(photo: Photo, size: Size) -> Pixels:
         shape or type. The message names the photo.
     """
     with _opened(photo, max(size)) as upright:
-        return upright.framed(size)
+        return on_white(upright.fitted(size), size)
+
+
+def is_blank(photo: Photo) -> bool:
+    """Return whether a photo shows nothing, so that it is left out. It raises the errors of `read_photo`."""
+    with _opened(photo, LOOKED_AT) as upright:
+        return shows_nothing(upright, upright.thumbnail(LOOKED_AT))
 
 
 def thumbnail(photo: Photo, side: int, quality: int = THUMBNAIL_QUALITY) -> bytes:
@@ -202,21 +209,27 @@ def decoded(
     size : (height, width)
         The frame, as in `read_photo`.
     problems : sequence of list of str, length n_listings
-        Gets the reason for each photo that cannot be read, under its listing.
+        Gets the reason for each photo that cannot be read or shows nothing, under its listing.
 
     Yields
     ------
     owners : list of int, length n
-        The number of the listing of each photo in the batch. Photos that cannot be read are left out.
+        The number of the listing of each photo in the batch. Photos with a problem are left out.
     pixels : ndarray of shape (n, height, width, 3), dtype uint8
     """
     wanted = [(owner, photo) for owner, photos in enumerate(photo_sets) for photo in photos]
 
-    def read(owned: tuple[int, Photo]) -> Pixels | ListingError:
+    def read(owned: tuple[int, Photo]) -> Pixels | str:
+        """Return the pixels, or what is wrong: not as an error, which would keep the decoded photo."""
+        photo = owned[1]
         try:
-            return read_photo(owned[1], size)
+            with _opened(photo, max(*size, LOOKED_AT)) as upright:
+                fitted = upright.fitted(size)
+                if not shows_nothing(upright, fitted):
+                    return on_white(fitted, size)
         except ListingError as error:
-            return error
+            return str(error)
+        return f"{_name(photo)}: shows nothing but one colour, and is left out"
 
     pool = ThreadPoolExecutor(cores())
     try:
@@ -224,8 +237,8 @@ def decoded(
             some = wanted[start : start + PHOTOS_AT_ONCE]
             pixels, owners = [], []
             for (owner, _), result in zip(some, pool.map(read, some), strict=True):
-                if isinstance(result, ListingError):
-                    problems[owner].append(str(result))
+                if isinstance(result, str):
+                    problems[owner].append(result)
                 else:
                     pixels.append(result)
                     owners.append(owner)

@@ -69,9 +69,9 @@ class Upright:
         height, width = array.shape[:2]
         return cls((width, height), None, lambda box: Image.fromarray(array[box[1] : box[3], box[0] : box[2]]))
 
-    def framed(self, size: Size) -> Pixels:
-        """Return the photo scaled to fit inside a frame, centred on white."""
-        return _on_white(self._scaled(_inner(self.size, size), FRAME_GAP), size)
+    def fitted(self, size: Size) -> Image.Image:
+        """Return the photo scaled to fit inside a frame."""
+        return self._scaled(_inner(self.size, size), FRAME_GAP)
 
     def thumbnail(self, side: int) -> Image.Image:
         """Return the photo with `side` pixels at most on its longer side, as `thumbnail` of Pillow makes it."""
@@ -106,7 +106,7 @@ def fit(image: Image.Image, size: Size) -> Pixels:
     inner = _inner(image.size, size)
     if image.size != inner:
         image = image.resize(inner, Image.Resampling.BICUBIC, reducing_gap=FRAME_GAP)
-    return _on_white(image, size)
+    return on_white(image, size)
 
 
 def _inner(size: tuple[int, int], frame: Size) -> tuple[int, int]:
@@ -130,7 +130,8 @@ def _within(size: tuple[int, int], side: int) -> tuple[int, int]:
     return side, whole(side / aspect, lambda n: abs(aspect - side / n) if n else 0)
 
 
-def _on_white(image: Image.Image, size: Size) -> Pixels:
+def on_white(image: Image.Image, size: Size) -> Pixels:
+    """Fill an image in RGB up to a frame."""
     height, width = size
     if image.size == (width, height):
         return np.asarray(image)

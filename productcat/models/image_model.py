@@ -183,14 +183,14 @@ def photo_means(
         The photos of each listing.
     model : ImageModel
     problems : sequence of list of str, length n_listings
-        Gets the reason for each photo that cannot be read, as in `decoded`.
+        Gets the reason for each photo that is left out, as in `decoded`.
 
     Returns
     -------
-    dict, name → ndarray with a row for each listing, of NaN where no photo can be read
+    dict, name → ndarray with a row for each listing, of NaN where no photo is evidence
         Of shape (n_listings, n_classes), float64, for `DISTRIBUTION`: the mean of the photos' distributions. Of shape
         (n_listings, n_features), float32, for each level of the model: the direction of the mean of the photos'
-        features, each scaled to length 1. Empty when no photo of any listing can be read.
+        features, each scaled to length 1. Empty when no photo of any listing is evidence.
     """
     sums: dict[str, NDArray[Any]] = {}
     counts = np.zeros((len(photo_sets), 1))
