@@ -227,6 +227,14 @@ def _chunks(reader: Reader, place: int, order: Literal["big", "little"]) -> Iter
         place += 12 + n_bytes if order == "big" else 8 + n_bytes + n_bytes % 2  # a checksum, or a byte to fill up
 
 
+def png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the kind of each chunk of a PNG, and where it starts and ends."""
+    place = 8
+    for kind, length in _chunks(Reader(file), place, "big"):
+        yield kind, place, place + 12 + length
+        place += 12 + length
+
+
 def _limited(segments: Iterable[Segment]) -> Iterator[Segment]:
     """Yield the segments of a file. Raise ListingError if there are too many."""
     for number, each in enumerate(segments):

@@ -10,18 +10,19 @@ import io
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from productcat.errors import ListingError
 from productcat.listings.blank import LOOKED_AT, shows_nothing
+from productcat.listings.mending import mended, without_missing_rows
 from productcat.listings.photo_kinds import Buffer, Photo, name_of_array, photo_of
 from productcat.listings.photo_limits import MAX_DECODED, Room, claim_of, cores, refuse_size
 from productcat.listings.photo_root import RootedPhoto
@@ -33,6 +34,8 @@ PHOTOS_AT_ONCE = 64
 FORMATS = ("JPEG", "PNG", "WEBP")
 THUMBNAIL_QUALITY = 70
 """Quality of JPEG thumbnails, enough for people to compare photos."""
+
+Found = TypeVar("Found")
 
 _room = Room(MAX_DECODED)
 """Bounds what the photos that all threads decode take together."""
@@ -61,14 +64,12 @@ def read_photo(photo: Photo, size: Size) -> Pixels:
         The photo is missing, of another format, truncated, larger than `photo_limits` allows, or an array of another
         shape or type. The message names the photo.
     """
-    with _opened(photo, max(size)) as upright:
-        return on_white(upright.fitted(size), size)
+    return _use(photo, max(size), lambda upright: on_white(upright.fitted(size), size))[0]
 
 
 def is_blank(photo: Photo) -> bool:
     """Return whether a photo shows nothing, so that it is left out. It raises the errors of `read_photo`."""
-    with _opened(photo, LOOKED_AT) as upright:
-        return shows_nothing(upright, upright.thumbnail(LOOKED_AT))
+    return _use(photo, LOOKED_AT, lambda upright: shows_nothing(upright, upright.thumbnail(LOOKED_AT)))[0]
 
 
 def thumbnail(photo: Photo, side: int, quality: int = THUMBNAIL_QUALITY) -> bytes:
@@ -76,10 +77,13 @@ def thumbnail(photo: Photo, side: int, quality: int = THUMBNAIL_QUALITY) -> byte
 
     It raises the errors of `read_photo`.
     """
-    with _opened(photo, side) as upright:
+
+    def draw(upright: Upright) -> bytes:
         file = io.BytesIO()
         upright.thumbnail(side).save(file, "JPEG", quality=quality, comment="")  # not the comment of the photo
         return file.getvalue()
+
+    return _use(photo, side, draw)[0]
 
 
 def thumbnail_or_reason(photo: Photo, side: int, quality: int = THUMBNAIL_QUALITY) -> tuple[bytes | None, str]:
@@ -109,27 +113,59 @@ def name_of(photo: Photo) -> str:
     return Path(photo).name if isinstance(photo, str | os.PathLike) else ""
 
 
-@contextmanager
-def _opened(photo: Photo, side: int) -> Iterator[Upright]:
-    """Decode a photo at a scale that covers `side` pixels square. What goes wrong becomes a ListingError."""
+def _use(photo: Photo, side: int, use: Callable[[Upright], Found]) -> tuple[Found, str]:
+    """Decode a photo at a scale that covers `side` pixels square, and call `use` on it.
+
+    Returns
+    -------
+    What `use` returned, and what is wrong with the photo though it could be read, "" for nothing. What goes wrong
+    otherwise becomes a ListingError.
+    """
     photo = photo_of(photo)
     with _named(photo):
         if isinstance(photo, np.ndarray):
             refuse_size(photo.shape[1::-1])
-            yield Upright.of_array(photo)
-            return
+            return use(Upright.of_array(photo)), ""
         if isinstance(photo, Image.Image):
             refuse_size(photo.size)
-            yield _upright_of(photo)
-            return
+            return use(_upright_of(photo)), ""
         with _file(photo) as file:
-            claim = claim_of(file, side)
-            with _room.taken(claim.memory), Image.open(file, formats=FORMATS) as image:
-                if image.size != claim.size:
-                    raise ListingError("it says two sizes; the file is damaged, get it again")
-                # Rotated photos swap their sides after decoding. A square covers both ways.
-                image.draft("RGB", (side, side))
-                yield Upright.of_image(image)
+            try:
+                return _use_file(file, side, use), ""
+            except UnidentifiedImageError:
+                raise
+            except (OSError, SyntaxError, ValueError) as error:
+                if isinstance(error, OSError) and error.errno:
+                    raise
+                why = str(error)  # and not the error, which would keep what was decoded
+            return _use_mended(file, side, use, why)
+
+
+def _use_file(file: BinaryIO, side: int, use: Callable[[Upright], Found], cut_off: bool = False) -> Found:
+    """Decode a file and call `use` on it. cut_off : whether rows may be missing at its end"""
+    claim = claim_of(file, side)
+    with _room.taken(claim.memory), Image.open(file, formats=FORMATS) as image:
+        if image.size != claim.size:
+            raise ListingError("it says two sizes; the file is damaged, get it again")
+        # Rotated photos swap their sides after decoding. A square covers both ways.
+        image.draft("RGB", (side, side))
+        whole = without_missing_rows(image) if cut_off else image
+        if whole is None:
+            raise ValueError("most of it is missing")
+        return use(Upright.of_image(whole))
+
+
+def _use_mended(file: BinaryIO, side: int, use: Callable[[Upright], Found], why: str) -> tuple[Found, str]:
+    """Do as `_use` with a photo that cannot be decoded as it is. why : what the decoder said"""
+    file.seek(0)
+    second = mended(file)
+    if second:
+        content, flaw = second
+        with suppress(OSError, SyntaxError, ValueError):
+            return _use_file(io.BytesIO(content), side, use, cut_off=bool(flaw)), flaw
+    if "MAX_TEXT" in why:  # Pillow names its own settings
+        raise ListingError("its metadata is too large; save it again without")
+    raise ListingError(f"cannot be decoded ({why}); the file is damaged, get it again")
 
 
 def _upright_of(image: Image.Image) -> Upright:
@@ -209,38 +245,40 @@ def decoded(
     size : (height, width)
         The frame, as in `read_photo`.
     problems : sequence of list of str, length n_listings
-        Gets the reason for each photo that cannot be read or shows nothing, under its listing.
+        Gets the reason for each photo that cannot be read, shows nothing or is cut off, under its listing.
 
     Yields
     ------
     owners : list of int, length n
-        The number of the listing of each photo in the batch. Photos with a problem are left out.
+        The number of the listing of each photo in the batch. Those that cannot be read or show nothing are left out.
     pixels : ndarray of shape (n, height, width, 3), dtype uint8
     """
     wanted = [(owner, photo) for owner, photos in enumerate(photo_sets) for photo in photos]
 
-    def read(owned: tuple[int, Photo]) -> Pixels | str:
-        """Return the pixels, or what is wrong: not as an error, which would keep the decoded photo."""
+    def look(upright: Upright) -> Pixels | None:
+        fitted = upright.fitted(size)
+        return None if shows_nothing(upright, fitted) else on_white(fitted, size)
+
+    def read(owned: tuple[int, Photo]) -> tuple[Pixels | None, str]:
+        """Return the pixels if they count, and what is wrong: not as an error, which would keep the decoded photo."""
         photo = owned[1]
         try:
-            with _opened(photo, max(*size, LOOKED_AT)) as upright:
-                fitted = upright.fitted(size)
-                if not shows_nothing(upright, fitted):
-                    return on_white(fitted, size)
+            pixels, flaw = _use(photo, max(*size, LOOKED_AT), look)
         except ListingError as error:
-            return str(error)
-        return f"{_name(photo)}: shows nothing but one colour, and is left out"
+            return None, str(error)
+        flaw = flaw if pixels is not None else "shows nothing but one colour, and is left out"
+        return pixels, f"{_name(photo)}: {flaw}" if flaw else ""
 
     pool = ThreadPoolExecutor(cores())
     try:
         for start in range(0, len(wanted), PHOTOS_AT_ONCE):
             some = wanted[start : start + PHOTOS_AT_ONCE]
             pixels, owners = [], []
-            for (owner, _), result in zip(some, pool.map(read, some), strict=True):
-                if isinstance(result, str):
-                    problems[owner].append(result)
-                else:
-                    pixels.append(result)
+            for (owner, _), (seen, problem) in zip(some, pool.map(read, some), strict=True):
+                if problem:
+                    problems[owner].append(problem)
+                if seen is not None:
+                    pixels.append(seen)
                     owners.append(owner)
             if owners:
                 yield owners, np.stack(pixels)
