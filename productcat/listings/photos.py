@@ -31,7 +31,6 @@ from productcat.listings.shrinking import Pixels, Size, Upright, on_white
 PHOTOS_AT_ONCE = 64
 """Number of photos decoded together."""
 
-FORMATS = ("JPEG", "PNG", "WEBP")
 THUMBNAIL_QUALITY = 70
 """Quality of JPEG thumbnails, enough for people to compare photos."""
 
@@ -144,11 +143,15 @@ def _use(photo: Photo, side: int, use: Callable[[Upright], Found]) -> tuple[Foun
 def _use_file(file: BinaryIO, side: int, use: Callable[[Upright], Found], cut_off: bool = False) -> Found:
     """Decode a file and call `use` on it. cut_off : whether rows may be missing at its end"""
     claim = claim_of(file, side)
-    with _room.taken(claim.memory), Image.open(file, formats=FORMATS) as image:
+    if not claim.format:
+        raise UnidentifiedImageError
+    with _room.taken(claim.memory), Image.open(file, formats=[claim.format]) as image:
         if image.size != claim.size:
             raise ListingError("it says two sizes; the file is damaged, get it again")
         # Rotated photos swap their sides after decoding. A square covers both ways.
         image.draft("RGB", (side, side))
+        if claim.format == "TIFF":
+            image.load()  # which also turns it upright
         whole = without_missing_rows(image) if cut_off else image
         if whole is None:
             raise ValueError("most of it is missing")
@@ -190,7 +193,8 @@ def _named(photo: Photo) -> Iterator[None]:
     except ListingError as error:
         raise ListingError(f"{name}: {error}") from None
     except UnidentifiedImageError:
-        raise ListingError(f"{name}: not a JPEG, PNG or WebP photo; convert it or leave it out") from None
+        read = "JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP"
+        raise ListingError(f"{name}: not a {read} photo; convert it or leave it out") from None
     except FileNotFoundError:
         where = f" below {photo.root.path}" if isinstance(photo, RootedPhoto) else ""
         raise ListingError(f"{name}: no such file{where}; {_way_to(name)}") from None

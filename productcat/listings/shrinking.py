@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from productcat.listings.photo_limits import LYING
+
 Pixels: TypeAlias = NDArray[np.uint8]
 """RGB pixels of one photo, shape (height, width, 3), or of several, shape (n_photos, height, width, 3)."""
 
@@ -42,8 +44,8 @@ TURNS: dict[object, Image.Transpose] = {
 }
 """The operation that puts a photo upright, by the value of its EXIF orientation."""
 
-LYING, FROM_THE_END = (5, 6, 7, 8), (3, 4, 7, 8)
-"""Orientations where rows of the upright photo are columns of the file, and where the last of them comes first."""
+FROM_THE_END = (3, 4, 7, 8)
+"""Orientations where the last rows or columns of the file come first."""
 
 
 class Upright:

@@ -217,7 +217,7 @@ def test_the_rows_that_a_jpeg_lacks_are_left_out(orientation):
     (pixels,), problems = read_with_problems(content[: int(len(content) * 0.8)])
     assert "cut off" in problems[0]
     gray = (np.abs(pixels.astype(int) - 128) < 3).all(axis=2)  # as what is missing is
-    assert gray.mean() < 0.1  # one row of blocks may be there in part
+    assert gray.mean() < 0.2  # one row of blocks may be there in part
 
 
 def test_a_whole_photo_with_gray_rows_at_its_end_keeps_them():
@@ -250,11 +250,12 @@ def test_what_is_no_photo_is_refused_by_name(tmp_path, content):
     assert refusal(content).startswith(f"photo of {len(content)} bytes: ")
 
 
-@pytest.mark.parametrize("format", ["GIF", "BMP", "TIFF", "PPM", "ICO"])
+@pytest.mark.parametrize("format", ["PPM", "ICO", "PCX", "JPEG2000"])
 def test_other_formats_are_refused_even_under_a_jpegs_name(tmp_path, format):
     path = tmp_path / "photo.jpg"
     path.write_bytes(encode(scene(), format))
-    assert refusal(path) == f"{path}: not a JPEG, PNG or WebP photo; convert it or leave it out"
+    read = "JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP"
+    assert refusal(path) == f"{path}: not a {read} photo; convert it or leave it out"
 
 
 def test_a_missing_file_a_directory_and_an_impossible_name_are_refused_by_name(tmp_path):

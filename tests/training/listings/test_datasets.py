@@ -193,7 +193,7 @@ def test_what_cannot_be_used_is_counted_named_and_left_out(tmp_path):
     assert "row 16: the id '3' is that of row 5 too" in said
     assert "left out, unreadable photos: 2" in said
     assert f"listing '0': {folder / 'images/0.jpg'}: no such file" in said
-    assert f"listing '1': {folder / 'images/1.jpg'}: not a JPEG, PNG or WebP photo" in said
+    assert f"listing '1': {folder / 'images/1.jpg'}: not a JPEG, PNG, WebP" in said
     # The titles of 0 and 1 still train.
     assert {0, 1} <= set(dataset.rows("train"))
     assert dataset.photo_rows("train").tolist() == [2, 3, 6, 7, 8, 9]
