@@ -1,9 +1,12 @@
 """Which pictures show nothing: a white page, one pixel, one colour in a frame. They are no evidence of anything."""
 
+import math
+
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from productcat.listings.borders import without_frame
+from productcat.listings.borders import WIDEST, without_frame
 from productcat.listings.shrinking import Pixels, Upright
 
 LOOKED_AT = 112
@@ -16,8 +19,11 @@ FLAT = 3.0
 SPECKS = 1_000
 """One pixel in so many may be much lighter and one much darker, so that a speck of dust is not a picture."""
 
-EDGE = 20
-"""The part of a photo's sides, one in so many, in which a thin frame is not a picture either."""
+EDGE = 0.05
+"""Share of a photo's sides in which a thin frame is not a picture either."""
+
+SMALL = 20
+"""Number of pixels of a side up to which nothing of it is left out."""
 
 STEP = 12
 """Difference, of 255, of pixels one below the other that noise does not make."""
@@ -28,6 +34,8 @@ FRAMES = 6
 BUSY = 0.03
 """Share of such steps from which a photo surely shows something. Hardly any photo has fewer, so most need no closer
 look, which takes many times longer."""
+
+LEVELS = np.arange(256, dtype=np.float64)
 
 
 def shows_nothing(photo: Upright, fitted: Image.Image) -> bool:
@@ -43,11 +51,18 @@ def shows_nothing(photo: Upright, fitted: Image.Image) -> bool:
 def _has_one_colour(photo: Pixels) -> bool:
     if _steps(photo) >= BUSY:
         return False
-    down, across = (-(-side // EDGE) if side > EDGE else 0 for side in photo.shape[:2])
-    if _is_flat(photo[down : photo.shape[0] - down, across : photo.shape[1] - across]):
+    if _is_flat(_middle(photo, EDGE)):
         return True
+    if not _is_flat(_middle(photo, WIDEST)):
+        return False  # no frame is so wide, and to look for one takes longer
     inside = without_frame(photo)
     return inside is not photo and _is_flat(inside)
+
+
+def _middle(photo: Pixels, share: float) -> Pixels:
+    """Cut a share of the height and of the width off on each side, if a photo is so large that something is left."""
+    down, across = (math.ceil(side * share) if side > SMALL else 0 for side in photo.shape[:2])
+    return photo[down : photo.shape[0] - down, across : photo.shape[1] - across]
 
 
 def _steps(photo: Pixels) -> float:
@@ -58,6 +73,16 @@ def _steps(photo: Pixels) -> float:
 
 
 def _is_flat(inside: Pixels) -> bool:
-    ordered = np.sort(inside[::2, ::2].reshape(-1, 3), axis=0)
-    cut = len(ordered) // SPECKS
-    return bool(ordered[cut : len(ordered) - cut].astype(np.float32).std(axis=0).max() < FLAT)
+    values = inside[::2, ::2].reshape(-1, 3)
+    cut = len(values) // SPECKS
+    return all(_deviation(np.bincount(channel, minlength=256), cut) < FLAT for channel in values.T)
+
+
+def _deviation(counts: NDArray[np.intp], cut: int) -> float:
+    """Return the standard deviation of values that are counted, without so many at each end. (256,) → one number"""
+    up_to = np.cumsum(counts)
+    ends = np.concatenate([[0], up_to]).clip(cut, up_to[-1] - cut).astype(np.float64)
+    kept = ends[1:] - ends[:-1]
+    n = up_to[-1] - 2 * cut
+    mean = kept @ LEVELS / n
+    return math.sqrt(max(float(kept @ LEVELS**2 / n - mean**2), 0.0))
