@@ -53,6 +53,13 @@ DEV = [
     "usearch>=2.20",  # the rival of benchmarks/index.py
 ]
 
+HOME = "productcat._training"
+"""Where the wheel has the package `training`: a package of that name at the top would collide with everybody's own
+folder of that name. `productcat train` finds it there."""
+
+RUNTIME = find_packages(include=["productcat", "productcat.*"])
+TRAINERS = find_packages(include=["training", "training.*"])
+
 setup(
     name="productcat",
     version=VERSION,
@@ -62,10 +69,11 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=find_packages(include=["productcat", "productcat.*", "training", "training.*"]),
+    packages=[*RUNTIME, *(f"{HOME}.{each}" for each in TRAINERS)],
+    package_dir={f"{HOME}.{each}": each.replace(".", "/") for each in TRAINERS},
     package_data={
         "productcat": ["py.typed", "*.css", "reports/*.css", "reports/*.js", "bundles/**/*"],
-        "training": ["configs/*.toml", "*.json", "README.md"],
+        f"{HOME}.training": ["configs/*.toml", "*.json", "README.md"],
     },
     include_package_data=False,
     install_requires=[

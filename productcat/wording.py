@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+ALIKE = 0.7
+"""Share of the letters of two names that are in both, in order, from which one may be meant by the other."""
+
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """Return a number of things: "1 pair", "2 pairs"."""
@@ -20,9 +23,10 @@ def either(names: Iterable[str]) -> str:
 
 
 def perhaps(name: str, known: Iterable[str]) -> str:
-    """Return a question for the name that was meant, "" where none is alike."""
-    alike = difflib.get_close_matches(name, list(known), 1)
-    return f"is it {alike[0]!r}?" if alike else ""
+    """Return a question for the name that was meant, "" where none is alike. Capitals do not matter."""
+    folded = {each.casefold(): each for each in known}
+    alike = difflib.get_close_matches(name.casefold(), list(folded), 1, ALIKE)
+    return f"is it {folded[alike[0]]!r}?" if alike else ""
 
 
 def is_unicode(text: str) -> bool:

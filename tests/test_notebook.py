@@ -104,7 +104,7 @@ def test_paths_bytes_and_arrays_are_shown_as_small_jpegs(pixels, tmp_path):
 
 @pytest.mark.parametrize(
     "photo",
-    ["missing.jpg", b"no photo", b"", np.zeros((0, 4, 3), np.uint8), np.zeros((4, 4)), 17, None, "a\0b.jpg", "."],
+    ["missing.jpg", b"no photo", b"", np.zeros((1, 4000), np.uint8), "a\0b.jpg", "."],
     ids=repr,
 )
 def test_a_photo_that_cannot_be_read_is_shown_as_such_beside_the_others(photo, pixels):

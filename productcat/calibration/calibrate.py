@@ -67,6 +67,8 @@ class Calibration:
         Each listing judged by settings that were fitted on others (cross-validation with 5 folds).
     notes : tuple of str
         A line for each promise that cannot be kept, with the way out.
+    matched_labels : dict, label → str
+        The category that the label differs from in capitals or spaces only.
     """
 
     n_listings: int
@@ -77,6 +79,7 @@ class Calibration:
     before: Reliability
     after: Reliability
     notes: tuple[str, ...]
+    matched_labels: dict[str, str]
 
 
 def calibrate(
@@ -96,8 +99,8 @@ def calibrate(
     ----------
     categorizer : Categorizer
     labelled : iterable of (Listing, str)
-        Listings with their categories. It may be longer than memory. Listings whose label is not a category are left
-        out and counted.
+        Listings with their categories. It may be longer than memory. Capitals and spaces do not matter where only one
+        category is meant. Listings whose label is not a category are left out and counted.
     precision : float in (0, 1], optional
         Assign from the lowest confidence at which this share of the assigned is right, for each modality. Some
         modalities may not reach it, or have fewer than 10 listings to tell. They assign only what has a confidence of
@@ -134,6 +137,7 @@ def calibrate(
         Reliability.of(own.confidences(present), own.labels, _thresholds(own, categorizer.rules)),
         after,
         tuple(notes),
+        found.matched,
     )
     categorizer.ensemble, categorizer.projections, categorizer.rules = fitted.ensemble, fitted.projections, rules
     categorizer.bundle = categorizer.bundle.with_manifest(calibration=_summary(calibration))
@@ -148,6 +152,7 @@ class _Found:
     numbers: NDArray[np.intp]
     unknown: Counter[str]
     without_evidence: tuple[str, ...]
+    matched: dict[str, str]
 
 
 def _look(categorizer: Categorizer, labelled: Iterable[tuple[Listing, str]], on_problem: OnProblem) -> _Found:
@@ -165,7 +170,7 @@ def _look(categorizer: Categorizer, labelled: Iterable[tuple[Listing, str]], on_
     evident = np.logical_not(np.isnan(outputs.photos).any(axis=1) & np.isnan(outputs.title).any(axis=1))
     without = tuple(id for id, each in zip(ids, evident, strict=True) if not each)
     _refuse_few(int(evident.sum()), len(ids), known)
-    return _Found(outputs.rows(evident), np.array(numbers)[evident], known.unknown, without)
+    return _Found(outputs.rows(evident), np.array(numbers)[evident], known.unknown, without, known.matched)
 
 
 def _refuse_few(n_usable: int, n_known: int, labels: KnownLabels) -> None:

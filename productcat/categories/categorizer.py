@@ -72,7 +72,8 @@ class Categorizer:
     classes : list of str, length n_classes
         What the models were trained on.
     categories : list of str, length n_categories
-        What the marketplace wants; changed by `add_category`, `remove_category`, `replace_categories`.
+        What the marketplace wants; changed by `add_category`, `remove_category`, `add_categories` and
+        `replace_categories`.
     rules : dict, "photos" | "title" | "both" → DecisionRule
         Turn confidences into decisions. Photos alone, or the title alone, may need another threshold than both for the
         same share of right answers.
@@ -271,12 +272,28 @@ class Categorizer:
             raise ListingError(f"category {name!r}: it is the last one; add another category first")
         self.projections = self.projections.without(name)
 
+    def add_categories(
+        self,
+        categories: Mapping[str, Iterable[Listing]],
+        descriptions: Mapping[str, str] | None = None,
+        on_problem: OnProblem = warn,
+        skip_bad: bool = False,
+    ) -> list[str]:
+        """Make several categories known, or define known ones again, as `add_category` does.
+
+        It takes, returns and raises what `replace_categories` does.
+        """
+        found, left_out = self._categories(categories, descriptions, on_problem, skip_bad)
+        self.projections = self.projections.with_categories(found)
+        return left_out
+
     def replace_categories(
         self,
         categories: Mapping[str, Iterable[Listing]],
         descriptions: Mapping[str, str] | None = None,
         on_problem: OnProblem = warn,
-    ) -> None:
+        skip_bad: bool = False,
+    ) -> list[str]:
         """Replace all categories by others.
 
         Parameters
@@ -287,16 +304,25 @@ class Categorizer:
             As in `add_category`.
         on_problem : callable
             As in `add_category`.
+        skip_bad : bool
+            Leave out a category of which neither examples nor name give evidence, and tell `on_problem`.
+
+        Returns
+        -------
+        list of str
+            The categories that were left out.
+
+        Raises
+        ------
+        ListingError
+            Some categories give no evidence: all of them are named, and nothing has changed. With `skip_bad` only if
+            none would be left.
         """
-        if not isinstance(categories, Mapping) or not categories:
-            raise ListingError("replace_categories: expected a dict with at least one name → examples")
-        found = {
-            name: self._category(name, examples, (descriptions or {}).get(name, ""), on_problem)
-            for name, examples in categories.items()
-        }
+        found, left_out = self._categories(categories, descriptions, on_problem, skip_bad)
         temperature = self.projections.few_shot.temperature
         self.projections = replace(CategoryProjections.of(found, self.projections), temperature=temperature)
         self.bundle = self.bundle.with_manifest(calibration=None)  # it was of the categories that are gone
+        return left_out
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write this categorizer as a new bundle. Parts that it does not own, such as duplicates, are copied.
@@ -319,6 +345,34 @@ class Categorizer:
             added = [*filterfalse(set(self.classes).__contains__, self.categories)]
             manifest["categories"] = {"number": len(self.categories), "that are no classes": added[:NAMED]}
         write_bundle(path, manifest, fill)
+
+    def _categories(
+        self,
+        categories: Mapping[str, Iterable[Listing]],
+        descriptions: Mapping[str, str] | None,
+        on_problem: OnProblem,
+        skip_bad: bool,
+    ) -> tuple[dict[str, Category], list[str]]:
+        """Find out what is known of several categories. → by name; names of those left out, without evidence"""
+        if not isinstance(categories, Mapping) or not categories:
+            raise ListingError("categories: expected a dict with at least one name → examples")
+        found: dict[str, Category] = {}
+        bad: dict[str, list[str]] = {}  # what is wrong → names
+        for name, examples in categories.items():
+            try:
+                found[name] = self._category(name, examples, (descriptions or {}).get(name, ""), on_problem)
+            except ListingError as error:
+                bad.setdefault(str(error).removeprefix(f"category {name!r}: "), []).append(name)
+        reasons = [
+            f"{'category' if len(names) == 1 else 'categories'} {', '.join(map(repr, names))}: {why}"
+            for why, names in bad.items()
+        ]
+        if bad and (not skip_bad or not found):
+            way_out = ", or leave them out (skip_bad=True, --skip-bad)" if found else ""
+            raise ListingError("; ".join(reasons) + way_out)
+        for each in reasons:
+            on_problem(Problem(None, f"{each}; left out"))
+        return found, [name for names in bad.values() for name in names]
 
     def _category(self, name: str, examples: Iterable[Listing], description: str, on_problem: OnProblem) -> Category:
         """Find out what is known of a category."""
@@ -376,6 +430,7 @@ class Categorizer:
                 photos = means.get(DISTRIBUTION, photos)
                 if "photos" in vectors:
                     features = self._features(batch, means, features)
+                    features = np.where(np.isnan(photos[:, :1]), np.float32(np.nan), features)  # as for words
             if self.title_model and self.word_bags and use != "photos":
                 texts = [each.title for each in batch]
                 titles = self.title_model.distributions(texts)

@@ -1,9 +1,10 @@
-"""Read files of categories as Definitions. The first thing that is wrong is an error that names its place.
+"""Read files of categories as Definitions. All that is wrong is named in one error, each with its place.
 
     TOML  a table [[category]] for each: name; description; photos and titles, lists of which each entry is an example;
           examples, a list of tables with a title, photos, or both
     CSV   a row for each example: category (or name), description, title, photos; several rows may belong to one
           category, and a row with nothing but the name adds no example
+    class folders  <category>/<name>.jpg: each photo is an example of the category; of an empty folder the name speaks
 
 Only the name must be there. Photos are written as in files of listings (`readers`): relative paths start at the file's
 own folder, and several in one CSV field are separated by "|".
@@ -11,7 +12,7 @@ own folder, and several in one CSV field are separated by "|".
 
 import os
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from productcat.errors import ListingError
 from productcat.listings.columns import BadRow, Columns, OnRemark
-from productcat.listings.file_formats import detect, rows
+from productcat.listings.file_formats import detect, folder_rows, rows
 from productcat.listings.listing import Listing
 from productcat.listings.readers import photos_of, text_of
+from productcat.wording import counted
 
 if TYPE_CHECKING:
-    from productcat.listings.photos import Photo
+    from productcat.listings.photo_kinds import Photo
 
 CATEGORY_KEYS = ("name", "description", "photos", "titles", "examples")
 EXAMPLE_KEYS = ("title", "photos")
@@ -35,6 +37,9 @@ COLUMNS = {
     **dict.fromkeys(Columns().names("photos"), "photos"),
 }
 """The role of a column of a CSV, by its name."""
+
+NAMED = 50
+"""Number of mistakes that one message names."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +71,16 @@ def define(
     return Definition(name, description.strip(), (*listings, *examples))
 
 
-def read_definitions(path: str | os.PathLike[str]) -> list[Definition]:
-    """Read the categories in a file, in order. There is at least one, and no two have the same name.
+def read_definitions(path: str | os.PathLike[str], on_bad: Callable[[str], object] | None = None) -> list[Definition]:
+    """Read the categories in a file or in class folders, in order: at least one, and no two of the same name.
 
     Parameters
     ----------
     path : str | os.PathLike
-        Ends in .toml or .csv.
+        A file that ends in .toml or .csv, or the folder of the class folders.
+    on_bad : callable, optional
+        Called with what is wrong of each row, category or file that cannot be used; it is left out. By default all of
+        them are named in one error.
 
     Raises
     ------
@@ -80,13 +88,30 @@ def read_definitions(path: str | os.PathLike[str]) -> list[Definition]:
         The file is missing, of another type, or without a category; or a row or a category in it is wrong.
     """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise ListingError(f"{path}: a file of categories ends in {' or '.join(SUFFIXES)}; write one of these")
-    detect(path, "csv")  # raises for a file that is missing
-    definitions = _READERS[path.suffix.lower()](path)
+    reader = _from_folders if path.is_dir() else _READERS.get(path.suffix.lower())
+    if reader is None:
+        ends = " or ".join(SUFFIXES)
+        raise ListingError(f"{path}: a file of categories ends in {ends}; write one of these, or give a folder")
+    detect(path, None if path.is_dir() else "csv")  # raises for a file that is missing, and a folder of tables
+    mistakes: list[str] = []
+    definitions = reader(path, mistakes)
+    if on_bad:
+        for each in mistakes:
+            on_bad(f"{path}, {each}")
+    elif mistakes:
+        raise ListingError(_all_of(mistakes, path))
     if not definitions:
         raise ListingError(f"{path}: no category in it; write at least one")
     return definitions
+
+
+def _all_of(mistakes: Sequence[str], path: Path) -> str:
+    """Return a message on all that is wrong in a file."""
+    if len(mistakes) == 1:
+        return f"{path}, {mistakes[0]}"
+    shown = " ".join(f"({number}) {each}" for number, each in enumerate(mistakes[:NAMED], start=1))
+    more = f" and {len(mistakes) - NAMED:,} more" if len(mistakes) > NAMED else ""
+    return f"{path}: {counted(len(mistakes), 'mistake')}: {shown}{more}"
 
 
 @contextmanager
@@ -98,6 +123,15 @@ def named(place: object) -> Iterator[None]:
         raise ListingError(f"{place}: {error}") from None
 
 
+@contextmanager
+def _noted(place: str, mistakes: list[str]) -> Iterator[None]:
+    """Add a ListingError to the mistakes, with the place that it is about, and go on."""
+    try:
+        yield
+    except ListingError as error:
+        mistakes.append(f"{place}: {error}")
+
+
 def _name(text: str) -> str:
     name = text.strip()
     if not name:
@@ -107,7 +141,7 @@ def _name(text: str) -> str:
     return name
 
 
-def _from_toml(path: Path) -> list[Definition]:
+def _from_toml(path: Path, mistakes: list[str]) -> list[Definition]:
     content = _toml(path)
     with named(path):
         _refuse_unknown(content, ["category"])
@@ -116,7 +150,7 @@ def _from_toml(path: Path) -> list[Definition]:
             raise ListingError("category is not a list of tables; begin each category with [[category]]")
     definitions: dict[str, Definition] = {}
     for number, table in enumerate(tables, start=1):
-        with named(f"{path}, category {table.get('name') or number!r}"):
+        with _noted(f"category {table.get('name') or number!r}", mistakes):
             found = _from_table(table, path.parent)
             if found.name in definitions:
                 raise ListingError("there is one of this name already; put the examples of both into one")
@@ -200,11 +234,11 @@ class _CategoryColumns:
         return found
 
 
-def _from_csv(path: Path) -> list[Definition]:
+def _from_csv(path: Path, mistakes: list[str]) -> list[Definition]:
     descriptions: dict[str, str] = {}
     examples: dict[str, list[Listing]] = {}
     for row in rows(path, _CategoryColumns(), "csv"):
-        with named(f"{path}, row {row.number}"):
+        with _noted(f"row {row.number}", mistakes):
             if isinstance(row, BadRow):
                 raise ListingError(row.reason)
             values = {role: text_of(role, value).strip() for role, value in row.values.items()}
@@ -216,6 +250,19 @@ def _from_csv(path: Path) -> list[Definition]:
             if title or photos:
                 listings.append(Listing(f"{name}, row {row.number}", title, photos))
     return [Definition(name, descriptions.get(name, ""), tuple(found)) for name, found in examples.items()]
+
+
+def _from_folders(path: Path, mistakes: list[str]) -> list[Definition]:
+    folders = sorted(each.name for each in os.scandir(path) if each.is_dir() and not each.name.startswith("."))
+    examples: dict[str, list[Listing]] = {name: [] for name in folders}
+    for row in folder_rows(path):
+        with _noted(row.text, mistakes):
+            if isinstance(row, BadRow):
+                raise ListingError(row.reason)
+            if not row.values["label"]:
+                raise ListingError("not in a class folder; put it into the folder of its category")
+            examples[row.values["label"]].append(Listing(row.text, photos=[path / row.text]))
+    return [Definition(name, examples=tuple(found)) for name, found in examples.items()]
 
 
 _READERS = {".toml": _from_toml, ".csv": _from_csv}

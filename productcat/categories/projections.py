@@ -208,8 +208,12 @@ class CategoryProjections:
 
     def with_category(self, name: str, category: Category) -> Self:
         """Return a copy with one more category, or with a known one defined again."""
+        return self.with_categories({name: category})
+
+    def with_categories(self, categories: Mapping[str, Category]) -> Self:
+        """Return a copy with more categories, by name, or with known ones defined again."""
         known = {each: self.category(i) for i, each in enumerate(self.categories)}
-        return self.of({**known, name: category}, self)
+        return self.of(known | dict(categories), self)
 
     def without(self, name: str) -> Self:
         """Return a copy without one category."""

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from productcat import __version__
-from productcat.cli import bundle, calibrate, categories, console, duplicates, evaluate, index, predict
+from productcat.cli import bundle, calibrate, categories, console, duplicates, evaluate, index, predict, train
 from productcat.cli.console import BROKEN, INTERRUPTED, UNUSABLE, USAGE, UsageError, complain, forget_output
 from productcat.errors import ProductcatError
 
@@ -28,6 +28,7 @@ app.add_typer(categories.app, name="categories")
 app.add_typer(duplicates.app, name="duplicates")
 app.add_typer(evaluate.app)
 app.add_typer(index.app, name="index")
+app.add_typer(train.app)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -43,7 +43,8 @@ def calibrate(
     LABELLED are listings of your marketplace with the right category. A few hundred are good; 10 is the minimum.
     Labels are names of the bundle's categories (productcat categories list). They stand in a column label, category or
     articleType, or in the one that --label names. Other columns are as for predict, and a folder <label>/<name>.jpg
-    works too. Take listings as they come, not only easy ones, and none that the models learnt from. A label that is not
+    works too. Capitals and spaces do not matter. Take listings as they come, not only easy ones, and none that the
+    models learnt from. A label that is not
     a category, a photo that cannot be read and a listing without evidence are named and left out.
 
     Models and categories stay as they are. The temperatures, the weight of the photos and the projections' floor are
@@ -96,6 +97,7 @@ def _fitted(
 
 def _name_left_out(found: Calibration, categories: list[str]) -> int:
     """Say which labels and listings were left out. → number of listings"""
+    labelled.name_matched(found.matched_labels)
     labelled.name_unknown(found.unknown_labels, categories)
     for id in found.without_evidence:
         complain(f"listing {id!r}: neither a photo that can be read nor a known word in its title; left out")
@@ -107,7 +109,7 @@ def _as_dict(target: str, found: Calibration, categorizer: Categorizer) -> dict[
     projections = {name: getattr(categorizer.projections, name) for name in ("temperature", "floor")}
     return {
         "bundle": target,
-        **asdict(found),
+        **{name: each for name, each in asdict(found).items() if each or name != "matched_labels"},
         "settings": {**categorizer.ensemble.settings(), "projections": projections},
         "rules": {kind: asdict(rule) for kind, rule in categorizer.rules.items()},
     }

@@ -49,7 +49,10 @@ def group(help: str) -> typer.Typer:
 
 
 def command(
-    app: typer.Typer, name: str | None = None, cls: type[TyperCommand] | None = None
+    app: typer.Typer,
+    name: str | None = None,
+    cls: type[TyperCommand] | None = None,
+    context_settings: dict[str, Any] | None = None,
 ) -> Callable[[Callable[Parameters, int | None]], Callable[Parameters, None]]:
     """Make a function a command of an app.
 
@@ -69,7 +72,7 @@ def command(
                 code = complain("interrupted", INTERRUPTED)
             raise typer.Exit(code or FINE)
 
-        return app.command(name, cls=cls, epilog=EXIT_CODES)(wrapped)
+        return app.command(name, cls=cls, epilog=EXIT_CODES, context_settings=context_settings)(wrapped)
 
     return register
 

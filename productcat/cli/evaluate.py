@@ -58,8 +58,9 @@ def evaluate(
 
     Labels are names of the bundle's categories (productcat categories list). They stand in a column label, category or
     articleType, or in the one that --label names. Other columns are as for predict, and a folder <label>/<name>.jpg
-    works too. Take listings as they come, and none that the models learnt from. A row without a label, a label that is
-    not a category and a photo that cannot be read are named and left out. A listing without evidence counts as wrong.
+    works too. Capitals and spaces do not matter. Take listings as they come, and none that the models learnt from. A
+    row without a label, a label that is not a category and a photo that cannot be read are named and left out. A
+    listing without evidence counts as wrong.
     The plots need matplotlib: pip install matplotlib.
     """
     roles = labelled.columns_of(columns, label)
@@ -67,6 +68,7 @@ def evaluate(
     side = bad_rows.StderrLog(source)
     pairs = labelled.read(source, roles, side, format, photo_root)
     categorizer, found = _evaluated(bundle, pairs, source, format, side)
+    labelled.name_matched(found.matched_labels)
     labelled.name_unknown(found.unknown_labels, categorizer.categories)
     notes = _notes(found, side)
     figures = _write_report(target, found, notes, _name(source), _name(categorizer.bundle.path))

@@ -36,7 +36,11 @@ BadOption = Annotated[str | None, typer.Option("--bad", help="The side file. [de
 @command(app)
 def add(
     path: IndexArgument,
-    source: Annotated[str, typer.Option("--from", help="A file of listings, or a folder; - is standard input.")],
+    listings: Annotated[
+        str | None,
+        typer.Argument(metavar="LISTINGS", help="A file of listings, or a folder; - is standard input."),
+    ] = None,
+    source: Annotated[str | None, typer.Option("--from", help="LISTINGS, as in 0.1.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip ids that are in the index.")] = False,
     bundle: options.Bundle = None,
     bad: BadOption = None,
@@ -49,9 +53,9 @@ def add(
     The index is made if it does not exist. A listing whose id is known replaces the old one.
 
     \b
-      productcat index add catalogue --from listings.csv
-      productcat index add catalogue --from listings.csv --resume
-      cat listings.jsonl | productcat index add catalogue --from -
+      productcat index add catalogue listings.csv
+      productcat index add catalogue listings.csv --resume
+      cat listings.jsonl | productcat index add catalogue -
 
     Listings are CSV, JSON Lines, Parquet, .lst, or a folder <label>/<name>.jpg, with columns as for predict. An index
     is searched by photos. So a listing without one that can be read is named and left out, even if it has a title, and
@@ -61,16 +65,19 @@ def add(
     from productcat.jobs.progress import Progress
     from productcat.listings.readers import count_rows, read_with_ids
 
+    if (listings is None) == (source is None):
+        raise UsageError("give LISTINGS, a file or a folder" if source is None else "LISTINGS does not go with --from")
+    source = listings or source or ""
     roles, total = options.columns_from(columns), count_rows(source, format)
     with closing(bad_rows.side_for(source, STREAM, bad)) as side:
-        listings = read_with_ids(source, roles, side.add, format, complain, photo_root)
-        first = list(islice(listings, 1))  # so that unusable input is known before the index is made
+        read = read_with_ids(source, roles, side.add, format, complain, photo_root)
+        first = list(islice(read, 1))  # so that unusable input is known before the index is made
         index = _open(path, bundle)
         known = index.ids() if resume else ()
         with Progress("adding", total, "listings") as progress:
-            listings = progress.each(chain(first, listings))
+            rest = progress.each(chain(first, read))
             try:
-                n_added = index.add((each for each in listings if each.id not in known), side.add_problem)
+                n_added = index.add((each for each in rest if each.id not in known), side.add_problem)
             except KeyboardInterrupt:
                 return complain("interrupted; what is in the index stays, go on with --resume", INTERRUPTED)
         done = f"{counted(n_added, 'listing')} added"

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 NAMED = 20
 """Number of unknown labels that are named one by one."""
 
+MISSING = frozenset({"nan", "none", "null", "nil", "n/a", "na", "<na>", "#n/a", "-", "--", "?", "unknown"})
+"""What programs and people write where there is no label."""
+
 Labelled = Annotated[
     str, typer.Argument(metavar="LABELLED", help="A file of labelled listings, or a folder; - is standard input.")
 ]
@@ -65,10 +68,20 @@ def read(
     return chain(first, pairs)
 
 
+def name_matched(labels: Mapping[str, str]) -> None:
+    """Say once which labels are spelt in another way than their categories. labels: label → category"""
+    if labels:
+        shown = ", ".join(f"{label!r} as {name!r}" for label, name in islice(labels.items(), NAMED))
+        more = f" and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
+        complain(f"labels that differ from a category in capitals or spaces only are read as that: {shown}{more}")
+
+
 def name_unknown(labels: Mapping[str, int], categories: Sequence[str]) -> None:
     """Say which labels are not categories. labels: label → number of listings left out"""
     for label, count in list(labels.items())[:NAMED]:
         way_out = perhaps(label, categories) or "correct the label, or add the category first"
+        if label.casefold() in MISSING:
+            way_out = "if it stands for no label, label these listings, or leave the label empty"
         complain(f"label {label!r}: not a category of the bundle, {counted(count, 'listing')} left out; {way_out}")
     if len(labels) > NAMED:
         complain(f"{len(labels) - NAMED} more labels that are not categories")

@@ -31,7 +31,8 @@ app = typer.Typer(rich_markup_mode=None)
 @command(app)
 def predict(
     photos: Annotated[
-        list[str] | None, typer.Argument(metavar="PHOTO", help="JPEG, PNG or WebP; - is standard input.")
+        list[str] | None,
+        typer.Argument(metavar="PHOTO", help="An image file; - is standard input."),
     ] = None,
     title: Annotated[str | None, typer.Option(help="The listing's title.")] = None,
     bundle: options.Bundle = None,

@@ -32,7 +32,7 @@ from productcat.duplicates.pictures import DETAILS, compared
 from productcat.duplicates.preference import DEFAULT_ORDER, ListingFacts, Preference
 from productcat.duplicates.shared_pictures import SharedPicture, without_shared
 from productcat.duplicates.surroundings import NONE, Surroundings, distinct, seen_plainly
-from productcat.duplicates.thumbnails import LENGTH, Thumbnails, shows_nothing, thumbnails, unframed
+from productcat.duplicates.thumbnails import LENGTH, Thumbnails, thumbnails, unframed
 from productcat.duplicates.title_neighbours import UNSEEN_BY_TITLE, pairs_by_title
 from productcat.duplicates.titles import (
     PRICE_WEIGHT,
@@ -234,12 +234,6 @@ class DuplicateDetector:
         little = [_thumbnails_of(())]
         for some, pixels in decoded([each.photos for each in listings], model.size, problems):
             pixels = unframed(pixels)
-            seen = np.flatnonzero(~shows_nothing(pixels))
-            for number in np.setdiff1d(np.arange(len(pixels)), seen):
-                problems[some[number]].append("a photo of one colour shows nothing, and is left out")
-            if not len(seen):
-                continue
-            pixels, some = pixels[seen], [some[number] for number in seen]
             outputs = model.run(pixels)[1]
             owners += some
             little.append(thumbnails(pixels))

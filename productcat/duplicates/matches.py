@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from productcat.duplicates.pairs import DuplicatePair
 from productcat.duplicates.titles import TitleWord, said_of_titles
-from productcat.listings.photos import Photo, name_of, thumbnail_or_reason
+from productcat.listings.photo_kinds import Photo
+from productcat.listings.photos import name_of, thumbnail_or_reason
 from productcat.notebook import SIDE, bars, card, figure, note
 
 SHOWN = 3

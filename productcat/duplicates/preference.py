@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from productcat.listings.listing import Listing
-from productcat.listings.photos import Photo, pixels_of
+from productcat.listings.photo_kinds import Photo
+from productcat.listings.photos import pixels_of
 from productcat.listings.prices import price_of
 
 DEFAULT_ORDER = "photos, size, title, id"

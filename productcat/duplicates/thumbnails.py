@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from productcat.duplicates.borders import without_border, without_frame
+from productcat.listings.borders import without_border, without_frame
 from productcat.listings.shrinking import Pixels, fit
 
 SIDE = 24
@@ -22,9 +22,6 @@ LENGTH = SIDE * SIDE + 3 * COLOUR_SIDE * COLOUR_SIDE
 
 OLD_SIDE = 16
 """Number of pixels of a side of the thumbnails of format 2, which are gray, not stretched, and nothing else."""
-
-FLAT = 3.0
-"""Standard deviation of the values of a photo, of 255, below which it shows nothing."""
 
 Thumbnails = NDArray[np.int8]
 """Shape (n_photos, LENGTH)."""
@@ -79,15 +76,3 @@ def grays(kept: Thumbnails) -> NDArray[np.float32]:
 def colours(kept: Thumbnails) -> NDArray[np.float32]:
     """Return luma, blue and red, shape (n, 3, COLOUR_SIDE, COLOUR_SIDE)."""
     return kept[:, SIDE * SIDE :].reshape(-1, 3, COLOUR_SIDE, COLOUR_SIDE).astype(np.float32)
-
-
-def shows_nothing(photos: Pixels) -> NDArray[np.bool_]:
-    """Tell which photos are of one colour, or nearly, inside their borders. (n, height, width, 3), uint8 → (n,)"""
-    return np.array([_is_flat(without_border(each)) for each in photos], bool)
-
-
-def _is_flat(inside: Pixels) -> bool:
-    # the middle 98 % of the values, so that a speck of dust is not a picture
-    ordered = np.sort(inside[::2, ::2].reshape(-1, 3), axis=0)
-    cut = len(ordered) // 100
-    return bool(ordered[cut : len(ordered) - cut].astype(np.float32).std(axis=0).max() < FLAT)

@@ -52,6 +52,7 @@ class Evaluation:
     n_photos_lost : int
         Listings with photos of which none can be read.
     unknown_labels : dict, label → listings that were left out because it is not a category
+    matched_labels : dict, label → the category that it differs from in capitals or spaces only
     categories_are_classes : bool
         Whether each category is a class under its own name, as in a bundle that was only trained.
     """
@@ -69,6 +70,7 @@ class Evaluation:
     n_unknown_titles: int
     n_photos_lost: int
     unknown_labels: Mapping[str, int]
+    matched_labels: Mapping[str, str]
     categories_are_classes: bool
 
     @property
@@ -105,8 +107,9 @@ def evaluate(
     ----------
     categorizer : Categorizer
     labelled : iterable of (Listing, str)
-        Each listing with its category. It may be longer than memory. Listings whose label is not a category are left
-        out and counted. The models should not have learnt from any of these listings.
+        Each listing with its category. It may be longer than memory. Capitals and spaces do not matter where only one
+        category is meant. Listings whose label is not a category are left out and counted. The models should not have
+        learnt from any of these listings.
     shown : int
         Number of cases of each kind that are kept.
     on_problem : callable
@@ -125,7 +128,7 @@ def evaluate(
         if known.unknown:
             known.refuse()
         raise ListingError("no labelled listing; label some, or name the column of the labels")
-    return tally.evaluation(dict(known.unknown.most_common()))
+    return tally.evaluation(known)
 
 
 class _Tally:
@@ -168,8 +171,8 @@ class _Tally:
         if self.categorizer.image_model:
             self.n_photos_lost += int((pictured & ~seen).sum())
 
-    def evaluation(self, unknown: Mapping[str, int]) -> Evaluation:
-        """Return all of it. unknown: dict, label → listings that were left out"""
+    def evaluation(self, known: KnownLabels) -> Evaluation:
+        """Return all of it. known: what became of the labels"""
         answers = {use: Answers.joined(parts) for use, parts in self.answers.items()}
         alone = [use for use in ("photos", "title") if use in answers and answers[use].known.any()]
         if not alone:
@@ -192,6 +195,7 @@ class _Tally:
             n_titles=self.n_titles,
             n_unknown_titles=self.n_unknown_titles,
             n_photos_lost=self.n_photos_lost,
-            unknown_labels=unknown,
+            unknown_labels=dict(known.unknown.most_common()),
+            matched_labels=known.matched,
             categories_are_classes=same and np.array_equal(categorizer.projections.matrix, np.eye(len(self.mix))),
         )

@@ -20,7 +20,7 @@ from productcat.duplicates.embedding import FORMAT, Embedding, joined
 from productcat.errors import ListingError, ProductcatError
 from productcat.jobs.outputs import PathLike, write_whole
 from productcat.listings.listing import Listing
-from productcat.listings.photos import Photo
+from productcat.listings.photo_kinds import Photo
 
 SHARD = 256
 """Number of listings in a file: a multiple of the detector's batch, so each listing meets the same others."""
@@ -115,8 +115,10 @@ def _made_of(made_by: str, listings: Sequence[Listing]) -> str:
 
 
 def _photo(photo: Photo) -> str | list[str | int]:
+    if isinstance(photo, bytes | bytearray | memoryview):
+        return hashlib.sha256(photo).hexdigest()
     if not isinstance(photo, str | os.PathLike):
-        return hashlib.sha256(photo.tobytes() if isinstance(photo, np.ndarray) else photo).hexdigest()
+        return hashlib.sha256(np.asarray(photo).tobytes()).hexdigest()
     try:
         status = os.stat(photo)
     except OSError:

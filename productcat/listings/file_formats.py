@@ -25,7 +25,7 @@ FORMATS = ("csv", "jsonl", "parquet", "lst", "folders")
 STREAMED = ("csv", "jsonl", "lst")
 """Formats that standard input may have."""
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp")
 ROWS_AT_ONCE = 256
 """Number of rows of a Parquet file that are read together."""
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from productcat.errors import ListingError
+from productcat.listings.photo_kinds import is_image, photo_of
 from productcat.notebook import SIDE, card, figure, headline, photo_row
 
 if TYPE_CHECKING:
-    from productcat.listings.photos import Photo
+    from productcat.listings.photo_kinds import Photo
 
 SHOWN = 8
 """Number of photos of a listing that a notebook shows."""
@@ -27,7 +28,7 @@ def only(kinds: type[Kind] | tuple[type[Kind], ...], listings: Iterable[Any]) ->
 
     kinds : class or tuple of classes that are accepted
     """
-    if isinstance(listings, (kinds, str, dict)):
+    if isinstance(listings, (kinds, str, dict)) or not hasattr(listings, "__iter__"):
         raise ListingError(f"one {type(listings).__name__} is not a sequence of listings; write [listing]")
     for each in listings:
         if not isinstance(each, kinds):
@@ -48,17 +49,17 @@ class Listing:
     title : str
         Empty means no title.
     photos : sequence
-        It becomes a tuple. Each photo is a path, the bytes of a JPEG, PNG or WebP file, or an RGB uint8 array of shape
-        (h, w, 3).
-        Photos are opened when they are needed, not here.
+        It becomes a tuple. Each photo is a path, the bytes of an image file (also in a BytesIO), a PIL image, or a
+        uint8 array of shape (h, w), (h, w, 3) or (h, w, 4): gray, RGB or RGBA. Photos are opened when they are needed,
+        not here.
     price : float, optional
         In the currency of the marketplace. None means that it is not known.
 
     Raises
     ------
     ListingError
-        The title is not text, `photos` is one photo instead of a sequence of photos, or the price is not a finite
-        number.
+        The title is not text, `photos` is one photo instead of a sequence of photos, one of them is no photo, or the
+        price is not a finite number.
     """
 
     id: str = ""
@@ -73,13 +74,16 @@ class Listing:
             )
         if self.photos is None:
             raise ListingError(f"listing {self.id!r}: photos is None, expected a sequence; use () for no photo")
-        one_photo = isinstance(self.photos, str | bytes | bytearray | memoryview | np.ndarray)
+        one_photo = isinstance(self.photos, str | bytes | bytearray | memoryview | np.ndarray | dict)
         if one_photo or hasattr(self.photos, "read") or not hasattr(self.photos, "__iter__"):
             raise ListingError(
                 f"listing {self.id!r}: photos is one {type(self.photos).__name__}, expected a sequence; "
                 "write photos=(photo,)"
             )
-        object.__setattr__(self, "photos", tuple(self.photos))
+        try:
+            object.__setattr__(self, "photos", tuple(map(photo_of, self.photos)))
+        except ListingError as error:
+            raise ListingError(f"listing {self.id!r}: {error}") from None
         if self.price is not None:
             if not isinstance(self.price, Real) or isinstance(self.price, bool) or not math.isfinite(self.price):
                 wrong = f"the price is {self.price!r:.40}, expected a finite number"
@@ -87,7 +91,7 @@ class Listing:
             object.__setattr__(self, "price", float(self.price))
 
     def __eq__(self, other: object) -> bool:
-        """Return whether id, title, photos and price are the same. Photos in arrays are compared by their pixels."""
+        """Return whether id, title, photos and price are the same. Arrays and images are compared by their pixels."""
         if not isinstance(other, Listing):
             return NotImplemented
         mine, theirs = ((each.id, each.title, each.price, len(each.photos)) for each in (self, other))
@@ -110,4 +114,6 @@ class Listing:
 def _same_photo(one: Photo, other: Photo) -> bool:
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         return isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and np.array_equal(one, other)
+    if is_image(one) or is_image(other):
+        return is_image(one) and is_image(other) and one == other
     return bool(one == other)

@@ -7,11 +7,12 @@ that no camera or editor writes are refused. The bytes of memory a pixel are tho
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Condition
-from typing import BinaryIO, Literal, NamedTuple, TypeVar
+from typing import BinaryIO, Literal, NamedTuple, TypeAlias, TypeVar
 
 from productcat.errors import ListingError
+from productcat.listings.avif_limits import avif_cost, is_avif
 
 MAX_PIXELS = 64_000_000
 """Number of pixels above which a photo is refused, however few bytes each of them takes."""
@@ -37,6 +38,30 @@ MAX_GARBAGE = 65_536
 BLOCK, SEARCHED = 4096, 65_536
 """Number of bytes that are read at once: to look at some of them, and to look for one among many."""
 
+GIF_PIXEL, BMP_PIXEL = 6, 4
+"""Number of bytes a pixel: of a GIF, the picture and what lies below it; of a BMP, Pillow's picture."""
+
+BMP_HEADS = {number.to_bytes(4, "little") for number in (12, 40, 52, 56, 64, 108, 124)}
+"""How the second part of a BMP begins: with its own length."""
+
+PLAIN_BMP = 0, 3
+"""What a BMP says of its compression when there is none. Pillow unpacks the others one pixel after another."""
+
+MAX_TAG_DATA = 8_000_000
+"""Number of bytes of tags above which a TIFF is refused."""
+
+TIFF_TYPES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
+"""Number of bytes of one value, by the number of its type."""
+
+TIFF_NUMBERS = {3: 2, 4: 4}
+"""Types of the values that are read here."""
+
+PLAIN_TIFF, TIFF_COMPRESSIONS = 1, (1, 5, 8, 32773, 32946)
+"""None, LZW, deflate (two numbers) and PackBits: their memory does not depend on what is packed."""
+
+MOST_SAMPLES, MOST_BITS = 5, 32
+"""Number of samples of a pixel of a TIFF, and of their bits, at most."""
+
 WEBP_PIXEL = 16
 """Number of bytes a pixel of a WebP: two pictures of libwebp, a copy, and Pillow's picture."""
 
@@ -49,21 +74,30 @@ DRAFT_SCALES = 8, 4, 2, 1
 JPEG_MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]", re.DOTALL)
 """Begins a segment that has a length, or ends the picture."""
 
+LYING = (5, 6, 7, 8)
+"""Orientations where rows of the upright photo are columns of the file."""
+
 FRAMES, PROGRESSIVE = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}, (0xC2, 0xCA)
 END, SCAN = 0xD9, 0xDA
 
 
 Segment = TypeVar("Segment")
 
+Cost: TypeAlias = tuple[tuple[int, int], int]
+"""(width, height), and the bytes that decoding takes."""
+
 
 class Claim(NamedTuple):
-    """What a file says of its photo: (width, height), (0, 0) if it says nothing, and the bytes that decoding takes."""
+    """What a file says of its photo.
 
+    format : as Pillow names it, "" for one that is not read
+    size : (width, height), (0, 0) if it says nothing
+    memory : number of bytes that decoding takes
+    """
+
+    format: str
     size: tuple[int, int]
     memory: int
-
-
-SAYS_NOTHING = Claim((0, 0), 0)
 
 
 class Reader:
@@ -100,10 +134,12 @@ def claim_of(file: BinaryIO, side: int) -> Claim:
     if reader.length > MAX_FILE:
         size, limit = reader.length / 1e6, MAX_FILE / 1e6
         raise ListingError(f"a file of {size:.0f} MB, the limit is {limit:.0f} MB; scale the photo down first")
-    try:
-        claim = _claim(reader, side)
-    except IndexError:  # it ends within its head, as the decoder will say
-        claim = SAYS_NOTHING
+    format = _format_of(reader.read(0, 32))
+    claim = Claim(format, (0, 0), 0)
+    if format:
+        # where it ends within its head, the decoder will say so
+        with suppress(IndexError):
+            claim = Claim(format, *(_jpeg_claim(reader, side) if format == "JPEG" else CLAIMS[format](reader)))
     file.seek(0)
     refuse_size(claim.size)
     if claim.memory > MAX_DECODED:
@@ -124,18 +160,24 @@ def refuse_size(size: tuple[int, int]) -> None:
         raise ListingError(f"{width} by {height} pixels, a strip that shows nothing; crop it or leave it out")
 
 
-def _claim(reader: Reader, side: int) -> Claim:
-    start = reader.read(0, 16)
+def _format_of(start: bytes) -> str:
+    """Return the format of a file that starts so, as Pillow names it, "" for one that is not read."""
     if start.startswith(b"\xff\xd8\xff"):
-        return _jpeg_claim(reader, side)
-    if start.startswith(b"\x89PNG\r\n\x1a\n") and start.endswith(b"IHDR"):
-        return _png_claim(reader)
+        return "JPEG"
+    if start.startswith(b"\x89PNG\r\n\x1a\n") and start[8:16].endswith(b"IHDR"):
+        return "PNG"
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
-        return _webp_claim(reader)
-    return SAYS_NOTHING
+        return "WEBP"
+    if start.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if start.startswith(b"BM") and start[14:18] in BMP_HEADS:
+        return "BMP"
+    if is_avif(start):
+        return "AVIF"
+    return "TIFF" if start.startswith((b"II*\0", b"MM\0*")) else ""
 
 
-def _jpeg_claim(reader: Reader, side: int) -> Claim:
+def _jpeg_claim(reader: Reader, side: int) -> Cost:
     width = height = n_components = head = n_scans = 0
     samples, progressive = 0.0, False
     for kind, place in _limited(_jpeg_segments(reader)):
@@ -153,7 +195,7 @@ def _jpeg_claim(reader: Reader, side: int) -> Claim:
     drafted = 4 * -(-width // scale) * -(-height // scale)
     # Several scans are gathered at full size, two bytes a sample, before any of them becomes pixels.
     gathered = 2 * width * height * samples if progressive or n_scans > 1 else 0
-    return Claim((width, height), int(head + drafted + gathered))
+    return (width, height), int(head + drafted + gathered)
 
 
 def _jpeg_segments(reader: Reader) -> Iterator[tuple[int, int]]:
@@ -186,21 +228,21 @@ def _samples_a_pixel(factors: bytes) -> float:
     return sum(x * y for x, y in zip(across, down, strict=True)) / most if most else 0.0
 
 
-def _png_claim(reader: Reader) -> Claim:
+def _png_claim(reader: Reader) -> Cost:
     head = reader.read(16, 10)
     width, height, depth, colours = int.from_bytes(head[:4]), int.from_bytes(head[4:8]), head[8], head[9]
     pixel = 4 if colours in (2, 4, 6) else 2 if depth == 16 else 1
     others = 0
     for kind, length in _limited(_chunks(reader, 8, "big")):
         others += (0 if kind == b"IDAT" else length) + (UNPACKED if kind in (b"zTXt", b"iTXt", b"iCCP") else 0)
-    return Claim((width, height), pixel * width * height + others)
+    return (width, height), pixel * width * height + others
 
 
-def _webp_claim(reader: Reader) -> Claim:
+def _webp_claim(reader: Reader) -> Cost:
     for _ in _limited(_chunks(reader, 12, "little")):
         pass
     width, height = _webp_size(reader.read(12, 18))
-    return Claim((width, height), WEBP_PIXEL * width * height + 3 * reader.length)
+    return (width, height), WEBP_PIXEL * width * height + 3 * reader.length
 
 
 def _webp_size(head: bytes) -> tuple[int, int]:
@@ -218,6 +260,114 @@ def _webp_size(head: bytes) -> tuple[int, int]:
     return 0, 0
 
 
+def _gif_claim(reader: Reader) -> Cost:
+    head = reader.read(6, 7)
+    width, height, flags = head[0] | head[1] << 8, head[2] | head[3] << 8, head[4]
+    place = 13 + (3 << (flags & 7) + 1 if flags & 128 else 0)
+    for _ in _limited(_gif_blocks(reader, place)):
+        pass
+    return (width, height), GIF_PIXEL * width * height
+
+
+def _gif_blocks(reader: Reader, place: int) -> Iterator[int]:
+    """Yield the place of each block before the first picture of a GIF; of an extension, of all its parts."""
+    while reader.read(place, 1) == b"!":
+        place += 2
+        yield place
+        while length := reader.read(place, 1)[0]:
+            place += 1 + length
+            yield place
+        place += 1
+
+
+def _bmp_claim(reader: Reader) -> Cost:
+    head = reader.read(14, 20)
+    if head[0] == 12:
+        width, height = (int.from_bytes(head[start : start + 2], "little") for start in (4, 6))
+    else:
+        width = int.from_bytes(head[4:8], "little")
+        height = abs(int.from_bytes(head[8:12], "little", signed=True))
+        if int.from_bytes(head[16:20], "little") not in PLAIN_BMP:
+            raise ListingError("a compressed BMP, which hardly anybody writes; save it as PNG or JPEG")
+    return (width, height), BMP_PIXEL * width * height
+
+
+def _tiff_claim(reader: Reader) -> Cost:
+    tags = _TiffTags(reader)
+    width, height = tags.number(256, 0), tags.number(257, 0)
+    n_samples, bits, compression = tags.number(277, 1), tags.most(258, 1), tags.number(259, PLAIN_TIFF)
+    if compression not in TIFF_COMPRESSIONS or tags.has(322):
+        kind = "in tiles" if tags.has(322) else f"of compression {compression}"
+        raise ListingError(f"a TIFF {kind}, which is not read; save it as PNG or JPEG")
+    if n_samples > MOST_SAMPLES or bits > MOST_BITS:
+        raise ListingError(f"a TIFF of {n_samples} samples with {bits} bits each, not a photo; save it as PNG or JPEG")
+    planes = n_samples if tags.number(284, 1) == 2 else 1
+    if tags.count(273) > planes * -(-height // max(tags.number(278, height), 1)):
+        raise ListingError("a TIFF of more strips than it has room for; the file is damaged, get it again")
+    turned = tags.number(274, 1)
+    upright = (height, width) if turned in LYING else (width, height)
+    pixel = n_samples * -(-bits // 8) + (4 if turned == 1 else 8)
+    return upright, pixel * width * height + 3 * reader.length
+
+
+class _TiffTags:
+    """The tags of the first picture of a TIFF. Raises ListingError if there are too many, or one twice."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._order: Literal["big", "little"] = "little" if reader.read(0, 2) == b"II" else "big"
+        place = self._whole(4, 4)
+        self._entries: dict[int, tuple[int, int, int]] = {}
+        data = 0
+        for start in range(place + 2, place + 2 + 12 * self._whole(place, 2), 12):
+            tag, kind, count = self._whole(start, 2), self._whole(start + 2, 2), self._whole(start + 4, 4)
+            n_bytes = count * TIFF_TYPES.get(kind, 0)
+            data += n_bytes
+            if tag in self._entries or data > MAX_TAG_DATA:
+                raise ListingError("a TIFF with tags that no camera or editor writes; save it again")
+            self._entries[tag] = kind, count, self._whole(start + 8, 4) if n_bytes > 4 else start + 8
+
+    def has(self, tag: int) -> bool:
+        """Return whether a tag is there."""
+        return tag in self._entries
+
+    def count(self, tag: int) -> int:
+        """Return how many values a tag has, 0 if it is not there."""
+        return self._entries[tag][1] if tag in self._entries else 0
+
+    def number(self, tag: int, default: int) -> int:
+        """Return the first value of a tag."""
+        if tag not in self._entries:
+            return default
+        kind, count, place = self._entries[tag]
+        if kind not in TIFF_NUMBERS or not count:
+            raise ListingError(f"a TIFF whose tag {tag} is not a whole number; the file is damaged, get it again")
+        return self._whole(place, TIFF_NUMBERS[kind])
+
+    def most(self, tag: int, default: int) -> int:
+        """Return the greatest value of a tag that has one for each sample."""
+        first = self.number(tag, default)
+        kind, count, place = self._entries.get(tag, (3, 1, 0))
+        step = TIFF_NUMBERS[kind]
+        return max([first, *(self._whole(place + n * step, step) for n in range(1, min(count, 2 * MOST_SAMPLES)))])
+
+    def _whole(self, place: int, n_bytes: int) -> int:
+        found = self._reader.read(place, n_bytes)
+        if len(found) < n_bytes:
+            raise ListingError("a TIFF that ends too early; the file is damaged, get it again")
+        return int.from_bytes(found, self._order)
+
+
+CLAIMS = {
+    "PNG": _png_claim,
+    "WEBP": _webp_claim,
+    "GIF": _gif_claim,
+    "BMP": _bmp_claim,
+    "TIFF": _tiff_claim,
+    "AVIF": avif_cost,
+}
+
+
 def _chunks(reader: Reader, place: int, order: Literal["big", "little"]) -> Iterator[tuple[bytes, int]]:
     """Yield the kind and the length of each chunk: of a PNG, whose numbers are big-endian, or of a WebP."""
     while len(head := reader.read(place, 8)) == 8:
@@ -225,6 +375,14 @@ def _chunks(reader: Reader, place: int, order: Literal["big", "little"]) -> Iter
         n_bytes = int.from_bytes(length, order)
         yield kind, min(n_bytes, reader.length)
         place += 12 + n_bytes if order == "big" else 8 + n_bytes + n_bytes % 2  # a checksum, or a byte to fill up
+
+
+def png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the kind of each chunk of a PNG, and where it starts and ends."""
+    place = 8
+    for kind, length in _chunks(Reader(file), place, "big"):
+        yield kind, place, place + 12 + length
+        place += 12 + length
 
 
 def _limited(segments: Iterable[Segment]) -> Iterator[Segment]:

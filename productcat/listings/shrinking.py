@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from productcat.listings.photo_limits import LYING
+
 Pixels: TypeAlias = NDArray[np.uint8]
 """RGB pixels of one photo, shape (height, width, 3), or of several, shape (n_photos, height, width, 3)."""
 
@@ -42,8 +44,8 @@ TURNS: dict[object, Image.Transpose] = {
 }
 """The operation that puts a photo upright, by the value of its EXIF orientation."""
 
-LYING, FROM_THE_END = (5, 6, 7, 8), (3, 4, 7, 8)
-"""Orientations where rows of the upright photo are columns of the file, and where the last of them comes first."""
+FROM_THE_END = (3, 4, 7, 8)
+"""Orientations where the last rows or columns of the file come first."""
 
 
 class Upright:
@@ -63,14 +65,15 @@ class Upright:
         return cls(image.size, _orientation(image), lambda box: image if box == whole else image.crop(box), plain)
 
     @classmethod
-    def of_array(cls, array: Pixels) -> Self:
-        """Make one of pixels."""
-        height, width, _ = array.shape
+    def of_array(cls, array: NDArray[np.uint8]) -> Self:
+        """Make one of pixels, of shape (height, width) or (height, width, 1, 3 or 4)."""
+        array = array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
+        height, width = array.shape[:2]
         return cls((width, height), None, lambda box: Image.fromarray(array[box[1] : box[3], box[0] : box[2]]))
 
-    def framed(self, size: Size) -> Pixels:
-        """Return the photo scaled to fit inside a frame, centred on white."""
-        return _on_white(self._scaled(_inner(self.size, size), FRAME_GAP), size)
+    def fitted(self, size: Size) -> Image.Image:
+        """Return the photo scaled to fit inside a frame."""
+        return self._scaled(_inner(self.size, size), FRAME_GAP)
 
     def thumbnail(self, side: int) -> Image.Image:
         """Return the photo with `side` pixels at most on its longer side, as `thumbnail` of Pillow makes it."""
@@ -105,7 +108,7 @@ def fit(image: Image.Image, size: Size) -> Pixels:
     inner = _inner(image.size, size)
     if image.size != inner:
         image = image.resize(inner, Image.Resampling.BICUBIC, reducing_gap=FRAME_GAP)
-    return _on_white(image, size)
+    return on_white(image, size)
 
 
 def _inner(size: tuple[int, int], frame: Size) -> tuple[int, int]:
@@ -129,7 +132,8 @@ def _within(size: tuple[int, int], side: int) -> tuple[int, int]:
     return side, whole(side / aspect, lambda n: abs(aspect - side / n) if n else 0)
 
 
-def _on_white(image: Image.Image, size: Size) -> Pixels:
+def on_white(image: Image.Image, size: Size) -> Pixels:
+    """Fill an image in RGB up to a frame."""
     height, width = size
     if image.size == (width, height):
         return np.asarray(image)

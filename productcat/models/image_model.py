@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from productcat.arithmetic.vectors import unit
 from productcat.errors import BundleError
-from productcat.listings.photos import Photo, decoded
+from productcat.listings.photo_kinds import Photo
+from productcat.listings.photos import decoded
 from productcat.listings.shrinking import Pixels, Size
 from productcat.models.contents import AGAIN, Contents
 from productcat.models.network_file import LARGEST_SIDE, UnfitNetworkError
@@ -182,14 +183,14 @@ def photo_means(
         The photos of each listing.
     model : ImageModel
     problems : sequence of list of str, length n_listings
-        Gets the reason for each photo that cannot be read, as in `decoded`.
+        Gets the reason for each photo that is left out, as in `decoded`.
 
     Returns
     -------
-    dict, name → ndarray with a row for each listing, of NaN where no photo can be read
+    dict, name → ndarray with a row for each listing, of NaN where no photo is evidence
         Of shape (n_listings, n_classes), float64, for `DISTRIBUTION`: the mean of the photos' distributions. Of shape
         (n_listings, n_features), float32, for each level of the model: the direction of the mean of the photos'
-        features, each scaled to length 1. Empty when no photo of any listing can be read.
+        features, each scaled to length 1. Empty when no photo of any listing is evidence.
     """
     sums: dict[str, NDArray[Any]] = {}
     counts = np.zeros((len(photo_sets), 1))

@@ -4,10 +4,9 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from productcat.duplicates.thumbnails import shows_nothing, unframed
 from productcat.listings.listing import Listing
 from productcat.listings.photo_limits import cores
-from productcat.listings.photos import name_of, read_photo, thumbnail_or_reason
+from productcat.listings.photos import is_blank, name_of, thumbnail_or_reason
 from productcat.reports.reported_groups import ReportedGroup, marked_matches, photos_each
 
 SIDE = 320
@@ -93,16 +92,10 @@ def _card(listing: Listing, wanted: Container[int], room: int, pool: ThreadPoolE
     count = 0
     drawn = pool.map(lambda photo: thumbnail_or_reason(photo, SIDE, QUALITY)[0], listing.photos)
     for number, (photo, jpeg) in enumerate(zip(listing.photos, drawn, strict=True), 1):
-        if jpeg is None or _blank(jpeg):
+        if jpeg is None or is_blank(jpeg):
             continue  # the detector does not number it either
         # another photo that matches may still come, so up to `room` others are kept beside those that match
         if count in wanted or sum(other not in wanted for other in photos) < room:
             photos[count] = Photo(number, name_of(photo), jpeg)
         count += 1
     return ListingCard(listing.title, photos, count)
-
-
-def _blank(jpeg: bytes) -> bool:
-    """Tell whether a photo shows nothing, so that the detector leaves it out."""
-    pixels = read_photo(jpeg, (SIDE, SIDE))[None]
-    return bool(shows_nothing(unframed(pixels))[0])

@@ -48,6 +48,21 @@ def test_no_evidence_abstains_without_candidates(categorizer):
     )
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (64, 48), (10, 90)])
+@pytest.mark.parametrize("colour", [255, (30, 60, 200)])
+def test_a_photo_that_shows_nothing_is_no_evidence(categorizer, shop_listings, shape, colour):
+    empty, (whole, *_) = np.full((*shape, 3), colour, np.uint8), shop_listings[0]
+    alone, titled, beside = Listing("1", "", [empty]), Listing("2", whole.title, [empty]), replace(whole, id="3")
+    beside = replace(beside, photos=(empty, *whole.photos))
+    found = categorizer.predict([alone, titled, beside])
+    assert (found[0].decision, found[0].candidates) == ("abstain", ())
+    assert all("shows nothing but one colour" in each.problems[0] for each in found)
+    expected = categorizer.predict([Listing("2", whole.title), replace(whole, id="3")])
+    assert [each.candidates for each in found[1:]] == [each.candidates for each in expected]
+    with pytest.raises(ListingError, match="none of its examples has a photo"), pytest.warns(match="one colour"):
+        categorizer.add_category("white", [alone])
+
+
 def test_several_photos_make_one_distribution_whatever_their_order(categorizer):
     rng = np.random.default_rng(5)
     photos = [shop.photo("Belts", rng), shop.photo("Handbags", rng), shop.photo("Handbags", rng)]
@@ -272,6 +287,8 @@ def test_no_listings_give_no_rows(categorizer):
         (Listing("a", "a bag"), "one Listing is not a sequence of listings; write [listing]"),
         ("a bag", "one str is not a sequence of listings"),
         ({"title": "a bag"}, "one dict is not a sequence of listings"),
+        (None, "one NoneType is not a sequence of listings"),
+        (17, "one int is not a sequence of listings"),
         (
             [Listing("a", "a bag"), "a belt"],
             "'a belt' is str, expected Listing; write Listing(title=...",

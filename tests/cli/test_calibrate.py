@@ -131,6 +131,27 @@ def test_what_is_left_out_is_named_and_counted(run, workplace):
     assert len(lines) == 6
 
 
+def test_labels_that_differ_in_capitals_or_spaces_only_are_matched_and_said_once(run, workplace):
+    rows = rows_of("labelled.csv")
+    spelt = {"Belts": "BELTS", "Handbags": " handbags", "Tshirts": "Tshirts"}
+    write(workplace / "spelt.csv", [{**row, "label": spelt[row["label"]]} for row in rows])
+    code, output, errors = run("spelt.csv", "--to", TARGET)
+    assert code == console.FINE
+    said, done = lines_of(errors)
+    assert_says(said, "capitals or spaces … 'BELTS' as 'Belts' … 'handbags' as 'Handbags'")
+    assert_says(done, "30 listings")
+    assert output == run("labelled.csv", "--to", "other")[1]
+
+
+def test_a_label_that_stands_for_none_is_not_taken_for_a_category(run, workplace):
+    rows = rows_of("labelled.csv")
+    rows[0]["label"], rows[1]["label"] = "nan", "N/A"
+    write(workplace / "gaps.csv", rows)
+    errors = run("gaps.csv", "--to", TARGET)[2]
+    for label in ("nan", "N/A"):
+        assert_says(next(each for each in lines_of(errors) if repr(label) in each), "1 listing … no label")
+
+
 def test_of_very_many_unknown_labels_the_first_are_named(run, workplace):
     rows = rows_of("labelled.csv")
     more = [{**rows[0], "id": f"more {number}", "photos": "", "label": f"Kettle {number}"} for number in range(30)]

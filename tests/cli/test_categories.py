@@ -36,6 +36,9 @@ def workplace(tiny_bundle, tmp_path, monkeypatch):
         (tmp_path / f"mat-{number}.jpg").write_bytes(shop.encode(shop.photo("Handbags", rng, (64, 48)), "JPEG"))
     (tmp_path / "sports.toml").write_text(TOML, "utf-8")
     (tmp_path / "sports.csv").write_text(CSV, "utf-8")
+    for name, number in {"Yoga mats": 1, "leather belt": 2}.items():
+        (tmp_path / "photos-by-category" / name).mkdir(parents=True)
+        (tmp_path / "photos-by-category" / name / "front.jpg").symlink_to(tmp_path / f"mat-{number}.jpg")
     (tmp_path / "my-bundle").symlink_to(tiny_bundle)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PRODUCTCAT_BUNDLE", str(tiny_bundle))
@@ -104,6 +107,89 @@ def test_a_file_takes_the_place_of_all_categories(run):
     assert listed(run, "new") == ["Yoga mats", "leather belt"]
 
 
+def test_class_folders_take_the_place_of_all_categories(run, workplace):
+    (workplace / "photos-by-category/red handbag").mkdir()
+    assert run("replace", "photos-by-category", "--to", "new")[0] == 0
+    assert listed(run, "new") == ["Yoga mats", "leather belt", "red handbag"]
+    examples = Categorizer.load("new").projections.examples
+    assert examples.tolist() == [1, 1, 0]
+    assert run("add", "photos-by-category", "--to", "more")[0] == 0
+    assert listed(run, "more") == [*shop.CLASSES, "Yoga mats", "leather belt", "red handbag"]
+
+
+MANY_BAD = """category,title,photos
+🎉,,
+leather belt,,
+,mat,
+☕,,
+Mats,,gone.jpg
+red handbag,a,b,c
+"""
+
+
+@pytest.mark.parametrize("command", ["add", "replace"])
+def test_all_that_is_wrong_with_a_file_is_named_in_one_message(run, workplace, command):
+    (workplace / "many.csv").write_text(MANY_BAD, "utf-8")
+    code, _, errors = run(command, "many.csv", "--to", "new")
+    assert code == console.UNUSABLE
+    assert_says(
+        one_line(errors), "many.csv: 2 mistakes: (1) row 4: … without a name … (2) row 7: 4 fields instead of 3"
+    )
+    (workplace / "names.csv").write_text("category,photos\n🎉,\nleather belt,\n☕,\nMats,gone.jpg\n", "utf-8")
+    code, _, errors = run(command, "names.csv", "--to", "new")
+    assert code == console.UNUSABLE
+    gone, all_of_them = errors.splitlines()
+    assert_says(gone, "'Mats, row 5': gone.jpg: no such file")
+    assert_says(all_of_them, "names.csv: categories '🎉', '☕': … no word … category 'Mats': … photo … --skip-bad")
+    assert not (workplace / "new").exists()
+
+
+@pytest.mark.parametrize("command", ["add", "replace"])
+def test_what_is_wrong_can_be_skipped(run, workplace, command):
+    (workplace / "many.csv").write_text(MANY_BAD, "utf-8")
+    code, _, errors = run(command, "many.csv", "--to", "new", "--skip-bad")
+    assert code == console.SOME_BAD
+    assert_says(
+        " ".join(errors.splitlines()),
+        "row 4: … without a name … row 7: … '🎉', '☕': … left out … 'Mats': … left out … 5 left out",
+    )
+    assert listed(run, "new") == ["leather belt"] if command == "replace" else [*shop.CLASSES, "leather belt"]
+    (workplace / "none.csv").write_text("category\n🎉\n☕\n", "utf-8")
+    code, _, errors = run(command, "none.csv", "--to", "other", "--skip-bad")
+    assert code == console.UNUSABLE
+    assert_says(one_line(errors), "none.csv: categories '🎉', '☕'")
+    assert not (workplace / "other").exists()
+
+
+def test_a_known_category_that_is_badly_defined_again_stays_as_it_was(run, workplace):
+    (workplace / "again.csv").write_text("category,photos\nBelts,gone.jpg\nMats,mat-1.jpg\n")
+    code, _, errors = run("add", "again.csv", "--to", "new", "--skip-bad")
+    assert code == console.SOME_BAD
+    assert_says(errors.splitlines()[-1], "new: 4 categories, 1 new, 0 defined again; 1 left out")
+    before, after = (Categorizer.load(each).projections.category(0).projection for each in ("my-bundle", "new"))
+    np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (["Mats/notes.txt"], "Mats/notes.txt: not a photo"),
+        (["front.jpg"], "front.jpg: not in a class folder"),
+        (["Mats/deep/a.jpg"], "Mats/deep: a folder below"),
+        (["Mats/notes.txt", "front.jpg"], "2 mistakes: (1) front.jpg: … (2) Mats/notes.txt"),
+    ],
+)
+def test_what_is_no_photo_of_a_category_in_a_folder_is_named(run, workplace, make, message):
+    for each in ["Mats/good.jpg", *make]:
+        (workplace / "tree" / each).parent.mkdir(parents=True, exist_ok=True)
+        (workplace / "tree" / each).write_bytes((workplace / "mat-1.jpg").read_bytes())
+    code, _, errors = run("replace", "tree", "--to", "new")
+    assert code == console.UNUSABLE
+    assert_says(one_line(errors), f"tree … {message}")
+    assert run("replace", "tree", "--to", "new", "--skip-bad")[0] == console.SOME_BAD
+    assert listed(run, "new") == ["Mats"]
+
+
 def test_a_description_counts_where_the_name_says_nothing(run, workplace):
     (workplace / "party.toml").write_text('[[category]]\nname = "🎉"\ndescription = "leather belt"\n', "utf-8")
     for command in ("add", "replace"):
@@ -152,6 +238,8 @@ def test_a_category_whose_photos_cannot_be_read_is_an_error_and_nothing_is_writt
             "mat-1.jpg: … .toml or .csv … --name",
         ),
         (["add", "sports.csv"], console.USAGE, "'--to' … --help"),
+        (["replace", "bare", "--to", "new"], console.UNUSABLE, "bare: no photos in it … <label>/<name>.jpg"),
+        (["add", "--name", "M", "--title", "mat", "--skip-bad", "--to", "new"], console.USAGE, "--skip-bad … --name"),
         (["add", "--to", "new"], console.USAGE, "give a FILE … --name"),
         (["add", "sports.csv", "sports.toml", "--to", "new"], console.USAGE, "one FILE"),
         (["add", "sports.csv", "--title", "mat", "--to", "new"], console.USAGE, "--title … --name"),
@@ -193,6 +281,7 @@ def test_a_category_whose_photos_cannot_be_read_is_an_error_and_nothing_is_writt
 )
 def test_each_mistake_is_one_line_and_nothing_is_written(run, workplace, arguments, code, message):
     (workplace / "party.csv").write_text("category\n🎉\n", "utf-8")
+    (workplace / "bare").mkdir()
     before = sorted(workplace.iterdir())
     found, output, errors = run(*arguments)
     assert (found, output) == (code, "")
@@ -203,7 +292,7 @@ def test_each_mistake_is_one_line_and_nothing_is_written(run, workplace, argumen
 def test_every_example_of_the_help_runs(workplace):
     variables = environment(workplace)
     lines = examples(*(f"categories {name}" for name in ("list", "add", "replace", "remove")))
-    assert len(lines) == 11
+    assert len(lines) == 12
     for line in lines:
         done = subprocess.run(["bash", "-euo", "pipefail", "-c", line], env=variables, capture_output=True, text=True)
         assert done.returncode == 0, f"{line}\n{done.stderr}"

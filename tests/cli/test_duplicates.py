@@ -227,7 +227,7 @@ def test_bad_rows_are_told_on_standard_error_when_pairs_go_to_standard_output(ru
     assert (code, output) == (console.SOME_BAD, "left,right,score,kind\n")
     first, second, last = errors.splitlines()
     assert_says(first, "few.csv, row 3: … '1' … row 2")
-    assert_says(second, "listing '2': text.jpg: not a JPEG, PNG or WebP")
+    assert_says(second, "listing '2': text.jpg: not a JPEG, PNG, WebP")
     assert_says(last, "2 listings, 0 pairs … ; 1 problem with photos … ; 1 bad row")
 
 

@@ -54,7 +54,7 @@ def run(workplace, capfd):
 
 @pytest.fixture
 def catalogue(run):
-    assert run("add", "catalogue", "--from", "listings.csv")[0] == console.FINE
+    assert run("add", "catalogue", "listings.csv")[0] == console.FINE
     return "catalogue"
 
 
@@ -64,17 +64,22 @@ def counts(run):
 
 
 def test_listings_are_added_replaced_counted_and_removed(run, workplace):
-    code, output, errors = run("add", "catalogue", "--from", "listings.csv")
+    code, output, errors = run("add", "catalogue", "listings.csv")
     assert (code, output) == (0, "")
     assert_says(one_line(errors), "6 listings added")
     (workplace / "again.csv").write_text("id,photos\n17,17-0.jpg\n")
-    assert one_line(run("add", "catalogue", "--from", "again.csv")[2]) == "1 listing added"
+    assert one_line(run("add", "catalogue", "again.csv")[2]) == "1 listing added"
     assert counts(run) == (6, 11)
     assert run("remove", "catalogue", "17", "18", "18") == (0, "", "productcat: 2 listings removed\n")
     assert counts(run) == (4, 8)
     code, output, _ = run("stats", "catalogue")
     assert code == 0
     assert re.fullmatch(r"listings: 4\nphotos: 8\nbytes: \d+\n", output)
+
+
+def test_listings_may_be_named_by_an_option_too(run):
+    assert run("add", "catalogue", "--from", "listings.csv")[0] == console.FINE
+    assert counts(run) == (6, 12)
 
 
 def test_ids_that_are_not_there_are_named_and_the_others_removed(run, catalogue):
@@ -154,7 +159,7 @@ def test_argument_file_and_standard_input_agree(run, catalogue, workplace):
 def test_resuming_passes_over_what_is_there(run, catalogue, workplace):
     with open(workplace / "listings.csv", "a") as stream:
         stream.write("31,30-0.jpg\n")
-    errors = run("add", catalogue, "--from", "listings.csv", "--resume")[2]
+    errors = run("add", catalogue, "listings.csv", "--resume")[2]
     assert_says(one_line(errors), "1 listing added; 6 … left out")
     assert counts(run) == (7, 13)
 
@@ -163,7 +168,7 @@ def test_what_cannot_be_read_is_named_and_left_out(run, workplace):
     (workplace / "listings.csv").write_text(
         "id,photos\n1,front.jpg\n1,back.jpg\n2,missing.jpg\n3,\n4,front.jpg|missing.jpg\n"
     )
-    code, _, errors = run("add", "catalogue", "--from", "listings.csv")
+    code, _, errors = run("add", "catalogue", "listings.csv")
     lines = errors.splitlines()
     assert code == console.SOME_BAD
     assert_says(lines[0], "listings.csv, row 3: … '1' … row 2")
@@ -177,7 +182,7 @@ def test_what_cannot_be_read_is_named_and_left_out(run, workplace):
 
 def test_a_listing_that_lost_its_photos_is_still_in_the_index_and_that_is_said(run, catalogue, workplace):
     (workplace / "again.csv").write_text("id,photos\n17,\n99,\n")
-    code, _, errors = run("add", catalogue, "--from", "again.csv")
+    code, _, errors = run("add", catalogue, "again.csv")
     assert code == console.SOME_BAD
     assert_says(errors, "listing '17': … stays")
     assert errors.count("stays") == 1
@@ -186,7 +191,7 @@ def test_a_listing_that_lost_its_photos_is_still_in_the_index_and_that_is_said(r
 
 def test_bad_rows_and_photos_go_to_a_side_file_that_is_given(run, workplace):
     (workplace / "listings.csv").write_text("id,photos\n1,front.jpg\n1,back.jpg\n2,missing.jpg\n")
-    code, _, errors = run("add", "catalogue", "--from", "listings.csv", "--bad", "bad.jsonl")
+    code, _, errors = run("add", "catalogue", "listings.csv", "--bad", "bad.jsonl")
     assert code == console.SOME_BAD
     assert one_line(errors).startswith("1 listing added; ")
     assert [json.loads(line).get("row") for line in (workplace / "bad.jsonl").read_text().splitlines()] == [3, None]
@@ -209,12 +214,13 @@ def test_nothing_found_is_said(run, catalogue):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ("add catalogue --from nothing.csv", console.UNUSABLE, "nothing.csv: no such file"),
-        ("add new.csv --from listings.csv", console.UNUSABLE, "index new.csv: … Not a directory"),
-        ("add . --from listings.csv", console.UNUSABLE, "index .: … search-space.safetensors"),
-        ("add catalogue", console.USAGE, "'--from'"),
-        ("add catalogue --from listings.csv --columns titel=a", console.USAGE, "--columns: 'titel=a' … role=name"),
-        ("add catalogue --from listings.csv --bundle nothing", console.UNUSABLE, "bundle nothing: … no such"),
+        ("add catalogue nothing.csv", console.UNUSABLE, "nothing.csv: no such file"),
+        ("add new.csv listings.csv", console.UNUSABLE, "index new.csv: … Not a directory"),
+        ("add . listings.csv", console.UNUSABLE, "index .: … search-space.safetensors"),
+        ("add catalogue", console.USAGE, "LISTINGS"),
+        ("add catalogue listings.csv --from listings.csv", console.USAGE, "LISTINGS … --from"),
+        ("add catalogue listings.csv --columns titel=a", console.USAGE, "--columns: 'titel=a' … role=name"),
+        ("add catalogue listings.csv --bundle nothing", console.UNUSABLE, "bundle nothing: … no such"),
         ("remove nothing 17", console.UNUSABLE, "index nothing: no such folder … index add"),
         ("search nothing front.jpg", console.UNUSABLE, "index nothing: no such folder … index add"),
         ("stats nothing", console.UNUSABLE, "index nothing: no such folder … index add"),
@@ -239,7 +245,7 @@ def test_a_listing_without_an_id_is_no_row_of_an_index(run, workplace):
     (workplace / "sku.jsonl").write_text(
         '{"sku": "17", "photos": ["17-0.jpg"]}\n{"id": "18", "photos": ["18-0.jpg"]}\n'
     )
-    code, _, errors = run("add", "fresh", "--from", "sku.jsonl")
+    code, _, errors = run("add", "fresh", "sku.jsonl")
     assert code == console.SOME_BAD
     assert_says(errors, "sku.jsonl, row 1: no id")
     assert_says(errors, "1 listing added; 1 bad row")

@@ -37,6 +37,8 @@ FILES = {
     "mats.toml": '[[category]]\nname = "Mats"\ntitles = ["red handbag"]\nphotos = ["missing.jpg"]\n',
     "lost.csv": "category,photos\nMats,missing.jpg\n",
     "party.csv": "category\n🎉\n",
+    "wrong.csv": "category,title\nMats,red handbag\n,red\nMats,a,b\n",
+    "names.csv": "category,title\n🎉,\nMats,red handbag\n☕,\n",
     "key.toml": "[[categories]]\nname = 'Mats'\n",
 }
 

@@ -92,7 +92,7 @@ def damaged(kind, folder):
 UNREADABLE = {
     "truncated": "truncated.jpg: … decoded … damaged",
     "bomb": "bomb.jpg: … the limit is 64",
-    "text": "text.jpg: not a JPEG, PNG or WebP",
+    "text": "text.jpg: not a JPEG, PNG, WebP",
     "missing": "missing.jpg: no such file",
 }
 

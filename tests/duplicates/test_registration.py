@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 
 from productcat.duplicates.pictures import COLUMNS, DETAILS, EVIDENCE, SURE, compared, picture_evidence
 from productcat.duplicates.registration import agreement, turned
-from productcat.duplicates.thumbnails import LENGTH, OLD_SIDE, SIDE, grays, of_format_2, shows_nothing, thumbnails
+from productcat.duplicates.thumbnails import LENGTH, OLD_SIDE, SIDE, grays, of_format_2, thumbnails
 
 SEEDS = st.integers(0, 500)
 
@@ -91,18 +91,6 @@ def test_light_and_dark_are_told_apart():
 def test_no_pairs_give_no_rows():
     nothing = np.empty((0, LENGTH), np.int8)
     assert compared(nothing, nothing).shape == (0, len(COLUMNS))
-
-
-@pytest.mark.parametrize("noise", [0, 2])
-def test_a_photo_of_one_colour_shows_nothing(noise):
-    rng = np.random.default_rng(0)
-    photo = np.full((224, 224, 3), 240) + rng.integers(-noise, noise + 1, (224, 224, 1))
-    speck = photo.copy()
-    speck[:5, :5] = 0
-    shown = photo.copy()
-    shown[60:160, 60:160] = (200, 220, 230)
-    photos = np.stack([photo, speck, shown, scene(1)]).astype(np.uint8)
-    assert shows_nothing(photos).tolist() == [True, True, False, False]
 
 
 def test_a_thumbnail_of_the_old_format_agrees_with_the_new_one_of_its_photo():

@@ -50,7 +50,7 @@ def read_items(source: Path, work: Path) -> tuple[list[Item], list[str]]:
     Parameters
     ----------
     source : pathlib.Path
-        Folder or tar of `<domain>/<item>/<nn>.jpg`. JPEG, PNG and WebP count as photos.
+        Folder or tar of `<domain>/<item>/<nn>.jpg`. Files with the endings of photos count.
     work : pathlib.Path
         A tar is unpacked here.
 

@@ -7,8 +7,10 @@ list files) and class folders; each as a folder or as a tar of it. What cannot b
 import hashlib
 import json
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,13 @@ NAMED = 20
 """Number of left-out rows or photos that are named when a dataset is described."""
 
 
+PUBLISHED, PUBLISHED_PHOTO = "styles.csv", "images/{id}.jpg"
+"""The table of the published layout, and where its photos are."""
+
+WAY_OUT = re.compile(r"rename one, or name it in Columns \(--\w+\)")
+"""What other commands say of a column that is missing."""
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Where the listings are and what their columns mean; the `[data]` table of a training configuration.
@@ -38,9 +47,11 @@ class DataConfig:
     source: folder, table or tar, below the data folder given on the command line.
     table: the table inside a folder or tar; "" for class folders. In a list file (.lst) the settings of columns do not
     count, and classes have no parents.
-    label, title, id, photos: columns; for an empty title or photos the names that `read_listings` knows are tried.
-    photo_pattern: the path of a listing's only photo, with {id} in it; "" uses the photos column.
-    parents: columns that roll up the label, nearest first. A class takes the parent that most of its listings have.
+    label, title, id, photos: columns; where one is empty, the names that `read_listings` knows are tried.
+    photo_pattern: the path of a listing's only photo, with {id} in it; "" uses the photos column. In styles.csv it is
+    images/{id}.jpg where neither is set.
+    parents: columns that roll up the label, nearest first; there need not be any. A class takes the parent that most of
+    its listings have. The default ones count where the table has them.
     splits: a CSV of id and split (train, val, test) beside the table. Without it, listings are split here, by groups
     that share a photo or a title. Class folders below train/, val/ or validation/, and test/ are already split; if one
     of the three is missing, its listings are taken from train, by groups.
@@ -49,12 +60,12 @@ class DataConfig:
     """
 
     source: str
-    table: str = "styles.csv"
-    label: str = "articleType"
-    title: str = "productDisplayName"
+    table: str = PUBLISHED
+    label: str = ""
+    title: str = ""
     id: str = "id"
-    photos: str = "photos"
-    photo_pattern: str = "images/{id}.jpg"
+    photos: str = ""
+    photo_pattern: str = ""
     parents: tuple[str, ...] = ("subCategory", "masterCategory")
     splits: str = "splits.csv"
     extra_titles: tuple[str, ...] = ()
@@ -129,7 +140,7 @@ def load_dataset(config: DataConfig, data: Path, work: Path, seed: int = 0) -> D
     bad: list[str] = []
     triples = list(_labelled(source, table, config, bad))
     if not triples:
-        raise ListingError(f"{table or source}: no labelled listing in it; check the settings of [data]")
+        raise ListingError(f"{table or source}: no labelled listing in it; check the settings of [data], such as label")
     if config.top_classes:
         frequent = dict(Counter(label for _, label, _ in triples).most_common(config.top_classes))
         triples = [each for each in triples if each[1] in frequent]
@@ -173,31 +184,55 @@ def _labelled(
         for listing, label in read_labelled(source / name, on_bad=on_bad):
             yield replace(listing, id=f"{name}/{listing.id}"), label, NAMES[name]
     if not split_folders:
-        for listing, label in read_labelled(table or source, _columns(config) if table else None, on_bad):
-            yield listing, label, ""
+        with _settings_named():
+            for listing, label in read_labelled(table or source, _columns(config, table) if table else None, on_bad):
+                yield listing, label, ""
 
 
-def _columns(config: DataConfig) -> Columns:
-    photos = config.photos if config.photos and not config.photo_pattern else Columns.photos
-    return Columns(config.id, config.title or Columns.title, photos, config.label, config.photo_pattern)
+def _columns(config: DataConfig, table: Path) -> Columns:
+    published = table.name == PUBLISHED and not config.photos
+    pattern = config.photo_pattern or (PUBLISHED_PHOTO if published else "")
+    photos = config.photos if config.photos and not pattern else Columns.photos
+    return Columns(config.id, config.title or Columns.title, photos, config.label or Columns.label, pattern)
+
+
+@contextmanager
+def _settings_named() -> Iterator[None]:
+    """Let a message on a missing column name the settings where it can be given, not the options of other commands."""
+    try:
+        yield
+    except ListingError as error:
+        said = WAY_OUT.sub("name it in [data] of the configuration", str(error))
+        raise ListingError(said) from None
 
 
 def class_parents(table: Path, config: DataConfig) -> dict[str, dict[str, str]]:
     """Return for each class and level the parent that most of its listings have: class → level → parent.
 
-    A class without a parent at some level is its own parent. A list file has no levels.
+    A class without a parent at some level is its own parent. A list file has no levels. A default level that the table
+    does not have is left out; one that was named must be there.
     """
-    columns = _columns(config)
+    columns = _columns(config, table)
     label_of = {listing.id: label for listing, label in read_labelled(table, columns, lambda _: None)}
     parents: dict[str, dict[str, str]] = {name: {} for name in set(label_of.values())}
     for level in config.parents if detect(table) != "lst" else ():
         votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        for listing, parent in read_labelled(table, replace(columns, label=level), lambda _: None):
-            if listing.id in label_of:
-                votes[label_of[listing.id]][parent] += 1
+        try:
+            for listing, parent in read_labelled(table, replace(columns, label=level), lambda _: None, None, _ignore):
+                if listing.id in label_of:
+                    votes[label_of[listing.id]][parent] += 1
+        except ListingError as error:  # the table could be read for its labels, so this column is missing
+            if config.parents != DataConfig.parents:
+                raise ListingError(WAY_OUT.sub("correct parents in [data]", str(error))) from None
+        if not votes and config.parents == DataConfig.parents:
+            continue
         for name, found in parents.items():
             found[level] = min(votes[name], key=lambda parent: (-votes[name][parent], parent), default=name)
     return parents
+
+
+def _ignore(_: object) -> None:
+    pass
 
 
 def checksum(config: DataConfig, data: Path, listings: Iterable[Listing] = ()) -> str:

@@ -56,7 +56,7 @@ def test_photos_that_cannot_be_read_are_left_out_and_named(tmp_path):
     items, left_out = read_items(tmp_path, tmp_path)
     names = {f"{each.domain}/{each.name}": [photo.name for photo in each.photos] for each in items}
     assert names == {"bags/3": ["a.png", "b.webp"], "cars/7": ["00.jpg", "02.jpg"]}
-    assert left_out[0].startswith(f"{tmp_path / 'cars/12/00.jpg'}: not a JPEG, PNG or WebP photo")
+    assert left_out[0].startswith(f"{tmp_path / 'cars/12/00.jpg'}: not a JPEG, PNG, WebP")
     assert left_out[1].startswith(f"{tmp_path / 'cars/7/01.jpg'}: ")
     assert left_out[-1] == "item cars/12: 1 photos, too few to divide"
 

@@ -53,6 +53,44 @@ def test_a_table_with_a_column_of_photos_needs_no_folder_of_its_own(tmp_path, ki
     assert dataset.classes[0] == {"name": "Belts", "parents": {}}
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.parametrize("label", ["category", "label", "articleType"])
+def test_a_table_with_id_title_and_category_is_enough(tmp_path, kind, label):
+    rows = [
+        {"id": str(number), "title": f"{shop.CLASSES[number % 3]} {number}", label: shop.CLASSES[number % 3]}
+        for number in range(30)
+    ]
+    file = tmp_path / f"own.{kind}"
+    if kind == "jsonl":
+        file.write_text("".join(json.dumps(each) + "\n" for each in rows), "utf-8")
+    else:
+        file.write_text("\n".join([f"id,title,{label}", *(",".join(each.values()) for each in rows)]), "utf-8")
+    dataset = load(tmp_path, DataConfig(file.name))
+    assert dataset.classes == [{"name": name, "parents": {}} for name in shop.CLASSES]
+    assert [each.title for each in dataset.listings] == [each["title"] for each in rows]
+    assert not any(each.photos for each in dataset.listings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, r"no labelled listing in it; check the settings of \[data\], such as label"),
+        ({"label": "shelf"}, r"no column 'shelf'; there are id, title, kind: name it in \[data\]"),
+        (
+            {"label": "kind", "parents": ("branch",)},
+            r"no column 'branch'; there are id, title, kind: correct parents in \[data\]",
+        ),
+    ],
+)
+def test_a_missing_column_is_named_with_the_settings_that_mend_it(tmp_path, settings, message):
+    rows = (f"{number},{shop.CLASSES[number % 3]} {number},{shop.CLASSES[number % 3]}" for number in range(30))
+    (tmp_path / "own.csv").write_text("\n".join(["id,title,kind", *rows]), "utf-8")
+    with pytest.raises(ListingError, match=message) as refused:
+        load(tmp_path, DataConfig("own.csv", **settings))
+    assert "rename" not in str(refused.value)
+    assert "--" not in str(refused.value)
+
+
 @pytest.mark.parametrize("config", [DataConfig("train.lst"), DataConfig("", table="train.lst")])
 def test_a_list_file_gives_photos_and_classes_without_parents(tmp_path, config):
     list_file(tmp_path)
@@ -193,7 +231,7 @@ def test_what_cannot_be_used_is_counted_named_and_left_out(tmp_path):
     assert "row 16: the id '3' is that of row 5 too" in said
     assert "left out, unreadable photos: 2" in said
     assert f"listing '0': {folder / 'images/0.jpg'}: no such file" in said
-    assert f"listing '1': {folder / 'images/1.jpg'}: not a JPEG, PNG or WebP photo" in said
+    assert f"listing '1': {folder / 'images/1.jpg'}: not a JPEG, PNG, WebP" in said
     # The titles of 0 and 1 still train.
     assert {0, 1} <= set(dataset.rows("train"))
     assert dataset.photo_rows("train").tolist() == [2, 3, 6, 7, 8, 9]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from productcat.duplicates.borders import BLEND, without_border, without_frame
+from productcat.listings.borders import BLEND, without_border, without_frame
 
 COLOURS = st.tuples(*[st.integers(0, 255)] * 3)
 
