@@ -86,7 +86,8 @@ def predict_to_stream(
     """
     listings = iter(listings)
     while batch := list(islice(listings, LISTINGS_AT_ONCE)):
-        prints = list(map(_print_of, batch)) if made_of else []  # a photo that changes meanwhile counts as another
+        # Before they are read: what changes meanwhile counts as changed.
+        prints = list(map(_print_of, batch)) if made_of else []
         predictions = categorizer.predict(batch)
         write(stream, _lines(predictions))
         if made_of:
