@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from productcat.calibration.agreement import Agreement
 from productcat.calibration.reliability import (
     Reliability,
     check_precision,
@@ -65,8 +66,10 @@ class Calibration:
         With the settings as they were.
     after : Reliability
         Each listing judged by settings that were fitted on others (cross-validation with 5 folds).
+    agreement : Agreement
+        Whether the labels have anything to do with what the bundle said before.
     notes : tuple of str
-        A line for each promise that cannot be kept, with the way out.
+        A line for each promise that cannot be kept, with the way out. The first is on labels that are probably wrong.
     matched_labels : dict, label → str
         The category that the label differs from in capitals or spaces only.
     """
@@ -78,6 +81,7 @@ class Calibration:
     precision: float | None
     before: Reliability
     after: Reliability
+    agreement: Agreement
     notes: tuple[str, ...]
     matched_labels: dict[str, str]
 
@@ -93,7 +97,8 @@ def calibrate(
     It changes the categorizer: `ensemble`, `projections` and, with a precision, `rules`. Models and categories stay as
     they are. The listings should be like those to come, not chosen for being easy, and the models must not have learnt
     from them. The result does not depend on their order. Present settings stay where new ones do not help on listings
-    that they were not fitted on, so a few listings with odd labels do no harm.
+    that they were not fitted on, so a few listings with odd labels do no harm. If no more labels are right than by
+    chance, the first note says so.
 
     Parameters
     ----------
@@ -128,14 +133,18 @@ def calibrate(
     if precision is not None:
         notes += _doubts_of_precision(len(found.numbers), after, precision, told=bool(notes))
     notes += _doubts(len(found.numbers), helps=way != "present")
+    before = own.confidences(present)
+    agreement = Agreement.of(before, own.labels, categorizer.categories)
+    notes = [*filter(None, [agreement.doubt()]), *notes]
     calibration = Calibration(
         len(found.numbers),
         {modality: int((views.modalities == modality).sum()) for modality in MODALITY_NAMES},
         dict(found.unknown.most_common()),
         found.without_evidence,
         precision,
-        Reliability.of(own.confidences(present), own.labels, _thresholds(own, categorizer.rules)),
+        Reliability.of(before, own.labels, _thresholds(own, categorizer.rules)),
         after,
+        agreement,
         tuple(notes),
         found.matched,
     )

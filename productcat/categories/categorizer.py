@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import filterfalse, islice
 from pathlib import Path
@@ -117,13 +118,14 @@ class Categorizer:
             The bundle is missing, damaged, or of another format.
         """
         opened = Bundle.of_manifest(bundle)
-        opened.check(later=READ_HERE)
-        image_model = ImageModel.load(opened.contents("image")) if opened.has("image") else None
-        title_model = TitleModel.load(opened.contents("title")) if opened.has("title") else None
-        if image_model is None and title_model is None:
+        if not opened.has("image") and not opened.has("title"):
             raise BundleError(f"bundle {opened.path}: neither image nor title model in it; use a bundle with one")
-        rules = read_rules(opened)
-        return cls(opened, image_model, title_model, CategoryProjections.load(opened.contents("projections")), rules)
+        with opened.checking(READ_HERE), ThreadPoolExecutor(1) as pool:
+            image = pool.submit(ImageModel.load, opened.contents("image")) if opened.has("image") else None
+            title_model = TitleModel.load(opened.contents("title")) if opened.has("title") else None
+            rules, projections = read_rules(opened), CategoryProjections.load(opened.contents("projections"))
+            image_model = image.result() if image else None
+            return cls(opened, image_model, title_model, projections, rules)
 
     @property
     def categories(self) -> list[str]:

@@ -51,7 +51,8 @@ def calibrate(
     fitted, and how much each category is favoured because it is frequent. With --precision, a category is assigned from
     the lowest confidence at which this share of the assigned listings is right; without it, the decision rules stay.
     The table compares before and after. The figures after are what to expect of future listings, since each listing is
-    judged by settings that were fitted on others.
+    judged by settings that were fitted on others. If the labels agree with the bundle no more often than by chance, the
+    first note below the table says so: then labels and listings probably do not belong together.
     """
     from productcat.jobs.outputs import refuse_bundle
 
@@ -72,7 +73,9 @@ def calibrate(
         print("\n".join(calibration_lines(found, categorizer.rules)))
     left_out = [f"{counted(n_left_out, 'listing')} left out, named above"] if n_left_out else []
     left_out += bad_rows.left_out(side)
-    return console.sum_up(f"{target}: calibrated on {counted(found.n_listings, 'listing')}", left_out)
+    done = f"{target}: calibrated on {counted(found.n_listings, 'listing')}"
+    done += ", whose labels are probably wrong, see the notes" if found.agreement.is_chance else ""
+    return console.sum_up(done, left_out)
 
 
 def _fitted(

@@ -41,7 +41,7 @@ def add(
         typer.Argument(metavar="LISTINGS", help="A file of listings, or a folder; - is standard input."),
     ] = None,
     source: Annotated[str | None, typer.Option("--from", help="LISTINGS, as in 0.1.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Skip ids that are in the index.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Skip listings that are in the index as they are.")] = False,
     bundle: options.Bundle = None,
     bad: BadOption = None,
     columns: options.Columns = None,
@@ -60,7 +60,7 @@ def add(
     Listings are CSV, JSON Lines, Parquet, .lst, or a folder <label>/<name>.jpg, with columns as for predict. An index
     is searched by photos. So a listing without one that can be read is named and left out, even if it has a title, and
     what the index has under its id stays. The run may be killed at any time: what it has added stays, and --resume
-    skips the ids that are there.
+    skips the listings that are there with the same title, price and photos.
     """
     from productcat.jobs.progress import Progress
     from productcat.listings.readers import count_rows, read_with_ids
@@ -73,14 +73,22 @@ def add(
         read = read_with_ids(source, roles, side.add, format, complain, photo_root)
         first = list(islice(read, 1))  # so that unusable input is known before the index is made
         index = _open(path, bundle)
-        known = index.ids() if resume else ()
+        n_changed = 0
+
+        def unlike(listings: Iterable[Listing]) -> Iterator[Listing]:
+            nonlocal n_changed
+            for each, is_there in index.changed(listings):
+                n_changed += is_there
+                yield each
+
         with Progress("adding", total, "listings") as progress:
             rest = progress.each(chain(first, read))
             try:
-                n_added = index.add((each for each in rest if each.id not in known), side.add_problem)
+                n_added = index.add(unlike(rest) if resume else rest, side.add_problem)
             except KeyboardInterrupt:
                 return complain("interrupted; what is in the index stays, go on with --resume", INTERRUPTED)
         done = f"{counted(n_added, 'listing')} added"
+        done += f"; of those in the index {n_changed} had changed" if n_changed else ""
         if progress.done > n_added:
             done += f"; {progress.done - n_added} skipped or left out"
         return console.sum_up(done, bad_rows.left_out(side))

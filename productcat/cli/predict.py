@@ -62,7 +62,9 @@ def predict(
 
     The columns are id, title and photos (several separated by "|"). Paths of photos are relative to the file's folder.
     Each listing becomes one line of JSON. Rows that are not listings go to the side file, with their number and the
-    reason.
+    reason. --resume continues the file of a run that was interrupted, or whose table has grown. It also predicts again
+    the listings of which the title or the photos have changed since, and says how many. By the file <--to>.resume it
+    knows which. Remove that file when you do not continue any more.
     """
     for_many = {
         "--to": target != STREAM,
@@ -147,7 +149,7 @@ def _predict_all(
             output = stack.enter_context(open(sys.stdout.fileno(), "wb", buffering=0, closefd=False))
             batches = predict_to_stream(categorizer, listings, output)
         else:
-            batches = predict_to_file(categorizer, listings, target, resume)
+            batches = predict_to_file(categorizer, listings, target, resume, complain)
         for batch in stack.enter_context(closing(batches)):
             decisions.update(each.decision for each in batch)
             n_troubled += sum(1 for each in batch if each.problems)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from productcat.categories.ensemble import MODALITY_NAMES, Modality
-from productcat.duplicates.matches import level_names
 from productcat.wording import counted
 
 if TYPE_CHECKING:
@@ -74,6 +73,8 @@ def match_lines(
 
     left, right : names of the photos that can be read
     """
+    from productcat.duplicates.matches import level_names  # what the other screens do not need
+
     said = "Duplicates: the same item" if score >= threshold else "No duplicates: the same item"
     where = "reaches" if score >= threshold else "is below"
     lines = [f"{said} with {100 * score:.1f} %, which {where} the threshold of {100 * threshold:.1f} %", ""]

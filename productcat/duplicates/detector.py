@@ -122,12 +122,14 @@ class DuplicateDetector:
             The bundle is missing, damaged, of another format, or has no such part.
         """
         opened = Bundle.of_manifest(bundle)
-        opened.check(later=read_here(opened))
-        if not opened.has("duplicates"):
-            raise BundleError(f"bundle {opened.path}: no 'duplicates' part in it; use one with it, such as {DEFAULT}")
-        image_model = ImageModel.load(opened.contents(opened.features_name()))
-        metric = load_metric(opened.contents("duplicates"), image_model)
-        return cls(image_model, metric, metric.threshold)
+        with opened.checking(read_here(opened)):
+            if not opened.has("duplicates"):
+                raise BundleError(
+                    f"bundle {opened.path}: no 'duplicates' part in it; use one with it, such as {DEFAULT}"
+                )
+            image_model = ImageModel.load(opened.contents(opened.features_name()))
+            metric = load_metric(opened.contents("duplicates"), image_model)
+            return cls(image_model, metric, metric.threshold)
 
     def adapt(self, listings: Iterable[Listing | Embedding]) -> "DuplicateDetector":
         """Return a detector that knows a catalogue. What its listings share, such as one studio, is not evidence.

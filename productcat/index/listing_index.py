@@ -26,6 +26,7 @@ from productcat.errors import BundleError, ListingError, ProductcatError
 from productcat.index.rows import Kept, PhotoRows
 from productcat.index.search_vectors import SearchSpace
 from productcat.index.store import PhotoStore
+from productcat.listings.fingerprint import fingerprint
 from productcat.listings.listing import Listing, only
 from productcat.problems import OnProblem, Problem, warn
 
@@ -139,12 +140,14 @@ class ListingIndex:
             The number of listings that were put in.
         """
         detector, listings = self._needed_detector(), only((Listing, Embedding), listings)
-        waiting: dict[str, Embedding] = {}
+        waiting: dict[str, tuple[Embedding, str | None]] = {}
         count = 0
         while some := list(islice(listings, LISTINGS_AT_ONCE)):
-            for each in detector.embed(_with_id(some, on_problem), on_problem):
+            usable = list(_with_id(some, on_problem))
+            prints = list(map(_print_of, usable))  # before they are read: what changes meanwhile counts as changed
+            for each, made_of in zip(detector.embed(usable, on_problem), prints, strict=True):
                 if len(each):
-                    waiting[each.id] = each  # the last of an id counts
+                    waiting[each.id] = each, made_of  # the last of an id counts
                 elif each.id in self:
                     on_problem(Problem(each.id, "what the index has of it stays"))
             if len(waiting) >= LISTINGS_PER_TRANSACTION:
@@ -155,6 +158,19 @@ class ListingIndex:
         if count:
             self.store.keep_tidy()
         return count
+
+    def changed(self, listings: Iterable[Listing]) -> Iterator[tuple[Listing, bool]]:
+        """Yield the listings that the index lacks, or has with another title, price or photos; and whether it has them.
+
+        Files of photos count with their paths, sizes and times. What was put in as an `Embedding`, or by an earlier
+        version, counts as unchanged: nothing is known of its photos.
+        """
+        listings = only(Listing, listings)
+        while some := list(islice(listings, LISTINGS_PER_TRANSACTION)):
+            known = self.store.made_of([each.id for each in some])
+            for each in some:
+                if each.id not in known or known[each.id] not in (None, _print_of(each)):
+                    yield each, each.id in known
 
     def remove(self, ids: Iterable[str]) -> None:
         """Remove listings by their ids. Ids that are not there are ignored."""
@@ -252,10 +268,10 @@ class ListingIndex:
     def __contains__(self, id: object) -> bool:
         return isinstance(id, str) and self.store.has(id)
 
-    def _put(self, embeddings: Mapping[str, Embedding]) -> int:
-        """Put in listings, given by their ids, in one transaction. Return how many they are."""
-        if embeddings:
-            every = embeddings.values()
+    def _put(self, waiting: Mapping[str, tuple[Embedding, str | None]]) -> int:
+        """Put in listings with their fingerprints, given by their ids, in one transaction. Return how many they are."""
+        if waiting:
+            every, made_of = zip(*waiting.values(), strict=True)
             features = {name: np.concatenate([each.features[name] for each in every]) for name in self.space.means}
             rows = PhotoRows(
                 {each.id: len(each) for each in every},
@@ -264,9 +280,10 @@ class ListingIndex:
                 self._stored(np.concatenate([each.thumbnails for each in every])),
                 [each.title for each in every],
                 [each.price for each in every],
+                list(made_of),
             )
             self.store.put(rows)
-        return len(embeddings)
+        return len(waiting)
 
     def _search(
         self, detector: DuplicateDetector, embeddings: Sequence[Embedding], k: int
@@ -322,6 +339,13 @@ class ListingIndex:
                 self._adapted = detector.adapt(self.sample()).among(len(self))
                 self._adapted_at = n_photos
             return self._adapted
+
+
+def _print_of(listing: Listing | Embedding) -> str | None:
+    """Return the fingerprint of all that the index keeps of a listing; None where its photos are not known."""
+    if isinstance(listing, Embedding):
+        return None
+    return fingerprint(listing.photos, listing.title, listing.price)
 
 
 def _with_id(listings: Iterable[Listing | Embedding], on_problem: OnProblem) -> Iterator[Listing | Embedding]:

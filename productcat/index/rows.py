@@ -20,6 +20,10 @@ TITLE, PRICE, PHOTOS = "title", "price", "photos"
 """Names of columns that say something of the listing: its title and price in the row of its first photo, and null in
 the others; the number of its photos in all of them. Indexes of 0.1.0 lack them, and they are null in rows of 0.1.0."""
 
+MADE_OF = "made_of"
+"""Name of the column of fingerprints of listings, by which it is told whether one has changed: in the row of its first
+photo. It is null where none is known, and in rows of before 0.2.0."""
+
 FIRST_PHOTOS = f"{PHOTO} = 0"
 """SQL condition of the rows of which each listing has one."""
 
@@ -83,6 +87,8 @@ class PhotoRows:
     titles : list of str, length n_listings
         Empty without one.
     prices : list of float or None, length n_listings
+    made_of : list of str or None, length n_listings
+        Their fingerprints.
     """
 
     counts: dict[str, int]
@@ -91,6 +97,7 @@ class PhotoRows:
     thumbnails: NDArray[np.int8]
     titles: list[str]
     prices: list[float | None]
+    made_of: list[str | None]
 
     def table(self) -> Any:
         """Return them as a pyarrow.Table, added at 0."""
@@ -98,9 +105,9 @@ class PhotoRows:
 
         counts = list(self.counts.values())
         firsts = np.cumsum(counts) - counts
-        titles, prices = np.full((2, len(self.vectors)), None, object)
+        titles, prices, made_of = np.full((3, len(self.vectors)), None, object)
         titles[firsts] = [each or None for each in self.titles]
-        prices[firsts] = self.prices
+        prices[firsts], made_of[firsts] = self.prices, self.made_of
         columns = {
             LISTING: pyarrow.array(np.repeat(np.array(list(self.counts), object), counts), pyarrow.string()),
             PHOTO: pyarrow.array(np.concatenate([np.arange(count) for count in counts]), pyarrow.int16()),
@@ -111,6 +118,7 @@ class PhotoRows:
             TITLE: pyarrow.array(titles, pyarrow.string()),
             PRICE: pyarrow.array(prices, pyarrow.float64()),
             PHOTOS: pyarrow.array(np.repeat(counts, counts), pyarrow.int16()),
+            MADE_OF: pyarrow.array(made_of, pyarrow.string()),
         }
         rows = pyarrow.table(columns)
         columns[SEAL] = pyarrow.array(_seals(rows, self.vectors).view(np.int64))
@@ -138,7 +146,8 @@ def about_listings() -> list[Any]:
     """Return the fields of pyarrow that say something of the whole listing."""
     import pyarrow
 
-    kinds = {TITLE: pyarrow.string(), PRICE: pyarrow.float64(), PHOTOS: pyarrow.int16(), SEAL: pyarrow.int64()}
+    kinds = {TITLE: pyarrow.string(), PRICE: pyarrow.float64(), PHOTOS: pyarrow.int16()}
+    kinds |= {MADE_OF: pyarrow.string(), SEAL: pyarrow.int64()}
     return [pyarrow.field(name, kind) for name, kind in kinds.items()]
 
 

@@ -35,6 +35,7 @@ from productcat.index.rows import (
     FEATURES,
     FIRST_PHOTOS,
     LISTING,
+    MADE_OF,
     PHOTO,
     PHOTOS,
     PRICE,
@@ -191,13 +192,13 @@ class PhotoStore:
     def put(self, rows: PhotoRows) -> None:
         """Add listings, or replace them, in one transaction.
 
-        A table of 0.1.0 first gets the columns that it lacks. They are empty there, which rewrites no photo.
+        A table of an earlier version first gets the columns that it lacks. They are empty, which rewrites no photo.
         """
         with self._writing:
             self._remove_older()
-            if not (self._complete() and self._sealed()):
-                there = self.table.schema.names
-                self.table.add_columns([each for each in about_listings() if each.name not in there])
+            there = self.table.schema.names
+            if lacking := [each for each in about_listings() if each.name not in there]:
+                self.table.add_columns(lacking)
             before = self._read(rows.counts, [LISTING, ADDED])
             self._write(rows.table(), set(before[LISTING].to_pylist()), max(before[ADDED].to_pylist(), default=0))
 
@@ -340,6 +341,15 @@ class PhotoStore:
         every = self.table.search().where(FIRST_PHOTOS).select([LISTING])
         rows = every.to_arrow() if among is None else self._read(among, [LISTING])
         return set(rows[LISTING].unique().to_pylist())
+
+    @_reported("read")
+    def made_of(self, ids: Iterable[str]) -> dict[str, str | None]:
+        """Return the fingerprints of those of some listings that are there: id → fingerprint, None if not known."""
+        if MADE_OF not in self.table.schema.names:
+            return dict.fromkeys(self.ids(ids))
+        rows = newest(self._read(ids, [LISTING, PHOTO, ADDED, MADE_OF]))
+        rows = rows.filter(np.equal(rows[PHOTO].to_numpy(), 0))
+        return dict(zip(rows[LISTING].to_pylist(), rows[MADE_OF].to_pylist(), strict=True))
 
     @_reported("read")
     def sample(self, n: int) -> dict[str, Kept]:

@@ -6,7 +6,6 @@ made, and is made again if these have changed.
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count, islice
@@ -19,8 +18,8 @@ from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.embedding import FORMAT, Embedding, joined
 from productcat.errors import ListingError, ProductcatError
 from productcat.jobs.outputs import PathLike, write_whole
+from productcat.listings.fingerprint import fingerprint
 from productcat.listings.listing import Listing
-from productcat.listings.photo_kinds import Photo
 
 SHARD = 256
 """Number of listings in a file: a multiple of the detector's batch, so each listing meets the same others."""
@@ -62,7 +61,7 @@ def embed_in_shards(
         if not folder:
             yield _looked_at(detector, some, titles_alone)
             continue
-        path, made_of = Path(folder) / f"{number:06}.safetensors", _made_of(made_by, some)
+        path, made_of = Path(folder) / f"{number:06}.safetensors", _made_of(made_by, some, titles_alone)
         found = _load(path, made_of, some)
         if not found:
             found = _looked_at(detector, some, titles_alone)
@@ -106,24 +105,12 @@ def remove_folder(folder: PathLike) -> None:
         Path(folder).rmdir()
 
 
-def _made_of(made_by: str, listings: Sequence[Listing]) -> str:
-    """Return the fingerprint of the listings of a shard. Files of photos count with their sizes and times."""
+def _made_of(made_by: str, listings: Sequence[Listing], titles_alone: bool) -> str:
+    """Return the fingerprint of the listings of a shard. A title counts where it decides what is a problem."""
     found = hashlib.sha256(made_by.encode())
     for listing in listings:
-        found.update(json.dumps([listing.id, *map(_photo, listing.photos)]).encode())
+        found.update(fingerprint(listing.photos, listing.id, listing.title if titles_alone else "").encode())
     return found.hexdigest()
-
-
-def _photo(photo: Photo) -> str | list[str | int]:
-    if isinstance(photo, bytes | bytearray | memoryview):
-        return hashlib.sha256(photo).hexdigest()
-    if not isinstance(photo, str | os.PathLike):
-        return hashlib.sha256(np.asarray(photo).tobytes()).hexdigest()
-    try:
-        status = os.stat(photo)
-    except OSError:
-        return os.fsdecode(photo)
-    return [os.fsdecode(photo), status.st_size, status.st_mtime_ns]
 
 
 def _save(path: Path, made_of: str, embeddings: Sequence[Embedding], problems: Sequence[str]) -> None:

@@ -3,15 +3,18 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Protocol, TypeAlias
+from typing import IO, Protocol, Self, TypeAlias
 
 from productcat.errors import ListingError
 from productcat.listings.columns import BadRow
 
 PathLike: TypeAlias = str | os.PathLike[str]
+
+PIECE = 2**20
+"""Number of bytes that are copied at once."""
 
 
 def refuse_existing(target: PathLike, way_out: str = "") -> None:
@@ -125,6 +128,59 @@ def write_folder(target: PathLike, files: Mapping[str, Iterable[bytes]]) -> None
         raise _unwritable(target, error) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+class Replacement:
+    """The beginning of a file, with other lines where some have changed. Use it as a context manager.
+
+    Nothing is written before the first line that is another. The new file takes the place of the old one when it is
+    done, whole or not at all.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target, self._size = target, 0
+        self._temporary = target.with_name(f".{target.name}-{os.getpid()}")
+        self._stream: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._stream:
+            self._stream.close()
+            with suppress(OSError):
+                self._temporary.unlink()
+
+    def add(self, lines: Sequence[bytes], changed: str | None) -> None:
+        """Take the next lines of the old file, or those that stand there now."""
+        try:
+            if changed is not None and not self._stream:
+                self._begin()
+            new = b"".join(lines) if changed is None else encoded(changed)
+            if self._stream:
+                self._stream.write(new)
+        except OSError as error:
+            raise _unwritable(self.target, error) from None
+        self._size += len(new)
+
+    def _begin(self) -> None:
+        """Copy what stays as it is before the first change."""
+        self._stream = open(self._temporary, "wb")  # noqa: SIM115, `__exit__` closes it
+        with open(self.target, "rb") as old:
+            rest = self._size
+            while rest and (piece := old.read(min(rest, PIECE))):
+                rest -= self._stream.write(piece)
+
+    def done(self) -> int:
+        """Put the new file in the place of the old one if something is another. → number of bytes"""
+        if self._stream:
+            try:
+                self._stream.flush()
+                os.fsync(self._stream.fileno())
+                os.replace(self._temporary, self.target)
+            except OSError as error:
+                raise _unwritable(self.target, error) from None
+        return self._size
 
 
 def _fill(path: Path, target: Path, chunks: Iterable[bytes]) -> None:

@@ -10,7 +10,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +32,9 @@ Manifest: TypeAlias = Mapping[str, Any]
 """The content of `manifest.json`. Nobody changes one that is in use."""
 
 CARD = "README.md"
+ALL = ""
+"""Stands for all files together where files go by their names."""
+
 STRANGERS_NAMED = 5
 """Number of files that the manifest does not name which a message names at most."""
 
@@ -78,16 +83,34 @@ class Bundle:
 
     @classmethod
     def of_manifest(cls, bundle: str | os.PathLike[str] | None = None) -> Self:
-        """Open a bundle as `open` does, but check its manifest only. `check` is to come before anything is used."""
+        """Open a bundle as `open` does, but check its manifest only. `check` or `checking` comes next."""
         path = find(bundle)
         return cls(path, read_manifest(path))
 
-    def check(self, later: Collection[str] = ()) -> None:
-        """Raise BundleError when a file is not as the manifest says.
+    def check(self) -> None:
+        """Raise BundleError when a file is not as the manifest says."""
+        self._refuse(self.problems())
 
-        later : names of files whose checksums are not compared now; the caller reads them by `contents`, which does so
+    @contextmanager
+    def checking(self, read_meanwhile: Collection[str]) -> Iterator[None]:
+        """Check as `check` does, while the caller reads some of the files by `contents`, which checks what it reads.
+
+        Kinds and sizes of all files are known first. A second thread compares the other checksums. Where both find
+        something wrong, this one tells.
+
+        read_meanwhile : names of the files that the caller may read
         """
-        problems = self.problems(later)
+        self._refuse([*self._unfit().values()])
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(lambda: [*self._changed(read_meanwhile).values(), *self._strangers()])
+            try:
+                yield
+            except BundleError:
+                self._refuse(found.result())
+                raise
+            self._refuse(found.result())
+
+    def _refuse(self, problems: list[str]) -> None:
         if problems:
             raise BundleError(f"bundle {self.path}: {problems[0]}; {AGAIN}")
 
@@ -97,11 +120,19 @@ class Bundle:
         kept = {name: entry for name, entry in entries.items() if name not in changes or entry is not None}
         return replace(self, manifest=kept)
 
-    def problems(self, later: Collection[str] = ()) -> list[str]:
+    def problems(self) -> list[str]:
         """Return one line for each file that is not as the manifest says; none for a sound bundle.
 
-        No file is read before the kinds and sizes of all are known. later : as in `check`
+        No file is read before the kinds and sizes of all are known.
         """
+        found = self._unfit()
+        if ALL in found:
+            return [found[ALL]]
+        found |= self._changed(found)
+        return [*(found[name] for name in sorted(found)), *self._strangers()]
+
+    def _unfit(self) -> dict[str, str]:
+        """Return a line for each file that may not be read, by its name. `ALL` stands for all together."""
         found: dict[str, str] = {}
         total = 0
         for name in sorted(self.manifest["sha256"]):
@@ -110,14 +141,19 @@ class Bundle:
             except UnfitFileError as error:
                 found[name] = f"{name} {error}"
         if total > LARGEST_OF_ALL:
-            return [f"its files have {total:,} bytes together, more than {LARGEST_OF_ALL:,}"]
-        for name in sorted(self.manifest["sha256"].keys() - found.keys() - {*later}):
+            return {ALL: f"its files have {total:,} bytes together, more than {LARGEST_OF_ALL:,}"}
+        return found
+
+    def _changed(self, but: Collection[str]) -> dict[str, str]:
+        """Return a line for each file that does not have its checksum, by its name. but : names that are left out"""
+        found: dict[str, str] = {}
+        for name in sorted(self.manifest["sha256"].keys() - {*but}):
             try:
                 if checksum_of(self.file(name)) != self.manifest["sha256"][name]:
                     found[name] = f"{name} was changed (its sha256 is not the one in {MANIFEST})"
             except UnfitFileError as error:
                 found[name] = f"{name} {error}"
-        return [*(found[name] for name in sorted(found)), *self._strangers()]
+        return found
 
     def _size(self, name: str) -> int:
         """Return the bytes of a file. Raises UnfitFileError where the manifest does not allow it."""

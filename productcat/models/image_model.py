@@ -5,6 +5,7 @@
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -139,9 +140,11 @@ class ImageModel:
 
     def _session_of(self, graph: Path) -> Any:
         """Compare the checksum of a network, and open it."""
-        onnxruntime = runtime()
-        if self.checksum is not None and checksum_of(graph) != self.checksum:
-            raise BundleError(f"{graph} was changed since the bundle was loaded; load one that stays")
+        with ThreadPoolExecutor(1) as pool:
+            checksum = pool.submit(checksum_of, graph) if self.checksum is not None else None
+            onnxruntime = runtime()  # meanwhile, since the first time it takes a while
+            if checksum and checksum.result() != self.checksum:
+                raise BundleError(f"{graph} was changed since the bundle was loaded; load one that stays")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # the runtime's notes on graphs are not for users
         options.add_session_config_entry("session.load_model_format", "ONNX")

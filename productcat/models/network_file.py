@@ -22,6 +22,9 @@ LARGEST_SIDE = 1_024
 LONGEST_AXIS = 2**20
 """Number of classes or features above which an output is not meant seriously."""
 
+SHORT = 64
+"""Number of bytes up to which an attribute is often there again."""
+
 VALUES_PER_BYTE = 8
 """Number of stored values that one byte may hold at most."""
 
@@ -84,7 +87,7 @@ class NetworkFile:
         if any(number != GRAPH for number, _ in _fields(content, (0, len(content)), MODEL)):
             raise UnfitNetworkError("has functions of its own")
         for graph in graphs:
-            _look_at_graph(content, _span(graph), found)
+            _look_at_graph(content, _span(graph), found, set())
         return found
 
     def check(self, size: tuple[int, int], outputs: list[str]) -> None:
@@ -122,10 +125,11 @@ def _fits(shape: Shape, expected: Shape) -> bool:
     )
 
 
-def _look_at_graph(content: Content, graph: Span, found: NetworkFile) -> None:
+def _look_at_graph(content: Content, graph: Span, found: NetworkFile, known: set[bytes]) -> None:
+    """Look at all that is in a graph. known : attributes that were looked at, of which many are the same"""
     for number, value in _fields(content, graph, IN_GRAPH):
         if number == NODE:
-            _look_at_node(content, _span(value))
+            _look_at_node(content, _span(value), known)
         elif number == WEIGHTS:
             _look_at_tensor(content, _span(value))
         elif number == SPARSE_WEIGHTS:
@@ -134,11 +138,15 @@ def _look_at_graph(content: Content, graph: Span, found: NetworkFile) -> None:
             (found.inputs if number == INPUT else found.outputs).update(_axes(content, _span(value)))
 
 
-def _look_at_node(content: Content, node: Span) -> None:
+def _look_at_node(content: Content, node: Span, known: set[bytes]) -> None:
     for number, value in _fields(content, node, IN_NODE):
         start, end = _span(value)
         if number == ATTRIBUTE:
-            _look_at_attribute(content, (start, end))
+            if end - start > SHORT:
+                _look_at_attribute(content, (start, end))
+            elif (attribute := content[start:end]) not in known:
+                _look_at_attribute(content, (start, end))
+                known.add(attribute)
         elif number == OPERATOR and content[start:end] in CONTROL:
             raise UnfitNetworkError(f"has the operator {content[start:end].decode()}, which runs another graph")
         elif number == DOMAIN and content[start:end] not in OWN_DOMAINS:
@@ -211,30 +219,33 @@ def _fields(content: Content, message: Span, wanted: tuple[int, ...]) -> Iterato
     """Yield the number of each wanted field of a message, and what it holds: a whole number, or where its bytes lie."""
     place, end = message
     while place < end:
-        tag, place = _varint(content, place, end)
-        kind, number = tag & 7, tag >> 3
-        value: int | Span
-        if kind == 0:
-            value, place = _varint(content, place, end)
+        # A network has thousands of tags and lengths, nearly all of one byte. It would take longer to call a function.
+        tag = content[place]
+        if tag < 128:
+            place += 1
         else:
-            if kind == 2:
-                length, place = _varint(content, place, end)
-            elif kind in (1, 5):
-                length = 8 if kind == 1 else 4
+            tag, place = _varint(content, place, end)
+        kind, value = tag & 7, 0
+        if kind in (0, 2):
+            if place < end and (value := content[place]) < 128:
+                place += 1
             else:
-                raise UnfitNetworkError("is not ONNX")  # groups, which nobody writes
-            value = place, place + length
-            place += length
+                value, place = _varint(content, place, end)
+        elif kind in (1, 5):
+            value = 8 if kind == 1 else 4
+        else:
+            raise UnfitNetworkError("is not ONNX")  # groups, which nobody writes
+        start = place
+        if kind != 0:
+            place += value
             if place > end:
                 raise UnfitNetworkError("is not ONNX")
-        if number in wanted:
-            yield number, value
+        if tag >> 3 in wanted:
+            yield tag >> 3, value if kind == 0 else (start, place)
 
 
 def _varint(content: Content, place: int, end: int) -> tuple[int, int]:
     """Return the whole number that begins at a place, and the place after it."""
-    if place < end and content[place] < 128:  # nearly always
-        return content[place], place + 1
     found = 0
     for shift, byte in enumerate(content[place : min(place + 10, end)]):
         found |= (byte & 127) << (7 * shift)

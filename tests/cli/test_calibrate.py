@@ -90,6 +90,17 @@ def test_json_is_one_object_with_figures_settings_and_rules(run, workplace):
     assert found["rules"]["both"]["assign_at"] == 1.0
 
 
+def test_labels_that_are_all_wrong_are_doubted(run, workplace):
+    rows = rows_of(workplace / "labelled.csv")
+    for row, other in zip(rows, [*rows[1:], rows[0]], strict=True):
+        row["shifted"] = other["label"]
+    write(workplace / "labelled.csv", rows)
+    code, output, errors = run("labelled.csv", "--to", TARGET, "--label", "shifted")
+    assert code == console.FINE
+    assert_says(output, "labels and bundle disagree … of 30 listings … --label")
+    assert_says(lines_of(errors)[-1], "30 listings, whose labels are probably wrong")
+
+
 def test_notes_are_shown_below_the_table(run):
     output = run("labelled.csv", "--to", TARGET, "--precision", "0.7")[1]
     assert re.search(r"^photos alone: 2 listings", output, re.MULTILINE)

@@ -164,6 +164,20 @@ def test_resuming_passes_over_what_is_there(run, catalogue, workplace):
     assert counts(run) == (7, 13)
 
 
+def test_resuming_puts_in_again_what_has_changed(run, catalogue, workplace):
+    rows = (workplace / "listings.csv").read_text().splitlines()
+    lost, other = rows[1].partition(","), rows[2].partition(",")
+    (workplace / "listings.csv").write_text(
+        "\n".join([rows[0], f"{lost[0]},missing.jpg", f"{other[0]},front.jpg|back.jpg|front.jpg", *rows[3:], ""])
+    )
+    n_photos = counts(run)[1]
+    errors = run("add", catalogue, "--from", "listings.csv", "--resume")[2]
+    assert_says(errors.splitlines()[-1], "1 listing added; of those in the index 2 had changed; 5 skipped")
+    assert counts(run) == (6, n_photos + 1)
+    errors = run("add", catalogue, "--from", "listings.csv", "--resume")[2]
+    assert_says(errors.splitlines()[-1], "0 listings added; of those in the index 1 had changed; 6 skipped")
+
+
 def test_what_cannot_be_read_is_named_and_left_out(run, workplace):
     (workplace / "listings.csv").write_text(
         "id,photos\n1,front.jpg\n1,back.jpg\n2,missing.jpg\n3,\n4,front.jpg|missing.jpg\n"

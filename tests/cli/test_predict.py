@@ -201,6 +201,17 @@ def test_an_existing_output_is_refused_and_gone_on_with_when_asked(run, workplac
     assert (workplace / "out.jsonl").read_bytes() == whole
 
 
+def test_going_on_says_how_many_listings_have_changed_since(run, workplace):
+    run("predict", "--from", "listings.csv", "--to", "out.jsonl")
+    rows = (workplace / "listings.csv").read_text("utf-8").splitlines()
+    (workplace / "listings.csv").write_text("\n".join([rows[0], rows[1].replace("belt", "handbag"), *rows[2:], ""]))
+    code, _, errors = run("predict", "--from", "listings.csv", "--to", "out.jsonl", "--resume")
+    assert code == console.FINE
+    assert_says(one_line(errors), "out.jsonl: 1 listing changed since")
+    run("predict", "--from", "listings.csv", "--to", "new.jsonl")
+    assert (workplace / "out.jsonl").read_bytes() == (workplace / "new.jsonl").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

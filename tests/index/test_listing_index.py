@@ -215,6 +215,35 @@ def test_the_stats_count_listings_photos_and_bytes(full, embeddings):
     assert stats.bytes == sum(each.stat().st_size for each in full.path.rglob("*") if each.is_file())
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": "another"},
+        {"price": 17.0},
+        {"photos": lambda photos: photos[1:]},
+        {"photos": lambda photos: (*photos, photos[0])},
+        {"photos": lambda photos: (photos[0][::-1].copy(), *photos[1:])},
+    ],
+)
+def test_changed_listings_are_told_from_those_that_are_there_as_they_are(empty, listings, change):
+    empty.add(listings)
+    assert list(empty.changed(listings)) == []
+    number = next(number for number, each in enumerate(listings) if len(each.photos) > 1)
+    now = {name: each(listings[number].photos) if callable(each) else each for name, each in change.items()}
+    other, new = replace(listings[number], **now), replace(listings[0], id="new")
+    wanted = [*listings[:number], other, *listings[number + 1 :], new]
+    assert list(empty.changed(wanted)) == [(other, True), (new, False)]
+    empty.add(each for each, _ in empty.changed(wanted))
+    assert list(empty.changed(wanted)) == []
+    empty.tidy(now=True)
+    assert list(empty.changed(wanted)) == []
+    assert list(empty.changed(listings)) == [(listings[number], True)]
+
+
+def test_what_was_put_in_as_embeddings_counts_as_unchanged(full, listings):
+    assert [each.id for each, _ in full.changed([*listings, Listing("new")])] == ["new"]
+
+
 def test_fewer_than_one_duplicate_is_refused(full):
     with pytest.raises(ValueError, match="k is 0, expected at least 1"):
         full.search([], k=0)
@@ -682,6 +711,14 @@ def test_an_index_of_0_1_0_takes_titles_and_prices(detector, old, embeddings):
     old.remove(["old-0"])
     old.tidy()
     assert_holds(reader, [before["old-2"], *gray])
+
+
+def test_what_an_index_of_0_1_0_has_counts_as_unchanged_until_it_is_put_in_again(old, listings):
+    listing = replace(listings[0], id="old-0", title="red bag")
+    assert list(old.changed([listing, replace(listing, id="new")])) == [(replace(listing, id="new"), False)]
+    old.add([listing])
+    assert list(old.changed([listing, replace(listing, title="")])) == [(replace(listing, title=""), True)]
+    assert [each.id for each, _ in old.changed([Listing("old-1"), Listing("old-2")])] == []
 
 
 @pytest.mark.parametrize("make", ["tidy", "remove"])

@@ -16,6 +16,7 @@ from productcat import Categorizer, Listing, ListingError
 from productcat.jobs.outputs import SideFile
 from productcat.jobs.predict import from_json, predict_to_file, to_json
 from productcat.listings.columns import BadRow
+from productcat.problems import warn
 
 NUMBER = 150
 
@@ -40,9 +41,19 @@ def whole(categorizer, listings, tmp_path):
     return path
 
 
-def write(categorizer, listings, path, resume=False):
-    """Predict into a file → all predictions, flat."""
-    return [each for batch in predict_to_file(categorizer, listings, path, resume) for each in batch]
+def write(categorizer, listings, path, resume=False, remarks=None):
+    """Predict into a file → all predictions, flat. remarks: a list that gets remarks; without it none may come"""
+    batches = predict_to_file(categorizer, listings, path, resume, warn if remarks is None else remarks.append)
+    return [each for batch in batches for each in batch]
+
+
+def beside(path):
+    """The file that tells of what a file of predictions was made."""
+    return path.with_name(f"{path.name}.resume")
+
+
+def contents(path):
+    return path.read_bytes(), beside(path).read_bytes()
 
 
 def test_the_file_has_a_line_for_each_listing_in_order_that_reads_back(categorizer, listings, whole):
@@ -58,8 +69,10 @@ def test_a_torn_file_is_gone_on_with_to_the_same_bytes(categorizer, listings, wh
     content = whole.read_bytes()
     torn = tmp_path / "torn.jsonl"
     torn.write_bytes(content[: int(len(content) * share)])
+    made_of = beside(whole).read_bytes().splitlines(keepends=True)
+    beside(torn).write_bytes(b"".join(made_of[: int(NUMBER * share) + 1])[: None if share else 5])
     predictions = write(categorizer, listings, torn, resume=True)
-    assert torn.read_bytes() == content
+    assert contents(torn) == contents(whole)
     assert [each.id for each in predictions] == [each.id for each in listings]
 
 
@@ -81,7 +94,6 @@ def test_an_existing_file_is_refused_and_left_alone(categorizer, listings, tmp_p
     [
         (lambda listings: [*listings[:5], Listing("other", "belt"), *listings[6:]], "line 6: .* now that is 'other'"),
         (lambda listings: listings[:100], "line 101: made from listing .*, there are fewer now"),
-        (lambda listings: [Listing(each.id) for each in listings], "made with another bundle or other photos"),
     ],
 )
 def test_going_on_with_other_listings_is_refused_and_the_file_left_alone(categorizer, listings, whole, change, message):
@@ -91,23 +103,130 @@ def test_going_on_with_other_listings_is_refused_and_the_file_left_alone(categor
     assert whole.read_bytes() == before
 
 
+def changed_title(listing):
+    return replace(listing, title="canvas bag" if "belt" in listing.title else "leather belt")
+
+
+def changed_photo(listing):
+    return replace(listing, photos=(listing.photos[0][::-1],))
+
+
+@pytest.mark.parametrize(
+    ("change", "places"),
+    [
+        (changed_title, [3]),
+        (changed_title, [0, 64, 128]),
+        (changed_photo, [70, 71, 149]),
+        (lambda listing: Listing(listing.id), range(NUMBER)),
+    ],
+)
+def test_listings_that_have_changed_are_predicted_again(categorizer, listings, whole, tmp_path, change, places):
+    now = [change(each) if number in places else each for number, each in enumerate(listings)]
+    remarks = []
+    predictions = write(categorizer, now, whole, resume=True, remarks=remarks)
+    write(categorizer, now, tmp_path / "new.jsonl")
+    assert contents(whole) == contents(tmp_path / "new.jsonl")
+    assert [to_json(each) for each in predictions] == whole.read_text("utf-8").splitlines()
+    (remark,) = remarks
+    assert remark.startswith(f"{whole}: {len(places)} listing")
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(
+        f"{name}.jsonl{end}" for name in ("whole", "new") for end in ("", ".resume")
+    )
+
+
+def test_changed_listings_of_a_torn_file_are_predicted_again_and_the_rest_follows(
+    categorizer, listings, whole, tmp_path
+):
+    torn = tmp_path / "torn.jsonl"
+    for source, target in ((whole, torn), (beside(whole), beside(torn))):
+        target.write_bytes(source.read_bytes()[: -source.stat().st_size // 3])
+    now = [changed_title(each) if number in (5, 149) else each for number, each in enumerate(listings)]
+    remarks = []
+    write(categorizer, now, torn, resume=True, remarks=remarks)
+    write(categorizer, now, tmp_path / "new.jsonl")
+    assert contents(torn) == contents(tmp_path / "new.jsonl")
+    assert [each.partition(": ")[2] for each in remarks] == ["1 listing changed since; predicted again"]
+
+
+def test_a_file_of_a_photo_that_was_saved_again_counts_as_changed(categorizer, tmp_path):
+    rng = np.random.default_rng(4)
+    paths = [tmp_path / f"{number}.png" for number in range(70)]
+    for path in paths:
+        path.write_bytes(shop.encode(shop.photo(shop.CLASSES[0], rng)))
+    listings = [Listing(path.stem, photos=(path,)) for path in paths]
+    write(categorizer, listings, tmp_path / "out.jsonl")
+    paths[2].write_bytes(shop.encode(shop.photo(shop.CLASSES[1], rng)))
+    paths[3].unlink()
+    remarks = []
+    write(categorizer, listings, tmp_path / "out.jsonl", resume=True, remarks=remarks)
+    write(categorizer, listings, tmp_path / "new.jsonl")
+    assert contents(tmp_path / "out.jsonl") == contents(tmp_path / "new.jsonl")
+    assert [each.partition(": ")[2] for each in remarks] == ["2 listings changed since; predicted again"]
+
+
+def test_changed_listings_whose_predictions_cannot_be_written_leave_the_file_alone(
+    categorizer, listings, whole, tmp_path, monkeypatch
+):
+    before = contents(whole)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("productcat.jobs.outputs.os.fsync", full)
+    with pytest.raises(ListingError, match=r"whole.jsonl: cannot be written \(No space left on device\)"):
+        write(categorizer, [changed_title(each) for each in listings], whole, resume=True)
+    assert contents(whole) == before
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["whole.jsonl", "whole.jsonl.resume"]
+
+
+def test_without_the_file_that_tells_of_changes_a_run_is_not_gone_on_with(categorizer, listings, whole):
+    beside(whole).unlink()
+    before = whole.read_bytes()
+    with pytest.raises(ListingError, match=r"whole.jsonl.resume: no such file, .* another name for --to"):
+        write(categorizer, listings, whole, resume=True)
+    assert whole.read_bytes() == before
+
+
+def test_a_file_of_that_name_by_somebody_else_is_left_alone(categorizer, listings, tmp_path):
+    beside(tmp_path / "out.jsonl").write_text("mine")
+    with pytest.raises(ListingError, match=r"out.jsonl.resume: exists already, .* another name for --to"):
+        write(categorizer, listings, tmp_path / "out.jsonl")
+    assert [each.name for each in tmp_path.iterdir()] == ["out.jsonl.resume"]
+
+
 @pytest.mark.parametrize("n", [1, 20])
 def test_a_file_smaller_than_a_batch_is_compared_too(categorizer, listings, tmp_path, n):
     path = tmp_path / "few.jsonl"
     write(categorizer, listings[:n], path)
-    before = path.read_bytes()
-    with pytest.raises(ListingError, match="made with another bundle or other photos"):
-        write(categorizer, [Listing(each.id) for each in listings[:n]], path, resume=True)
-    assert path.read_bytes() == before
+    before = contents(path)
+    path.write_bytes(before[0].replace(b"assign", b"abstain"))
+    with pytest.raises(ListingError, match="made with another bundle, other settings or other photos"):
+        write(categorizer, listings[:n], path, resume=True)
+    path.write_bytes(before[0])
     write(categorizer, listings[:n], path, resume=True)
-    assert path.read_bytes() == before
+    assert contents(path) == before
 
 
-def test_going_on_with_another_rule_is_refused(categorizer, listings, whole):
+def other_rule(categorizer):
+    categorizer.rules = {kind: replace(rule, assign_at=1.0) for kind, rule in categorizer.rules.items()}
+
+
+def other_projections(categorizer):
+    categorizer.projections = replace(categorizer.projections, matrix=categorizer.projections.matrix[[1, 0, 2]])
+
+
+def other_manifest(categorizer):
+    categorizer.bundle = categorizer.bundle.with_manifest(name="another")
+
+
+@pytest.mark.parametrize("change", [other_rule, other_projections, other_manifest])
+def test_going_on_with_another_categorizer_is_refused(categorizer, listings, whole, change):
+    before = contents(whole)
     other = copy(categorizer)
-    other.rules = {kind: replace(rule, assign_at=1.0) for kind, rule in categorizer.rules.items()}
-    with pytest.raises(ListingError, match="made with another bundle or other photos"):
+    change(other)
+    with pytest.raises(ListingError, match="made with another bundle, other settings or other photos"):
         write(other, listings, whole, resume=True)
+    assert contents(whole) == before
 
 
 def test_going_on_with_a_file_that_holds_no_predictions_is_refused_and_it_is_left_alone(
@@ -200,7 +319,7 @@ def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(tiny_bundle, tmp_path)
         return subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
 
     def content(target):
-        return [(tmp_path / name).read_bytes() for name in (target, f"{target}.bad.jsonl")]
+        return [(tmp_path / name).read_bytes() for name in (target, f"{target}.resume", f"{target}.bad.jsonl")]
 
     with start("unbroken.jsonl") as unbroken:
         unbroken.communicate()
