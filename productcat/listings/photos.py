@@ -24,6 +24,7 @@ from productcat.errors import ListingError
 from productcat.listings.photo_limits import MAX_DECODED, Room, claim_of, cores, refuse_size
 from productcat.listings.photo_root import RootedPhoto
 from productcat.listings.shrinking import Pixels, Size, Upright
+from productcat.wording import shortened
 
 Photo: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray[np.uint8]
 """A path, the bytes of an image file, or RGB pixels of shape (height, width, 3)."""
@@ -34,6 +35,9 @@ PHOTOS_AT_ONCE = 64
 FORMATS = ("JPEG", "PNG", "WEBP")
 THUMBNAIL_QUALITY = 70
 """Quality of JPEG thumbnails, enough for people to compare photos."""
+
+NAME_SHOWN = 300
+"""Number of characters of a photo's path that a message has."""
 
 _room = Room(MAX_DECODED)
 """Bounds what the photos that all threads decode take together."""
@@ -144,7 +148,7 @@ def _name(photo: Photo) -> str:
     if isinstance(photo, bytes | bytearray | memoryview):
         return f"photo of {len(photo)} bytes"
     if isinstance(photo, str | os.PathLike):
-        return str(photo)
+        return shortened(str(photo), NAME_SHOWN)
     raise ListingError(f"a photo is a path, bytes or an (h, w, 3) uint8 array, not {type(photo).__name__}; convert it")
 
 
