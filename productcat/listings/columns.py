@@ -166,6 +166,13 @@ class BadRow:
     text: str = ""
 
 
+@dataclass(frozen=True)
+class Unfit:
+    """Stands for a cell that cannot be used. reason: what is wrong, such as "is not UTF-8 text; encode it again" """
+
+    reason: str
+
+
 class Row(NamedTuple):
     """A row as it lies in the file. values: role → value, absent where the table has no such column."""
 

@@ -1,4 +1,4 @@
-"""Read files as rows of named values, one at a time: CSV, JSON Lines, Parquet, list files, class folders.
+"""Read files as rows of named values, one at a time: CSV, JSON Lines, list files, class folders, and Parquet.
 
 This module knows nothing of listings.
 """
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Literal, TextIO
 
 from productcat.errors import ListingError
 from productcat.listings.columns import (
@@ -28,6 +28,7 @@ from productcat.listings.columns import (
     way_out,
 )
 from productcat.listings.csv_records import LINE, TOO_LONG, limited_lines, records
+from productcat.listings.parquet_rows import parquet_rows
 from productcat.problems import warn
 from productcat.wording import counted, either, is_unicode
 
@@ -36,9 +37,6 @@ STREAMED = ("csv", "jsonl", "lst")
 """Formats that standard input may have."""
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-ROWS_AT_ONCE = 256
-"""Number of rows of a Parquet file that are read together."""
-
 WORTH_READING = "title", "photos"
 """Roles of which a row of JSON Lines needs one."""
 
@@ -240,36 +238,6 @@ def lst_rows(lines: Iterable[str]) -> Iterator[Row | BadRow]:
             index, label, path = (each.strip() for each in fields)
             label = re.sub(r"^(-?[0-9]+)\.0*$", r"\1", label)  # im2rec writes 3.000000
             yield Row(number, {"id": index, "label": label, "photos": [path]}, line)
-
-
-def parquet_file(path: Path) -> Any:
-    """Open a pyarrow.parquet.ParquetFile. Raise ListingError without pyarrow, and for a damaged file."""
-    try:
-        from pyarrow.parquet import ParquetFile
-    except ImportError:
-        raise ListingError(f"{path}: reading Parquet needs pyarrow; run pip install pyarrow") from None
-    try:
-        return ParquetFile(path)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ListingError(f"{path}: not sound Parquet ({reason}); get the file again") from None
-
-
-def parquet_rows(path: Path, columns: TableColumns, on_remark: OnRemark) -> Iterator[Row | BadRow]:
-    """Read a Parquet file, some hundred rows at a time."""
-    with parquet_file(path) as file:
-        found = columns.find(file.schema_arrow.names, path, on_remark)
-        number = 0
-        for batch in file.iter_batches(ROWS_AT_ONCE, columns=[*dict.fromkeys(found.values())]):
-            cells = {role: batch.column(batch.schema.get_field_index(name)) for role, name in found.items()}
-            for place in range(batch.num_rows):
-                number += 1
-                try:
-                    values = {role: column[place].as_py() for role, column in cells.items()}
-                except UnicodeDecodeError:
-                    yield BadRow(number, "not UTF-8 text; encode it again")
-                    continue
-                yield Row(number, values, str(values.get("title", "")))
 
 
 def folder_rows(root: Path) -> Iterator[Row | BadRow]:

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from productcat.errors import ListingError
-from productcat.listings.columns import EXTRA, BadRow, Columns, OnRemark, Row
-from productcat.listings.file_formats import STREAMED, WORTH_READING, Source, detect, folder_rows, parquet_file, rows
+from productcat.listings.columns import EXTRA, BadRow, Columns, OnRemark, Row, Unfit
+from productcat.listings.file_formats import STREAMED, WORTH_READING, Source, detect, folder_rows, rows
 from productcat.listings.listing import Listing
+from productcat.listings.parquet_rows import parquet_file
 from productcat.listings.photo_root import PhotoRoot, RootedPhoto
 from productcat.listings.prices import price_of
 from productcat.problems import warn
@@ -229,7 +230,7 @@ class _Prices:
 
 def _extra(value: Any) -> str:
     """Return a cell of an extra column as text; a date or the like is written as Python does."""
-    if value is None or isinstance(value, int | float | str):
+    if value is None or isinstance(value, int | float | str | Unfit):
         return text_of("cell", str(value) if isinstance(value, bool) else value).strip()
     try:
         return text_of("cell", str(value))
@@ -281,6 +282,8 @@ def text_of(role: str, value: Any, numbers: bool = True) -> str:
         return ""
     if numbers and isinstance(value, int | float) and not isinstance(value, bool):
         value = f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
+    if isinstance(value, Unfit):
+        raise ListingError(f"the {role} {value.reason}")
     if not isinstance(value, str):
         raise ListingError(f"the {role} is {type(value).__name__} ({excerpt(value)}), expected text")
     if len(value) > MOST_TEXT:
