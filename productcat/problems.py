@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from productcat.wording import shortened
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -26,7 +28,7 @@ class Problem:
     reason: str
 
     def __str__(self) -> str:
-        return self.reason if self.listing is None else f"listing {self.listing!r}: {self.reason}"
+        return self.reason if self.listing is None else f"listing {shortened(self.listing)!r}: {self.reason}"
 
 
 OnProblem = Callable[[Problem], object]

@@ -1,6 +1,7 @@
 """What several messages say in the same words."""
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 ALIKE = 0.7
@@ -20,6 +21,16 @@ def about(share: float) -> str:
 def either(names: Iterable[str]) -> str:
     """Return names of which one is wanted: "'title' or 'name'"."""
     return " or ".join(map(repr, names))
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """Return text as it is, or the beginning of a longer one. Messages never have all of what a stranger wrote."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def excerpt(value: object, most: int = 40) -> str:
+    """Return the beginning of a value as Python writes it, however long or deep the value is."""
+    return (repr(value[:most]) if isinstance(value, str) else reprlib.repr(value))[:most]
 
 
 def perhaps(name: str, known: Iterable[str]) -> str:

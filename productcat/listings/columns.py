@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from productcat.errors import ListingError
-from productcat.wording import either
+from productcat.wording import counted, either, shortened
 
 ROLES = ("id", "title", "photos", "label", "price")
 EXTRA = "extra "
@@ -13,6 +13,12 @@ EXTRA = "extra "
 
 PICTURES = "photo", "image", "picture", "img"
 """Words in the name of a column that is likely to hold photos."""
+
+COLUMNS = 10_000
+"""Number of columns of a table, or keys of an object, above which it is refused."""
+
+NAMED = 50
+"""Number of columns that a message names."""
 
 OnRemark = Callable[[str], object]
 """Takes what the reader of a table should know of it as a whole."""
@@ -105,7 +111,7 @@ class Columns:
                 raise ListingError(f"{name}: no column {either(self.names(role))}; {way_out(header, option)}{extra}")
         for each in self.extra:
             if f"{EXTRA}{each}" not in found:
-                raise ListingError(f"{name}: no column {each!r}; there are {', '.join(map(str.strip, header))}")
+                raise ListingError(f"{name}: no column {each!r}; there are {_some(header)}")
         if "title" not in found and "photos" not in found and not self.photo_pattern:
             raise ListingError(f"{name}: no column 'title' and none 'photos'; {way_out(header)}")
         if self.photo_pattern:
@@ -117,6 +123,7 @@ class Columns:
     def tell_of_pictures(self, keys: Iterable[str], name: object, noun: str, on_remark: OnRemark) -> None:
         """Remark on columns of a table, or keys of objects, that look like photos where none has their role."""
         for key in (each.strip() for each in keys if any(word in each.lower() for word in PICTURES)):
+            key = shortened(key)
             on_remark(
                 f"{name}: {noun} {key!r} is not read, since none is called {' or '.join(self.names('photos'))}; "
                 f"if it has photos, rename it, or name it in Columns (--columns photos={key})"
@@ -125,7 +132,18 @@ class Columns:
 
 def way_out(header: Iterable[str], option: str = "--columns") -> str:
     """Return what to do where a column is not among those that are there."""
-    return f"there are {', '.join(each.strip() for each in header)}: rename one, or name it in Columns ({option})"
+    return f"there are {_some(header)}: rename one, or name it in Columns ({option})"
+
+
+def refuse_columns(header: Sequence[str], name: object) -> None:
+    """Raise ListingError for a table that nobody would write, before it is looked into."""
+    if len(header) > COLUMNS:
+        raise ListingError(f"{name}: {counted(len(header), 'column')}, {COLUMNS:,} at most; is it the right file?")
+
+
+def _some(header: Iterable[str]) -> str:
+    names = [shortened(each.strip(), 40) for each in header]
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
 
 
 @dataclass(frozen=True)
@@ -149,7 +167,13 @@ class BadRow:
 
 
 @dataclass(frozen=True)
-class Row:
+class Unfit:
+    """Stands for a cell that cannot be used. reason: what is wrong, such as "is not UTF-8 text; encode it again" """
+
+    reason: str
+
+
+class Row(NamedTuple):
     """A row as it lies in the file. values: role → value, absent where the table has no such column."""
 
     number: int

@@ -1,23 +1,34 @@
-"""Read files as rows of named values, one at a time: CSV, JSON Lines, Parquet, list files, class folders.
+"""Read files as rows of named values, one at a time: CSV, JSON Lines, list files, class folders, and Parquet.
 
 This module knows nothing of listings.
 """
 
-import csv
 import json
 import os
 import re
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Literal, TextIO
 
 from productcat.errors import ListingError
-from productcat.listings.columns import EXTRA, ROLES, BadRow, Columns, OnRemark, Row, TableColumns, way_out
+from productcat.listings.columns import (
+    COLUMNS,
+    EXTRA,
+    ROLES,
+    BadRow,
+    Columns,
+    OnRemark,
+    Row,
+    TableColumns,
+    refuse_columns,
+    way_out,
+)
+from productcat.listings.csv_records import LINE, TOO_LONG, limited_lines, records
+from productcat.listings.parquet_rows import parquet_rows
 from productcat.problems import warn
 from productcat.wording import counted, either, is_unicode
 
@@ -26,9 +37,6 @@ STREAMED = ("csv", "jsonl", "lst")
 """Formats that standard input may have."""
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp")
-ROWS_AT_ONCE = 256
-"""Number of rows of a Parquet file that are read together."""
-
 WORTH_READING = "title", "photos"
 """Roles of which a row of JSON Lines needs one."""
 
@@ -101,11 +109,12 @@ def rows(path: Source, columns: TableColumns, format: str | None, on_remark: OnR
 def _text_rows(path: Source, columns: TableColumns, format: str | None, on_remark: OnRemark) -> Iterator[Row | BadRow]:
     with text_stream(path) as stream:
         blank: list[str] = []
-        for line in stream:
+        read = limited_lines(stream)
+        for line in read:
             blank.append(line)
             if line.strip("\ufeff \t\r\n"):
                 break
-        lines = chain(blank, stream)
+        lines = chain(blank, read)
         first, name = blank[-1] if blank else "", "standard input" if path == "-" else path
         if format == "lst":
             yield from lst_rows(lines)
@@ -137,13 +146,14 @@ def csv_rows(
     delimiter = max(",;\t", key=first.count)
     header: list[str] | None = None
     places: dict[str, int] = {}
-    for number, n_lines, record, text in _records(lines, delimiter):
-        if isinstance(record, csv.Error):
+    for number, n_lines, record, text in records(lines, delimiter):
+        if isinstance(record, str):
             yield BadRow(number, f"{record}; is a quote left open?", text)
         elif not any(record):
             continue
         elif header is None:
             header = _header(record, name)
+            refuse_columns(header, name)
             places = {role: header.index(column) for role, column in columns.find(header, name, on_remark).items()}
         elif len(record) != len(header):
             span = f" (lines {number} to {number + n_lines - 1})" if n_lines > 1 else ""
@@ -154,39 +164,6 @@ def csv_rows(
             yield Row(number, {role: record[place] for role, place in places.items()}, text)
     if header is None:
         raise ListingError(f"{name}: empty; expected a header line with the columns' names, such as {columns.EXAMPLE}")
-
-
-def _records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, int, list[str] | csv.Error, str]]:
-    """Read records of CSV. Yield the number of the first line, the number of lines, the record or error, and its text.
-
-    A quote that is left open swallows what follows it. After an error the lines after the first are read again.
-    """
-    lines, number = iter(lines), 1
-    again: deque[str] = deque()
-    while True:
-        read: list[str] = []
-        failed = False
-        reader = csv.reader(_remembered(lines, again, read), delimiter=delimiter, strict=True)
-        while not failed:
-            read.clear()
-            record: list[str] | csv.Error | None
-            try:
-                record = next(reader, None)
-            except csv.Error as error:
-                record, failed = error, True
-                again.extendleft(reversed(read[1:]))
-                del read[1:]
-            if record is None:
-                return
-            yield number, len(read), record, "".join(read)
-            number += len(read)
-
-
-def _remembered(lines: Iterator[str], again: deque[str], read: list[str]) -> Iterator[str]:
-    """Yield the lines to read again, then the others, and note each in `read`."""
-    while line := again.popleft() if again else next(lines, ""):
-        read.append(line)
-        yield line
 
 
 def _header(record: list[str], name: object) -> list[str]:
@@ -201,8 +178,11 @@ def json_rows(lines: Iterable[str], columns: Columns, name: object, on_remark: O
     """Read JSON Lines. Keys that are wanted and missing, or there and not read, are remarked on after the last row."""
     seen: set[str] = set()
     there: set[str] = set()
-    matched = lru_cache(columns.matched)  # most objects have the keys of the one before
+    matched = lru_cache(maxsize=8)(columns.matched)  # most objects have the keys of the one before
     for number, line in enumerate(lines, start=1):
+        if len(line) > LINE:
+            yield BadRow(number, f"{TOO_LONG}; shorten it, or write one object a line", line)
+            continue
         if not line.strip():
             continue
         try:
@@ -213,12 +193,16 @@ def json_rows(lines: Iterable[str], columns: Columns, name: object, on_remark: O
         if not isinstance(found, dict):
             yield BadRow(number, f"a JSON {type(found).__name__}, expected one object a line", line)
             continue
+        if len(found) > COLUMNS:
+            yield BadRow(number, f"{counted(len(found), 'key')}, {COLUMNS:,} at most; write one object a listing", line)
+            continue
         keys = matched(tuple(found))
         if found and not keys:
             yield BadRow(number, f"no key {either(WORTH_READING)}; {way_out(found)}", line)
             continue
         seen |= keys.keys()
-        there |= found.keys()
+        if len(there) < COLUMNS:
+            there |= found.keys()
         yield Row(number, {role: found[key] for role, key in keys.items()}, line)
     _remark_on_keys(seen, there, columns, name, on_remark)
 
@@ -239,6 +223,9 @@ def _remark_on_keys(seen: set[str], there: set[str], columns: Columns, name: obj
 def lst_rows(lines: Iterable[str]) -> Iterator[Row | BadRow]:
     """Read a list file as MXNet writes it: index, label and the path of the photo, separated by tabs."""
     for number, line in enumerate(lines, start=1):
+        if len(line) > LINE:
+            yield BadRow(number, f"{TOO_LONG}; write a line for each photo", line)
+            continue
         if not line.strip():
             continue
         fields = line.rstrip("\r\n").split("\t")
@@ -251,36 +238,6 @@ def lst_rows(lines: Iterable[str]) -> Iterator[Row | BadRow]:
             index, label, path = (each.strip() for each in fields)
             label = re.sub(r"^(-?[0-9]+)\.0*$", r"\1", label)  # im2rec writes 3.000000
             yield Row(number, {"id": index, "label": label, "photos": [path]}, line)
-
-
-def parquet_file(path: Path) -> Any:
-    """Open a pyarrow.parquet.ParquetFile. Raise ListingError without pyarrow, and for a damaged file."""
-    try:
-        from pyarrow.parquet import ParquetFile
-    except ImportError:
-        raise ListingError(f"{path}: reading Parquet needs pyarrow; run pip install pyarrow") from None
-    try:
-        return ParquetFile(path)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ListingError(f"{path}: not sound Parquet ({reason}); get the file again") from None
-
-
-def parquet_rows(path: Path, columns: TableColumns, on_remark: OnRemark) -> Iterator[Row | BadRow]:
-    """Read a Parquet file, some hundred rows at a time."""
-    with parquet_file(path) as file:
-        found = columns.find(file.schema_arrow.names, path, on_remark)
-        number = 0
-        for batch in file.iter_batches(ROWS_AT_ONCE, columns=[*dict.fromkeys(found.values())]):
-            cells = {role: batch.column(batch.schema.get_field_index(name)) for role, name in found.items()}
-            for place in range(batch.num_rows):
-                number += 1
-                try:
-                    values = {role: column[place].as_py() for role, column in cells.items()}
-                except UnicodeDecodeError:
-                    yield BadRow(number, "not UTF-8 text; encode it again")
-                    continue
-                yield Row(number, values, str(values.get("title", "")))
 
 
 def folder_rows(root: Path) -> Iterator[Row | BadRow]:

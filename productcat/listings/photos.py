@@ -27,6 +27,7 @@ from productcat.listings.photo_kinds import Buffer, Photo, name_of_array, photo_
 from productcat.listings.photo_limits import MAX_DECODED, Room, claim_of, cores, refuse_size
 from productcat.listings.photo_root import RootedPhoto
 from productcat.listings.shrinking import Pixels, Size, Upright, on_white
+from productcat.wording import shortened
 
 PHOTOS_AT_ONCE = 64
 """Number of photos decoded together."""
@@ -35,6 +36,9 @@ THUMBNAIL_QUALITY = 70
 """Quality of JPEG thumbnails, enough for people to compare photos."""
 
 Found = TypeVar("Found")
+
+NAME_SHOWN = 300
+"""Number of characters of a photo's path that a message has."""
 
 _room = Room(MAX_DECODED)
 """Bounds what the photos that all threads decode take together."""
@@ -211,7 +215,7 @@ def _name(photo: Photo) -> str:
         return name_of_array(photo)
     if isinstance(photo, Image.Image):
         return f"PIL image of {photo.width} by {photo.height} pixels, {photo.mode}"
-    return f"photo of {len(photo)} bytes" if isinstance(photo, Buffer) else str(photo)
+    return f"photo of {len(photo)} bytes" if isinstance(photo, Buffer) else shortened(str(photo), NAME_SHOWN)
 
 
 def _file(photo: str | os.PathLike[str] | Buffer) -> BinaryIO:

@@ -7,6 +7,9 @@ import unicodedata
 CURRENCY_WORD = r"[^\W\d_]{1,4}\.?"
 """What may stand before or after the number of a price beside a currency's sign, such as "EUR", "kr." or "VB"."""
 
+LONGEST = 100
+"""Number of characters above which a text is not a price, and is not looked into."""
+
 SPACES = " \u00a0\u2009\u202f'’"
 """What may stand between thousands, beside a point or a comma."""
 
@@ -34,6 +37,8 @@ def price_of(value: object) -> float | None:
             return float(value) if math.isfinite(value) else None
         except OverflowError:
             return None
+    if len(value := value.strip()) > LONGEST:
+        return None
     bare = "".join(" " if unicodedata.category(each) == "Sc" else each for each in value).strip()
     found = re.fullmatch(rf"(?:{CURRENCY_WORD})?\s*(\d[\d.,{SPACES}]*?)(?:[.,]?[-–—])?\s*(?:{CURRENCY_WORD})?", bare)
     number = _number(found[1].strip(SPACES)) if found else None

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from productcat.errors import ListingError
-from productcat.listings.columns import EXTRA, BadRow, Columns, OnRemark, Row
-from productcat.listings.file_formats import STREAMED, WORTH_READING, Source, detect, folder_rows, parquet_file, rows
+from productcat.listings.columns import EXTRA, BadRow, Columns, OnRemark, Row, Unfit
+from productcat.listings.file_formats import STREAMED, WORTH_READING, Source, detect, folder_rows, rows
 from productcat.listings.listing import Listing
+from productcat.listings.parquet_rows import parquet_file
 from productcat.listings.photo_root import PhotoRoot, RootedPhoto
 from productcat.listings.prices import price_of
 from productcat.problems import warn
-from productcat.wording import counted, either, is_unicode
+from productcat.wording import counted, either, excerpt, is_unicode, shortened
 
 SEPARATOR = "|"
 """What stands between the photos of one cell."""
@@ -32,6 +33,12 @@ PUBLISHED_PATTERN = "images/{id}.jpg"
 
 TEXT_SHOWN = 200
 """Number of characters of a bad row that are told."""
+
+MOST_TEXT = 1 << 17
+"""Number of characters of a cell above which its row is refused, if the cell is read."""
+
+MOST_PHOTOS = 1_000
+"""Number of photos of a listing above which its row is refused."""
 
 OF_PHOTOS = "lst", "folders"
 """Formats whose rows are photos."""
@@ -186,9 +193,11 @@ def _pairs(
             extra = {name: _extra(row.values.get(f"{EXTRA}{name}")) for name in columns.extra}
             first = first_rows.setdefault(listing.id, row.number)
             if first != row.number:
-                raise ListingError(f"the id {listing.id!r} is that of row {first} too; give each listing its own")
+                id = shortened(listing.id)
+                raise ListingError(f"the id {id!r} is that of row {first} too; give each listing its own")
         except ListingError as error:
-            on_bad(BadRow(row.number, _printable(str(error)), _printable(row.text.strip())[:TEXT_SHOWN]))
+            text = row.text.strip()[:TEXT_SHOWN]
+            on_bad(BadRow(row.number, _printable(str(error)), _printable(text)[:TEXT_SHOWN]))
         else:
             some_content = some_content or bool(listing.title or listing.photos)
             if on_extra:
@@ -215,15 +224,18 @@ class _Prices:
         price = price_of(value)
         if price is None:
             self.n_left_out += 1
-            self.example = self.example or f"{_printable(f'{value!r:.40}')} (row {row.number})"
+            self.example = self.example or f"{_printable(excerpt(value))} (row {row.number})"
         return price
 
 
 def _extra(value: Any) -> str:
     """Return a cell of an extra column as text; a date or the like is written as Python does."""
-    if value is None or isinstance(value, int | float | str):
+    if value is None or isinstance(value, int | float | str | Unfit):
         return text_of("cell", str(value) if isinstance(value, bool) else value).strip()
-    return str(value)
+    try:
+        return text_of("cell", str(value))
+    except RecursionError:
+        raise ListingError("lists in lists without end in an extra column; write text") from None
 
 
 FoundPhoto = str | bytes | Path | RootedPhoto
@@ -270,8 +282,12 @@ def text_of(role: str, value: Any, numbers: bool = True) -> str:
         return ""
     if numbers and isinstance(value, int | float) and not isinstance(value, bool):
         value = f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
+    if isinstance(value, Unfit):
+        raise ListingError(f"the {role} {value.reason}")
     if not isinstance(value, str):
-        raise ListingError(f"the {role} is {type(value).__name__} ({value!r:.40}), expected text")
+        raise ListingError(f"the {role} is {type(value).__name__} ({excerpt(value)}), expected text")
+    if len(value) > MOST_TEXT:
+        raise ListingError(f"the {role} has {len(value):,} characters, {MOST_TEXT:,} at most; shorten it")
     if "\0" in value:
         raise ListingError(f"a NUL byte in the {role}; remove it")
     if not is_unicode(value):
@@ -282,16 +298,19 @@ def text_of(role: str, value: Any, numbers: bool = True) -> str:
 def photos_of(value: Any) -> list[str | bytes]:
     """Return a cell of photos as a list of paths and bytes."""
     if isinstance(value, str):
-        value = value.split(SEPARATOR)
+        value = value.split(SEPARATOR, MOST_PHOTOS)
     elif not isinstance(value, list):
         value = [value]
+    if len(value) > MOST_PHOTOS:
+        raise ListingError(f"more than {MOST_PHOTOS:,} photos; leave out some, or give it a row for each listing")
     return [photo for each in value if (photo := _photo(each))]
 
 
 def _photo(value: Any) -> str | bytes:
     if isinstance(value, dict):  # how the datasets library keeps an image
         if not {"bytes", "path"} & set(value):
-            raise ListingError(f"a photo is an object with {', '.join(value) or 'nothing'}, expected bytes or path")
+            keys = shortened(", ".join(value)) or "nothing"
+            raise ListingError(f"a photo is an object with {keys}, expected bytes or path")
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes):
         return value
