@@ -32,6 +32,7 @@ FIGURES = {
     "duplicates-domains": duplicates.duplicates_domains,
     "duplicates-catalogues": duplicates.duplicates_catalogues,
     "copies": duplicates.copies,
+    "whole-catalogues": duplicates.whole_catalogues,
     "rivals-duplicates": duplicates.rivals,
     "timings": speed.timings,
     "catalogue": speed.catalogue,

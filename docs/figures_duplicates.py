@@ -79,6 +79,25 @@ def copies():
     return "\n\n".join(parts)
 
 
+def whole_catalogues():
+    """What `find` reports in whole catalogues, as shipped."""
+    found = result("whole_catalogues")
+    edits, plain, shared, reposts = (found[name] for name in ("edits", "shipped", "shared", "reposts"))
+    rows = [
+        ["pairs reported in the listings as they are", amount(plain["pairs"])],
+        ["of these, of two brands or two article types", percent(plain["two brands or types"])],
+        ["pairs of byte-identical photos that are reported", percent(plain["byte-identical pairs found"])],
+        ["pairs that change with a size chart in every tenth listing", percent(shared["changed"])],
+        ["reposts with a cropped photo and a re-worded title that are found", percent(reposts["found"])],
+        *([f"pairs of edited copies, {name}", percent(each["found"])] for name, each in edits.items()),
+        *(
+            [f"the same, {name.split(',')[0]}, at the threshold", percent(each["shipped, found"])]
+            for name, each in edits.items()
+        ),
+    ]
+    return table([f"fashion, {found['split']} split, {amount(plain['listings'])} listings", "figure"], rows)
+
+
 unseen_items, unseen_domains = (partial(duplicates_methods, part) for part in PARTS)
 
 
