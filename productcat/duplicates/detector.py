@@ -457,6 +457,7 @@ class DuplicateDetector:
             return detector._kinds(sets, sets, pairs)
 
         pairs, _ = scored_pairs(sets, NEIGHBOURS, noted, sure)
+        # each pair was asked for once, and they come back in ascending order
         order = np.lexsort(np.concatenate([np.empty((0, 2), np.intp), *asked])[:, ::-1].T)
         every = np.concatenate([np.empty((0, 2)), *ways])[order]
         scores = _probabilities(detector.metric.in_catalogue(pairs, every, sets.counts))
