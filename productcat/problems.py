@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from productcat.wording import shortened
+from productcat.wording import shortened, visible
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ OnProblem = Callable[[Problem], object]
 
 
 def warn(found: object) -> None:
-    """Warn of something, at the line outside this package that asked for the work."""
+    """Warn of something, at the line outside this package that asked for the work. It may appear on a terminal."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "productcat":
         level, frame = level + 1, frame.f_back
-    warnings.warn(str(found), UserWarning, stacklevel=level + 1)
+    warnings.warn(visible(str(found)), UserWarning, stacklevel=level + 1)

@@ -1,11 +1,15 @@
 """What several messages say in the same words."""
 
 import difflib
+import re
 import reprlib
 from collections.abc import Iterable
 
 ALIKE = 0.7
 """Share of the letters of two names that are in both, in order, from which one may be meant by the other."""
+
+COMMANDS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Characters that a terminal obeys instead of showing them: control characters, and those that turn text around."""
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
@@ -26,6 +30,11 @@ def either(names: Iterable[str]) -> str:
 def shortened(text: str, most: int = 80) -> str:
     """Return text as it is, or the beginning of a longer one. Messages never have all of what a stranger wrote."""
     return text if len(text) <= most else f"{text[:most]}…"
+
+
+def visible(text: str) -> str:
+    """Return text that a terminal shows and does not obey; "\\u001b" stands for an escape. JSON stays the same JSON."""
+    return COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def excerpt(value: object, most: int = 40) -> str:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import traceback
 import warnings
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -54,10 +53,10 @@ def productcat(
 ) -> None:
     """Tell the category of a listing, and which listings are duplicates, from photos and titles."""
     if version:
-        print(f"productcat {__version__}")
+        console.show(f"productcat {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        print(context.get_help())
+        console.show_help(context)
 
 
 def _run(arguments: list[str] | None) -> int | None:
@@ -89,7 +88,7 @@ def _failed(error: Exception) -> int:
     """Say where something happened that nobody expected. → exit code"""
     if isinstance(error, MemoryError):
         return complain("there is not enough memory; free some, or allow this process more", BROKEN)
-    traceback.print_exception(error)
+    console.show_traceback(error)
     return complain(f"failed by {type(error).__name__}: {error}; please report it, with the lines above", BROKEN)
 
 

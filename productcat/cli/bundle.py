@@ -32,7 +32,7 @@ def show(
     if as_json:
         console.print_json(read_manifest(find(path)), indent=1)
     else:
-        print("\n".join(bundle_lines(Bundle.open(path))))
+        console.show(*bundle_lines(Bundle.open(path)))
 
 
 @command(app)
@@ -50,11 +50,11 @@ def verify(path: options.BundlePath = None) -> int:
 
     opened = Bundle.of_manifest(path)
     for problem in (problems := opened.problems()):
-        print(problem)
+        console.show(problem)
     if problems:
         return UNUSABLE
     _try(opened)
-    print(f"{opened.path}: sound, {len(opened.manifest['sha256'])} files have their checksums")
+    console.show(f"{opened.path}: sound, {len(opened.manifest['sha256'])} files have their checksums")
     return FINE
 
 

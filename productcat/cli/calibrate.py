@@ -70,7 +70,7 @@ def calibrate(
     else:
         from productcat.cli.text import calibration_lines
 
-        print("\n".join(calibration_lines(found, categorizer.rules)))
+        console.show(*calibration_lines(found, categorizer.rules))
     left_out = [f"{counted(n_left_out, 'listing')} left out, named above"] if n_left_out else []
     left_out += bad_rows.left_out(side)
     done = f"{target}: calibrated on {counted(found.n_listings, 'listing')}"

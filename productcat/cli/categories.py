@@ -54,7 +54,7 @@ def show(bundle: options.Bundle = None, as_json: options.Json = False) -> None:
         console.print_json({"bundle": str(opened.path), "categories": found}, indent=1)
     else:
         for name, count in counts.items():
-            print(name + (f"\texamples: {count}" if count else ""))
+            console.show(name + (f"\texamples: {count}" if count else ""))
 
 
 @command(app)

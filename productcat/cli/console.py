@@ -1,10 +1,14 @@
-"""How commands run: exit codes, and one line on standard error for each mistake."""
+"""How commands run and speak: exit codes, all that is shown, and one line on standard error for each mistake.
+
+What is shown may have been written by a stranger: names, ids, titles, paths. Only this module prints.
+"""
 
 import functools
 import inspect
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, ParamSpec, get_type_hints
@@ -13,6 +17,7 @@ import typer
 from typer.core import TyperCommand
 
 from productcat.errors import ProductcatError
+from productcat.wording import visible
 
 Parameters = ParamSpec("Parameters")
 
@@ -43,7 +48,7 @@ def group(help: str) -> typer.Typer:
 
     def alone(context: typer.Context) -> None:
         if context.invoked_subcommand is None:
-            print(context.get_help())
+            show_help(context)
 
     return typer.Typer(help=help, rich_markup_mode=None, callback=alone, invoke_without_command=True)
 
@@ -115,11 +120,27 @@ def forget_output() -> int:
     return NOT_READ
 
 
+def show(*lines: str) -> None:
+    """Print lines of text on standard output, without anything that a terminal would obey."""
+    for line in lines:
+        print(visible(line.replace("\n", "\\n")))
+
+
+def show_help(context: typer.Context) -> None:
+    """Print the help of a command or a group."""
+    show(*context.get_help().splitlines())
+
+
 def complain(message: object, code: int = FINE) -> int:
     """Say one line on standard error. → the code, as it was given"""
     line = " ".join(str(message).split())
-    print(f"productcat: {line}", file=sys.stderr)
+    print(visible(f"productcat: {line}"), file=sys.stderr)
     return code
+
+
+def show_traceback(error: BaseException) -> None:
+    """Print on standard error where an error happened."""
+    print(visible("".join(traceback.format_exception(error))), end="", file=sys.stderr)
 
 
 def sum_up(done: str, left_out: list[str]) -> int:
@@ -135,4 +156,4 @@ def photo_of(argument: str) -> str | bytes:
 def print_json(found: Any, indent: int | None = None) -> None:
     """Print JSON; letters stay as they are where standard output can show all of them."""
     plain = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    print(json.dumps(found, indent=indent, ensure_ascii=not plain))
+    print(visible(json.dumps(found, indent=indent, ensure_ascii=not plain)))

@@ -271,7 +271,7 @@ def calibrate(
     chosen = decided_threshold(found.scores, found.labels, precision or PRECISION)
     if target:
         save_threshold(Bundle.open(bundle), target, chosen.threshold)
-    print(f"--threshold {chosen.threshold:.6g}")
+    console.show(f"--threshold {chosen.threshold:.6g}")
     complain(
         f"of the decided pairs that reach it, {chosen.right} of {chosen.right + chosen.wrong} are the same item "
         f"(of all such pairs probably {chosen.low:.0%} to {chosen.high:.0%}); {chosen.missed} others are missed"
@@ -358,7 +358,7 @@ def compare(
     else:
         from productcat.cli.text import match_lines
 
-        print("\n".join(match_lines(score, detector.threshold, matches, left_names, right_names)))
+        console.show(*match_lines(score, detector.threshold, matches, left_names, right_names))
     return SOME_BAD if problems else FINE
 
 

@@ -74,7 +74,7 @@ def evaluate(
     figures = _write_report(target, found, notes, _name(source), _name(categorizer.bundle.path))
     from productcat.cli.text import evaluation_lines
 
-    print("\n".join(evaluation_lines(figures)))
+    console.show(*evaluation_lines(figures))
     n_unknown = sum(found.unknown_labels.values())
     left_out = [f"{counted(n_unknown, 'listing')} with unknown labels left out, named above"] if n_unknown else []
     left_out += bad_rows.left_out(side)
@@ -210,7 +210,7 @@ def evaluate_pairs(
     figures = _write_pair_report(target, found, table, notes, _name(source), bundle)
     from productcat.cli.text import pair_evaluation_lines
 
-    print("\n".join(pair_evaluation_lines(figures)))
+    console.show(*pair_evaluation_lines(figures))
     return console.sum_up(f"{_report(target)}: evaluated on {counted(figures['pairs'], 'pair')}", notes)
 
 

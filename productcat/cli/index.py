@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
@@ -201,9 +199,9 @@ def stats(path: IndexArgument, as_json: options.Json = False) -> None:
     """
     found = asdict(_open_known(path).stats())
     if as_json:
-        print(json.dumps(found))
+        console.print_json(found)
     else:
-        print("\n".join(f"{name}: {value}" for name, value in found.items()))
+        console.show(*(f"{name}: {value}" for name, value in found.items()))
 
 
 @command(app)
@@ -228,9 +226,9 @@ def tidy(
     """
     found = _open_known(path).tidy(now)
     if as_json:
-        print(json.dumps(asdict(found)))
+        console.print_json(asdict(found))
     else:
-        print(f"files: {found.files_before} → {found.files}\nbytes: {found.bytes_before} → {found.bytes}")
+        console.show(f"files: {found.files_before} → {found.files}", f"bytes: {found.bytes_before} → {found.bytes}")
 
 
 def _open(path: str, bundle: str | None) -> ListingIndex:
@@ -274,12 +272,13 @@ def _print_one(find: Find, photos: list[str], as_json: bool, problems: list[str]
     else:
         marks = [f"  a duplicate ({pair.kind})" if pair.score >= threshold else "" for pair in pairs]
         lines = [f"{100 * pair.score:5.1f} %  {pair.right}{mark}" for pair, mark in zip(pairs, marks, strict=True)]
-        print("\n".join(lines) or "nothing found")
+        console.show(*(lines or ["nothing found"]))
     return SOME_BAD if problems else FINE
 
 
 def _print_many(find: Find, listings: Iterable[Listing], as_json: bool) -> None:
     from productcat.duplicates.pairs import pair_lines
+    from productcat.jobs.outputs import standard_output
 
     def pairs() -> Iterator[DuplicatePair]:
         rest = iter(listings)
@@ -287,5 +286,6 @@ def _print_many(find: Find, listings: Iterable[Listing], as_json: bool) -> None:
             for found in find(some):
                 yield from found
 
-    with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
-        stream.writelines(pair_lines(pairs(), as_json))
+    with standard_output() as stream:
+        for line in pair_lines(pairs(), as_json):
+            stream.write(line)

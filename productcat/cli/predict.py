@@ -109,7 +109,7 @@ def _one(bundle: str | None, photos: list[str], title: str, as_json: bool) -> in
     if as_json:
         console.print_json(as_dict(prediction))
     else:
-        print("\n".join(prediction_lines(categorizer.categories, confidences, prediction, sys.stdout.encoding)))
+        console.show(*prediction_lines(categorizer.categories, confidences, prediction, sys.stdout.encoding))
     return SOME_BAD if prediction.problems else FINE
 
 
@@ -138,6 +138,7 @@ def _predict_all(
     categorizer: Categorizer, listings: Iterable[Listing], total: int | None, target: str, resume: bool
 ) -> tuple[Counter[str], int]:
     """Predict with a progress bar → how often each decision was taken, number of listings with unreadable photos."""
+    from productcat.jobs.outputs import standard_output
     from productcat.jobs.predict import predict_to_file, predict_to_stream
     from productcat.jobs.progress import Progress
 
@@ -146,7 +147,7 @@ def _predict_all(
     with ExitStack() as stack:
         progress = stack.enter_context(Progress("predicting", total, "listings"))
         if target == STREAM:
-            output = stack.enter_context(open(sys.stdout.fileno(), "wb", buffering=0, closefd=False))
+            output = stack.enter_context(standard_output(buffering=0))
             batches = predict_to_stream(categorizer, listings, output)
         else:
             batches = predict_to_file(categorizer, listings, target, resume, complain)

@@ -1,6 +1,5 @@
 """From a file of listings to a file of pairs or groups and a report, by a run that can go on after an interruption."""
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from productcat.duplicates.preference import ListingFacts, Preference
 from productcat.duplicates.shared_pictures import SharedPicture
 from productcat.jobs.duplicates_report import Searched, expectation, write_report
 from productcat.jobs.kept_embeddings import embed_in_shards, kept_in, remove_folder
-from productcat.jobs.outputs import Side, refuse_existing, refuse_unwritable, write_whole
+from productcat.jobs.outputs import Side, refuse_existing, refuse_unwritable, standard_output, write_whole
 from productcat.jobs.progress import Progress
 from productcat.listings.columns import OnRemark
 from productcat.listings.listing import Listing
@@ -251,5 +250,6 @@ def _write(target: str, lines: Iterable[bytes]) -> None:
     if target != STREAM:
         write_whole(target, lines)
         return
-    with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
-        stream.writelines(lines)
+    with standard_output() as stream:
+        for line in lines:
+            stream.write(line)

@@ -1,15 +1,21 @@
 """Files that a run writes: whole or not at all, or line by line so that a run can go on. And the file of bad rows."""
 
+import io
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Protocol, Self, TypeAlias
+from typing import IO, TYPE_CHECKING, Protocol, Self, TypeAlias
 
 from productcat.errors import ListingError
 from productcat.listings.columns import BadRow
+from productcat.wording import visible
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 PathLike: TypeAlias = str | os.PathLike[str]
 
@@ -58,6 +64,32 @@ def opened(target: Path, resume: bool) -> IO[bytes]:
 def encoded(text: str) -> bytes:
     """Encode JSON as UTF-8. Half a surrogate pair, as in the name of a file that is not UTF-8, is escaped."""
     return text.encode("utf-8", "backslashreplace")
+
+
+@contextmanager
+def standard_output(buffering: int = -1) -> Iterator[IO[bytes]]:
+    """Open standard output for bytes of text in UTF-8, such as CSV or JSON Lines.
+
+    They are written as they are, except that a terminal shows what it would otherwise obey.
+
+    buffering : as for `open`
+    """
+    descriptor = sys.stdout.fileno()
+    if os.isatty(descriptor):
+        with _Shown(io.FileIO(descriptor, "wb", closefd=False)) as shown:
+            yield shown
+    else:
+        with open(descriptor, "wb", buffering=buffering, closefd=False) as stream:
+            yield stream
+
+
+class _Shown(io.BufferedWriter):
+    """Writes whole characters to a terminal, at once."""
+
+    def write(self, text: "Buffer", /) -> int:
+        super().write(visible(bytes(text).decode("utf-8", "replace")).encode())
+        self.flush()
+        return memoryview(text).nbytes
 
 
 def write(stream: IO[bytes], text: str) -> None:
