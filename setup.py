@@ -1,6 +1,7 @@
 """Packaging. Settings of development tools are in pyproject.toml."""
 
 import re
+import sys
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -55,10 +56,11 @@ DEV = [
 
 HOME = "productcat._training"
 """Where the wheel has the package `training`: a package of that name at the top would collide with everybody's own
-folder of that name. `productcat train` finds it there."""
+folder of that name. `productcat train` finds it there. An editable installation has it at the top, as the clone does."""
 
 RUNTIME = find_packages(include=["productcat", "productcat.*"])
 TRAINERS = find_packages(include=["training", "training.*"])
+PLACES = {} if "editable_wheel" in sys.argv else {f"{HOME}.{each}": each.replace(".", "/") for each in TRAINERS}
 
 setup(
     name="productcat",
@@ -69,8 +71,8 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=[*RUNTIME, *(f"{HOME}.{each}" for each in TRAINERS)],
-    package_dir={f"{HOME}.{each}": each.replace(".", "/") for each in TRAINERS},
+    packages=[*RUNTIME, *(PLACES or TRAINERS)],
+    package_dir=PLACES,
     package_data={
         "productcat": ["py.typed", "*.css", "reports/*.css", "reports/*.js", "bundles/**/*"],
         f"{HOME}.training": ["configs/*.toml", "*.json", "README.md"],

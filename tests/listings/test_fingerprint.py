@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from productcat.listings.fingerprint import LENGTH, fingerprint
 from productcat.listings.photo_root import PhotoRoot, RootedPhoto
@@ -22,7 +23,7 @@ PIXELS = np.zeros((2, 6, 3), np.uint8)
         (("a.png",), ("b.png",)),
         (("a.png",), (b"a.png",)),
         ((), ("a.png",)),
-        ((None,), (17,)),
+        ((Image.fromarray(PIXELS),), (Image.fromarray(PIXELS + 1),)),
     ],
 )
 def test_other_photos_have_another(photos, others):
