@@ -253,15 +253,22 @@ def _from_csv(path: Path, mistakes: list[str]) -> list[Definition]:
 
 
 def _from_folders(path: Path, mistakes: list[str]) -> list[Definition]:
-    folders = sorted(each.name for each in os.scandir(path) if each.is_dir() and not each.name.startswith("."))
-    examples: dict[str, list[Listing]] = {name: [] for name in folders}
+    examples: dict[str, list[Listing]] = {}
+    names: dict[str, str] = {}
+    for folder in sorted(each.name for each in os.scandir(path) if each.is_dir() and not each.name.startswith(".")):
+        with _noted(f"folder {folder!r}", mistakes):
+            name = _name(folder)
+            if name in examples:
+                raise ListingError(f"there is one of the name {name!r} already; put the photos of both into one")
+            names[folder], examples[name] = name, []
     for row in folder_rows(path):
         with _noted(row.text, mistakes):
             if isinstance(row, BadRow):
                 raise ListingError(row.reason)
             if not row.values["label"]:
                 raise ListingError("not in a class folder; put it into the folder of its category")
-            examples[row.values["label"]].append(Listing(row.text, photos=[path / row.text]))
+            if row.values["label"] in names:  # else the folder is a mistake, and was noted
+                examples[names[row.values["label"]]].append(Listing(row.text, photos=[path / row.text]))
     return [Definition(name, examples=tuple(found)) for name, found in examples.items()]
 
 

@@ -1,8 +1,10 @@
 """The labels of listings as numbers of categories. Labels that are not a category are left out and counted.
 
-A label that differs from one category in capitals or spaces only is that category.
+A label that differs from one category in capitals or spaces only is that category. Whether an accent is part of its
+letter or follows it makes no difference either.
 """
 
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from typing import NoReturn
@@ -62,7 +64,8 @@ class KnownLabels:
 
 
 def _folded(name: str) -> str:
-    return " ".join(name.casefold().split())
+    """Return what names have in common that one capital spelling may stand for: Turkish writes I for two letters."""
+    return " ".join(unicodedata.normalize("NFD", unicodedata.normalize("NFC", name).upper().casefold()).split())
 
 
 def _named(names: Collection[str]) -> str:

@@ -181,10 +181,10 @@ def _cost_of_stream(reader: Readable, start: int, length: int, size: tuple[int, 
             n_bytes, n_read = _leb128(reader.read(place, 8))
             place += n_read
         if kind == SEQUENCE:
-            profile, width, height = _sequence(reader.read(place, min(n_bytes, 64)))
+            profile, (width, height), most = _sequence(reader.read(place, min(n_bytes, 64)))
             if width > size[0] or height > size[1]:
                 raise ListingError(DAMAGED)
-            cost = max(cost, STREAM[profile] * width * height)
+            cost = max(cost, STREAM[profile] * most)
         n_pictures += kind in PICTURES
         place += n_bytes
     else:
@@ -215,10 +215,11 @@ class _Bits:
         return self._bits >> self._left & (1 << n_bits) - 1
 
 
-def _sequence(content: bytes) -> tuple[int, int, int]:
-    """Return the profile of a sequence header, and the greatest width and height that it allows.
+def _sequence(content: bytes) -> tuple[int, tuple[int, int], int]:
+    """Return the profile of a sequence header, its greatest (width, height), and the pixels of its largest picture.
 
-    It must be one of a still picture.
+    It must be one of a still picture. Unless it is a reduced one, a picture may say a size of its own, which decoders
+    do not compare with the greatest: only the bits in which sizes are written bound it.
     """
     bits = _Bits(content)
     profile = bits.next(3)
@@ -232,7 +233,8 @@ def _sequence(content: bytes) -> tuple[int, int, int]:
     else:
         raise ListingError(ODD)
     n_width, n_height = bits.next(4) + 1, bits.next(4) + 1
-    return profile, bits.next(n_width) + 1, bits.next(n_height) + 1
+    width, height = bits.next(n_width) + 1, bits.next(n_height) + 1
+    return profile, (width, height), width * height if reduced else 1 << n_width + n_height
 
 
 def _skip_operating_points(bits: _Bits) -> None:

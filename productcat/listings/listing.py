@@ -112,6 +112,8 @@ class Listing:
 
 
 def _same_photo(one: Photo, other: Photo) -> bool:
+    if one is other:
+        return True  # also an image that was closed
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         return isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and np.array_equal(one, other)
     if is_image(one) or is_image(other):

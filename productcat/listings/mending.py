@@ -17,8 +17,9 @@ MISSING = 0.3
 ROWS_AT_ONCE = 64
 """Number of rows that are looked at together."""
 
-UNWRITTEN = 128
-"""Value, of 255, with which libjpeg fills what a file does not hold."""
+UNWRITTEN = (127, 128)
+"""Values, of 255, with which libjpeg fills what a file does not hold: where colours are inverted, as in CMYK, the
+first."""
 
 END = b"\xff\xd9"
 
@@ -52,7 +53,7 @@ def without_missing_rows(image: Image.Image) -> Image.Image | None:
     n_rows = image.height
     for start in range((image.height - 1) // ROWS_AT_ONCE * ROWS_AT_ONCE, -1, -ROWS_AT_ONCE):
         rows = np.asarray(image.crop((0, start, image.width, n_rows)))
-        written = np.flatnonzero((rows != UNWRITTEN).reshape(len(rows), -1).any(axis=1))
+        written = np.flatnonzero((~np.isin(rows, UNWRITTEN)).reshape(len(rows), -1).any(axis=1))
         n_rows = start + int(written[-1]) + 1 if len(written) else start
         if len(written):
             break

@@ -24,30 +24,52 @@ Photo: TypeAlias = "str | os.PathLike[str] | Buffer | NDArray[np.uint8] | Image.
 CHANNELS = 1, 3, 4
 """Numbers of channels of an array: gray, RGB, RGBA."""
 
+UNSCALED = ("I", "F")
+"""Modes of PIL images of which nobody knows which value is white."""
+
 EXPECTED = "a path, the bytes of an image file, a PIL image or a uint8 array"
 
 
 def photo_of(given: object) -> Photo:
-    """Return a photo in the form in which it is kept: of a BytesIO its bytes, all others as they are.
+    """Return a photo in the form in which it is kept: of a BytesIO its bytes, nearly all others as they are.
+
+    A memoryview that is no row of bytes becomes bytes, a path in bytes becomes text.
 
     Raises
     ------
     ListingError
         It is no photo, whatever its content.
     """
-    if isinstance(given, io.BytesIO):
-        return given.getvalue()
+    if isinstance(given, io.BytesIO | memoryview):
+        try:
+            return given.getvalue() if isinstance(given, io.BytesIO) else _row_of_bytes(given)
+        except ValueError:
+            closed = "BytesIO is closed" if isinstance(given, io.BytesIO) else "memoryview is released"
+            raise ListingError(f"a photo whose {closed}; give its bytes") from None
     if isinstance(given, np.ndarray):
         refuse_array(given)
         return given
-    if isinstance(given, str | os.PathLike | bytes | bytearray | memoryview):
+    if isinstance(given, os.PathLike):
+        return os.fsdecode(given) if isinstance(os.fspath(given), bytes) else given
+    if isinstance(given, str | bytes | bytearray):
         return given
     if is_image(given):
         if 0 in given.size:
             raise ListingError("a PIL image without pixels; leave it out")
+        refuse_mode(given)
         return given
     way_out = "read it, and give its bytes" if hasattr(given, "read") else "convert it"
     raise ListingError(f"a photo is {EXPECTED}, not {type(given).__name__}; {way_out}")
+
+
+def _row_of_bytes(view: memoryview) -> bytes | memoryview:
+    return view if view.c_contiguous and view.ndim == 1 and view.itemsize == 1 else view.tobytes()
+
+
+def refuse_mode(image: Image.Image) -> None:
+    """Raise ListingError for a PIL image whose values nobody can read as colours."""
+    if image.mode in UNSCALED:
+        raise ListingError(f"a picture of mode {image.mode}, in which white has no fixed value; convert it to L or RGB")
 
 
 def is_image(given: object) -> TypeGuard[Image.Image]:

@@ -12,7 +12,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, TypeVar
@@ -23,7 +23,7 @@ from PIL import Image, UnidentifiedImageError
 from productcat.errors import ListingError
 from productcat.listings.blank import LOOKED_AT, shows_nothing
 from productcat.listings.mending import mended, without_missing_rows
-from productcat.listings.photo_kinds import Buffer, Photo, name_of_array, photo_of
+from productcat.listings.photo_kinds import Buffer, Photo, name_of_array, photo_of, refuse_mode
 from productcat.listings.photo_limits import MAX_DECODED, Room, claim_of, cores, refuse_size
 from productcat.listings.photo_root import RootedPhoto
 from productcat.listings.shrinking import Pixels, Size, Upright, on_white
@@ -135,12 +135,10 @@ def _use(photo: Photo, side: int, use: Callable[[Upright], Found]) -> tuple[Foun
         with _file(photo) as file:
             try:
                 return _use_file(file, side, use), ""
-            except UnidentifiedImageError:
-                raise
             except (OSError, SyntaxError, ValueError) as error:
                 if isinstance(error, OSError) and error.errno:
                     raise
-                why = str(error)  # and not the error, which would keep what was decoded
+                why = _why(error)  # and not the error, which would keep what was decoded
             return _use_mended(file, side, use, why)
 
 
@@ -148,10 +146,12 @@ def _use_file(file: BinaryIO, side: int, use: Callable[[Upright], Found], cut_of
     """Decode a file and call `use` on it. cut_off : whether rows may be missing at its end"""
     claim = claim_of(file, side)
     if not claim.format:
-        raise UnidentifiedImageError
+        read = "JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP"
+        raise ListingError(f"not a {read} photo; convert it or leave it out")
     with _room.taken(claim.memory), Image.open(file, formats=[claim.format]) as image:
         if image.size != claim.size:
             raise ListingError("it says two sizes; the file is damaged, get it again")
+        refuse_mode(image)
         # Rotated photos swap their sides after decoding. A square covers both ways.
         image.draft("RGB", (side, side))
         if claim.format == "TIFF":
@@ -168,11 +168,18 @@ def _use_mended(file: BinaryIO, side: int, use: Callable[[Upright], Found], why:
     second = mended(file)
     if second:
         content, flaw = second
-        with suppress(OSError, SyntaxError, ValueError):
+        try:
             return _use_file(io.BytesIO(content), side, use, cut_off=bool(flaw)), flaw
+        except (OSError, SyntaxError, ValueError) as error:
+            why = _why(error)
     if "MAX_TEXT" in why:  # Pillow names its own settings
         raise ListingError("its metadata is too large; save it again without")
     raise ListingError(f"cannot be decoded ({why}); the file is damaged, get it again")
+
+
+def _why(error: Exception) -> str:
+    """Return what a decoder said. Of a file that it does not know though it begins rightly, it says nothing."""
+    return "its head is wrong" if isinstance(error, UnidentifiedImageError) else str(error)
 
 
 def _upright_of(image: Image.Image) -> Upright:
@@ -196,9 +203,6 @@ def _named(photo: Photo) -> Iterator[None]:
         yield
     except ListingError as error:
         raise ListingError(f"{name}: {error}") from None
-    except UnidentifiedImageError:
-        read = "JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP"
-        raise ListingError(f"{name}: not a {read} photo; convert it or leave it out") from None
     except FileNotFoundError:
         where = f" below {photo.root.path}" if isinstance(photo, RootedPhoto) else ""
         raise ListingError(f"{name}: no such file{where}; {_way_to(name)}") from None

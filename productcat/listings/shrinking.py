@@ -148,6 +148,8 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         # Pillow clips deep grays at 255 instead of scaling them.
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode == "La":
+        image = image.convert("LA")  # all that Pillow makes of it
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.new("RGB", rgba.size, WHITE)

@@ -6,7 +6,7 @@ from productcat import Listing, ListingError
 from productcat.categories.labels import KnownLabels
 from productcat.wording import perhaps
 
-CATEGORIES = ["Belts", "Sports Shoes", "SUIT", "Suit", "Straße"]
+CATEGORIES = ["Belts", "Sports Shoes", "SUIT", "Suit", "Straße", "Kadın", "Sıra", "Sira", "Caf\u00e9"]
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,10 @@ CATEGORIES = ["Belts", "Sports Shoes", "SUIT", "Suit", "Straße"]
         ("sports  SHOES ", "Sports Shoes"),
         ("sports\tshoes", "Sports Shoes"),
         ("STRASSE", "Straße"),
+        ("KADIN", "Kadın"),
+        ("SIRA", None),  # in Turkish the one, elsewhere the other
+        ("Sira", "Sira"),
+        ("Cafe\u0301", "Caf\u00e9"),  # the accent after its letter
         ("Suit", "Suit"),
         ("suit", None),  # two categories are spelt so
         ("Belt", None),

@@ -190,6 +190,30 @@ def test_what_is_no_photo_of_a_category_in_a_folder_is_named(run, workplace, mak
     assert listed(run, "new") == ["Mats"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [(" ", "folder ' ': a category without a name"), ("a\nb", "several lines"), ("Mats ", "name 'Mats' already")],
+)
+def test_a_folder_with_an_odd_name_is_a_mistake(run, workplace, folder, message):
+    for each in ("Mats", folder):
+        (workplace / "tree" / each).mkdir(parents=True)
+        (workplace / "tree" / each / "good.jpg").symlink_to(workplace / "mat-1.jpg")
+    code, _, errors = run("replace", "tree", "--to", "new")
+    assert code == console.UNUSABLE
+    assert_says(one_line(errors), f"tree, … {message}")
+    assert run("replace", "tree", "--to", "new", "--skip-bad")[0] == console.SOME_BAD
+    assert listed(run, "new") == ["Mats"]
+
+
+def test_where_all_rows_are_bad_nothing_is_written(run, workplace):
+    (workplace / "bad.csv").write_text("category,title\n,mat\n,rug\n", "utf-8")
+    for command in ("add", "replace"):
+        code, _, errors = run(command, "bad.csv", "--to", "new", "--skip-bad")
+        assert code == console.UNUSABLE
+        assert_says(" ".join(errors.splitlines()), "row 2: … row 3: … bad.csv: no category in it")
+        assert not (workplace / "new").exists()
+
+
 def test_a_description_counts_where_the_name_says_nothing(run, workplace):
     (workplace / "party.toml").write_text('[[category]]\nname = "🎉"\ndescription = "leather belt"\n', "utf-8")
     for command in ("add", "replace"):

@@ -82,6 +82,24 @@ def test_listings_may_be_named_by_an_option_too(run):
     assert counts(run) == (6, 12)
 
 
+def test_a_folder_that_is_added_twice_is_there_once(run, workplace):
+    for name in ("17-0.jpg", "18-0.jpg"):
+        (workplace / "photos" / name).parent.mkdir(exist_ok=True)
+        (workplace / "photos" / name).symlink_to(workplace / name)
+    for _ in range(2):
+        code, _, errors = run("add", "catalogue", "photos")
+        assert code == console.FINE
+        assert_says(errors, "2 listings added")
+    assert json.loads(run("stats", "catalogue", "--json")[1])["listings"] == 2
+
+
+@pytest.mark.parametrize("content", ["", "id,photos\n"])
+def test_a_table_without_rows_makes_no_traceback_and_adds_nothing(run, workplace, content):
+    (workplace / "empty.csv").write_text(content)
+    code, _, errors = run("add", "catalogue", "empty.csv")
+    assert_says(one_line(errors), "0 listings added" if code == console.FINE else "empty.csv: ")
+
+
 def test_ids_that_are_not_there_are_named_and_the_others_removed(run, catalogue):
     code, output, errors = run("remove", catalogue, "17", "99")
     assert (code, output) == (console.SOME_BAD, "")

@@ -204,6 +204,32 @@ def test_an_avif_stream_of_many_pictures_is_refused():
     assert "kind that is not read" in refusal(fixed + stream)
 
 
+def in_bits(*fields):
+    """Bytes of fields (value, number of bits), filled up with zeros."""
+    text = "".join(format(value, f"0{n_bits}b") for value, n_bits in fields)
+    text += "0" * (-len(text) % 8)
+    return int(text, 2).to_bytes(len(text) // 8)
+
+
+@needs_avif
+def test_an_avif_whose_picture_may_have_a_size_of_its_own_costs_what_its_bits_allow():
+    still = (0, 3), (1, 1), (0, 1), (0, 1), (0, 1), (0, 5), (0, 12), (0, 5)  # and not reduced
+    sizes = (15, 4), (15, 4), (59, 16), (79, 16)  # 60 by 80 pixels, each side in 16 bits
+    sequence = in_bits(*still, *sizes, *[(0, 1)] * 20, (1, 1))
+    stream = bytes([1 << 3 | 2, len(sequence)]) + sequence + bytes([6 << 3 | 2, 1, 0])
+    content = made("AVIF")
+    start = content.index(b"mdat") + 4
+    lengths = (struct.pack(">I", len(each)) for each in (content[start:], stream))
+    head = content[: start - 8].replace(*lengths, 1)
+    assert "60 by 80 pixels of this kind take" in refusal(head + struct.pack(">I", len(stream) + 8) + b"mdat" + stream)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_a_tiff_whose_white_is_not_known_is_refused_and_not_called_blank(dtype):
+    gray = np.asarray(Image.fromarray(scene()).convert("L")).astype(dtype)
+    assert "white has no fixed value" in refusal(encode(Image.fromarray(gray), "TIFF"))
+
+
 def test_photos_of_all_formats_count_together():
     photos = [made(kind) for kind in KINDS]
     problems = [[]]

@@ -409,3 +409,72 @@ def test_listings_with_images_are_the_same_when_their_pixels_are():
     assert len({Listing("a", photos=[image]), Listing("a", photos=[image.copy()])}) == 1
     for other in (Image.fromarray(scene()[::-1]), scene(), "a.jpg"):
         assert Listing("a", photos=[image]) != Listing("a", photos=[other])
+
+
+def closed_bytesio():
+    file = io.BytesIO(b"")
+    file.close()
+    return file
+
+
+def released_view():
+    view = memoryview(b"12")
+    view.release()
+    return view
+
+
+@pytest.mark.parametrize(
+    ("photo", "message"),
+    [
+        (closed_bytesio(), "BytesIO is closed"),
+        (released_view(), "memoryview is released"),
+        (Image.new("I", (30, 40)), "mode I"),
+        (Image.new("F", (30, 40)), "mode F"),
+    ],
+    ids=["closed BytesIO", "released view", "I", "F"],
+)
+def test_what_cannot_be_seen_is_refused_when_the_listing_is_made(photo, message):
+    with pytest.raises(ListingError, match=rf"listing '7': .*{message}"):
+        Listing("7", photos=[photo])
+
+
+def test_views_of_any_layout_and_paths_in_bytes_are_photos(tmp_path):
+    class PathInBytes:
+        def __fspath__(self):
+            return os.fsencode(tmp_path / "photo.png")
+
+    content = encode(scene(), "PNG")
+    (tmp_path / "photo.png").write_bytes(content)
+    spread = bytes(value for byte in content for value in (byte, 0))
+    filled = content + bytes(-len(content) % 4)
+    photos = [memoryview(spread)[::2], memoryview(filled).cast("I"), PathInBytes()]
+    for photo in Listing(photos=photos).photos:
+        np.testing.assert_array_equal(read_photo(photo, SIZE), read_photo(content, SIZE))
+
+
+def test_a_gray_image_with_premultiplied_transparency_is_a_photo():
+    gray = Image.fromarray(scene()).convert("LA")
+    np.testing.assert_array_equal(read_photo(gray.convert("La"), SIZE), read_photo(gray, SIZE))
+
+
+def test_a_listing_equals_itself_though_its_image_was_closed():
+    image = Image.open(io.BytesIO(encode(scene(), "PNG")))
+    listing = Listing("7", photos=[image])
+    image.close()
+    assert listing == Listing("7", photos=[image])
+
+
+@pytest.mark.parametrize(("share", "message"), [(0.02, "most of it is missing"), (0.5, "most of it is missing")])
+def test_a_cmyk_jpeg_without_most_of_its_rows_is_refused(share, message):
+    content = encode(scene(400, 300), "JPEG", "CMYK", quality=95)
+    assert message in refusal(content[: int(share * len(content))])
+
+
+def test_a_png_with_a_wrong_checksum_in_its_words_is_read():
+    content = encode(scene(), "PNG")
+    words = struct.pack(">I", 3) + b"tEXta\0b" + bytes(4)
+    np.testing.assert_array_equal(read_photo(content[:33] + words + content[33:], SIZE), read_photo(content, SIZE))
+
+
+def test_a_file_that_begins_like_a_photo_is_called_damaged_and_not_of_another_format():
+    assert "its head is wrong" in refusal(encode(scene(), "GIF")[:13] + b";")
