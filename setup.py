@@ -56,7 +56,7 @@ DEV = [
 
 HOME = "productcat._training"
 """Where the wheel has the package `training`: a package of that name at the top would collide with everybody's own
-folder of that name. `productcat train` finds it there. An editable installation has it at the top, as the clone does."""
+folder of that name. `productcat train` finds it there. An editable installation has it at the top, as a clone does."""
 
 RUNTIME = find_packages(include=["productcat", "productcat.*"])
 TRAINERS = find_packages(include=["training", "training.*"])
