@@ -66,6 +66,7 @@ class Search:
     together: options.Together = None
     ignore: options.Ignore = None
     titles_alone: options.TitlesAlone = False
+    safe_csv: options.SafeCsv = False
     bundle: options.Bundle = None
     bad: options.Bad = None
     columns: options.Columns = None
@@ -78,6 +79,8 @@ class Search:
         options.refuse_same_file({**named, "--bad": bad_rows.side_path(self.target, self.bad)})
         _refuse_both_streams(self.source, self.decided)
         options.refuse_both(self.threshold, self.precision)
+        if self.target.endswith(".jsonl"):
+            options.refuse({"--safe-csv": self.safe_csv}, "goes with CSV; no spreadsheet runs JSON Lines")
 
     def rules(self, keep: str, side: Side) -> Rules:
         """Read the decisions, whose bad rows `side` takes, and the order of preference."""
@@ -141,6 +144,9 @@ def find(search: Search) -> int:
     rare words, if the bundle knows what titles count. Their kind is title. Titles alone are never sure, since sister
     articles have equal ones: give a --threshold of 0.5 or less, or a --precision.
 
+    Ids are written as they are, since programs look them up, this one too. --safe-csv is for a file that people open in
+    a spreadsheet: an id that it would run as a formula gets an apostrophe, and --decided takes that away again.
+
     To continue an interrupted run, give the same command again. Until the run is done, what it knows of the photos is
     kept in <--to>.embeddings.
     """
@@ -184,7 +190,7 @@ def _searched(search: Search, keep: str = "", grouped: bool = False) -> int:
 
     roles = options.columns_from(search.columns)
     search.refuse_mistakes()
-    outputs = Outputs(search.target, search.html, search.most, search.bad, grouped)
+    outputs = Outputs(search.target, search.html, search.most, search.bad, grouped, search.safe_csv)
     unfinished = outputs.unfinished()
     bad_decisions = bad_rows.StderrLog(search.decided or "")
     rules = search.rules(keep, bad_decisions)

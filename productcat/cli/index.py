@@ -132,6 +132,7 @@ def search(
     precision: options.Expected = None,
     adapt: options.Adapt = True,
     as_json: options.Json = False,
+    safe_csv: options.SafeCsv = False,
     bundle: options.Bundle = None,
     bad: BadOption = None,
     columns: options.Columns = None,
@@ -160,13 +161,15 @@ def search(
     options.refuse_both(threshold, precision)
     if source is None:
         for_many = {"--bad": bad, "--columns": columns, "--format": format, "--photo-root": photo_root}
-        options.refuse(for_many, "goes with --from")
+        options.refuse({**for_many, "--safe-csv": safe_csv}, "goes with --from")
         if not photos:
             raise UsageError("give a PHOTO or --from")
         if photos.count(STREAM) > 1:
             raise UsageError("standard input holds only one photo; give - once")
     elif photos:
         raise UsageError("PHOTO does not go with --from")
+    if as_json:
+        options.refuse({"--safe-csv": safe_csv}, "goes with CSV; no spreadsheet runs JSON")
     roles = options.columns_from(columns)
     _open_known(path)  # a search does not make an index
     with closing(bad_rows.side_for(source or "", STREAM, bad)) as side:
@@ -185,7 +188,7 @@ def search(
             return _print_one(find, photos or [], as_json, side.problems, least)
         from productcat.listings.source import Table
 
-        _print_many(find, Table(source, roles, format, photo_root).read(side.add, complain), as_json)
+        _print_many(find, Table(source, roles, format, photo_root).read(side.add, complain), as_json, safe_csv)
         return SOME_BAD if side.problems or side.count else FINE
 
 
@@ -276,7 +279,7 @@ def _print_one(find: Find, photos: list[str], as_json: bool, problems: list[str]
     return SOME_BAD if problems else FINE
 
 
-def _print_many(find: Find, listings: Iterable[Listing], as_json: bool) -> None:
+def _print_many(find: Find, listings: Iterable[Listing], as_json: bool, safe_csv: bool) -> None:
     from productcat.duplicates.pairs import pair_lines
     from productcat.jobs.outputs import standard_output
 
@@ -287,5 +290,5 @@ def _print_many(find: Find, listings: Iterable[Listing], as_json: bool) -> None:
                 yield from found
 
     with standard_output() as stream:
-        for line in pair_lines(pairs(), as_json):
+        for line in pair_lines(pairs(), as_json, safe_csv):
             stream.write(line)

@@ -107,6 +107,10 @@ Together = Annotated[
     str | None,
     typer.Option("--together", metavar="COLUMN", help="Two listings with the same value in it always are duplicates."),
 ]
+SafeCsv = Annotated[
+    bool,
+    typer.Option("--safe-csv", help="Write ids that a spreadsheet would run, such as =1+1, with an apostrophe first."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 

@@ -26,6 +26,7 @@ from productcat.duplicates.decisions import KnownItems
 from productcat.duplicates.neighbours import Pairs, Score
 from productcat.duplicates.pairs import DECIMALS, DuplicatePair, as_dict
 from productcat.duplicates.preference import ListingFacts, Preference, natural_order
+from productcat.duplicates.safe_csv import safe
 from productcat.notebook import bars, card, headline, note, percent
 from productcat.wording import counted
 
@@ -75,15 +76,20 @@ class DuplicateGroup:
         return card(headline(f"{counted(len(self), 'listing')} of one item: keep {self.keep}"), rows, *more)
 
 
-def group_lines(groups: Iterable[DuplicateGroup], as_json: bool = False) -> Iterator[bytes]:
+def group_lines(
+    groups: Iterable[DuplicateGroup], as_json: bool = False, for_spreadsheet: bool = False
+) -> Iterator[bytes]:
     """Write groups as CSV under a header "group,id,keep,score", a listing a line, or as JSON Lines, a group a line.
 
     Groups are numbered from 1. Of each group the listing to keep comes first; it has "yes" in the column keep.
+
+    for_spreadsheet : as for `pair_lines`
     """
     if not as_json:
         yield b"group,id,keep,score\n"
     for number, group in enumerate(groups, 1):
-        yield (_as_json if as_json else _as_csv)(number, group).encode("utf-8", "backslashreplace")
+        text = _as_json(number, group) if as_json else _as_csv(number, group, for_spreadsheet)
+        yield text.encode("utf-8", "backslashreplace")
 
 
 def _as_json(number: int, group: DuplicateGroup) -> str:
@@ -93,11 +99,13 @@ def _as_json(number: int, group: DuplicateGroup) -> str:
     return json.dumps(found, ensure_ascii=False) + "\n"
 
 
-def _as_csv(number: int, group: DuplicateGroup) -> str:
+def _as_csv(number: int, group: DuplicateGroup, for_spreadsheet: bool) -> str:
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     for id, score in zip(group.ids, group.scores, strict=True):
-        writer.writerow((number, id, "yes" if id == group.keep else "no", f"{score:.{DECIMALS}f}"))
+        writer.writerow(
+            (number, safe(id) if for_spreadsheet else id, "yes" if id == group.keep else "no", f"{score:.{DECIMALS}f}")
+        )
     return lines.getvalue()
 
 

@@ -7,19 +7,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from productcat.duplicates.safe_csv import safe
 from productcat.notebook import bars, card, headline, percent
 
 DECIMALS = 6
 """Number of decimals of a score in a file."""
 
 
-def pair_lines(pairs: Iterable["DuplicatePair"], as_json: bool = False) -> Iterator[bytes]:
+def pair_lines(
+    pairs: Iterable["DuplicatePair"], as_json: bool = False, for_spreadsheet: bool = False
+) -> Iterator[bytes]:
     """Write pairs as CSV under a header "left,right,score,kind", or as JSON Lines.
 
     Parameters
     ----------
     pairs : iterable of DuplicatePair
     as_json : bool
+    for_spreadsheet : bool
+        Whether ids in CSV that a spreadsheet would run begin with an apostrophe; see `safe_csv`.
 
     Yields
     ------
@@ -31,8 +36,9 @@ def pair_lines(pairs: Iterable["DuplicatePair"], as_json: bool = False) -> Itera
             yield (json.dumps(as_dict(pair), ensure_ascii=False) + "\n").encode()
         return
     yield _csv("left", "right", "score", "kind")
+    written = safe if for_spreadsheet else str
     for pair in pairs:
-        yield _csv(pair.left, pair.right, f"{pair.score:.{DECIMALS}f}", pair.kind)
+        yield _csv(written(pair.left), written(pair.right), f"{pair.score:.{DECIMALS}f}", pair.kind)
 
 
 def as_dict(pair: "DuplicatePair") -> dict[str, Any]:

@@ -13,6 +13,7 @@ from productcat.duplicates.detector import DuplicateDetector
 from productcat.duplicates.embedding import Embedding
 from productcat.duplicates.matches import ReportedPair
 from productcat.duplicates.pairs import DuplicatePair
+from productcat.duplicates.safe_csv import as_listed, plain
 from productcat.errors import ListingError
 from productcat.evaluation.metrics import PairMetrics, PairPoint, PairThreshold, kept_points, with_interval
 from productcat.evaluation.pair_figures import PrecisionRecall
@@ -98,6 +99,7 @@ def evaluate_pairs(
     listings : iterable of Listing
         A catalogue, as `find` would search it.
     pairs : iterable of LabelledPair
+        Of a file that was written for a spreadsheet, too; see `safe_csv`.
     adapt : bool
         First adapt to all the listings, as `find` does. Otherwise only those of the pairs are looked at.
     on_problem : callable
@@ -109,7 +111,8 @@ def evaluate_pairs(
         No pair of one item, or none of different items, can be used.
     """
     pairs = list(pairs)
-    wanted = set(chain.from_iterable((each.left, each.right) for each in pairs))
+    named = set(chain.from_iterable((each.left, each.right) for each in pairs))
+    wanted = named | set(map(plain, named))
     n_listings = 0
 
     def needed() -> Iterator[Listing]:
@@ -122,6 +125,9 @@ def evaluate_pairs(
     embeddings = detector.embed(needed(), on_problem)
     detector = (detector.adapt(embeddings) if adapt else detector).among(n_listings)
     known = {each.id: each for each in embeddings if each.id in wanted}
+    pairs = as_listed(pairs, known)
+    wanted = set(chain.from_iterable((each.left, each.right) for each in pairs))
+    known = {id: each for id, each in known.items() if id in wanted}
     usable = [each for each in pairs if each.left in known and each.right in known]
     labels = np.array([each.same for each in usable], bool)
     missing = tuple(sorted(wanted - set(known)))

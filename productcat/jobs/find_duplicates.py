@@ -15,6 +15,7 @@ from productcat.duplicates.groups import group_lines
 from productcat.duplicates.ignored import kept_photos, only_photos
 from productcat.duplicates.pairs import pair_lines
 from productcat.duplicates.preference import ListingFacts, Preference
+from productcat.duplicates.safe_csv import as_listed
 from productcat.duplicates.shared_pictures import SharedPicture
 from productcat.jobs.duplicates_report import Searched, expectation, write_report
 from productcat.jobs.kept_embeddings import embed_in_shards, kept_in, remove_folder
@@ -43,6 +44,8 @@ class Outputs:
         The side file. By default its name is made from `found`.
     grouped : bool
         Whether `found` is a file of groups.
+    for_spreadsheet : bool
+        As for `pair_lines`.
     """
 
     found: str
@@ -50,6 +53,7 @@ class Outputs:
     most: int
     bad: str | None
     grouped: bool = False
+    for_spreadsheet: bool = False
 
     @property
     def shards(self) -> Path | None:
@@ -174,8 +178,9 @@ def search(
         groups = found.groups(facts, preference) if outputs.grouped or outputs.report else None
     for picture in found.shared:
         on_remark(_said_of(picture, dict(zip(found.ids, numbers, strict=True))))
-    as_json = outputs.found.endswith(".jsonl")
-    _write(outputs.found, group_lines(groups or (), as_json) if outputs.grouped else pair_lines(found.pairs, as_json))
+    written_as = outputs.found.endswith(".jsonl"), outputs.for_spreadsheet
+    lines = group_lines(groups or (), *written_as) if outputs.grouped else pair_lines(found.pairs, *written_as)
+    _write(outputs.found, lines)
     n_pairs, n_near = found.count(found.threshold), found.count(found.threshold / 2)
     sizes = None if groups is None else tuple(map(len, groups))
     result = Result(len(embeddings), n_pairs, n_near - n_pairs, found.threshold, found.expected, sizes)
@@ -195,7 +200,9 @@ def _searched(
     """Search as far as half the threshold. → what was found, and the detector that judged"""
     apart, together = (table.extra.get(name, {}) if name else {} for name in (rules.apart, rules.together))
     ids = [each.id for each in embeddings]
-    known = KnownItems.of(ids, rules.decided, apart, together, lambda problem: on_remark(str(problem)))
+    known = KnownItems.of(
+        ids, as_listed(rules.decided, {*ids}), apart, together, lambda problem: on_remark(str(problem))
+    )
     threshold = detector.threshold if rules.threshold is None else rules.threshold
     adapted = (detector.adapt(embeddings) if rules.adapt else detector).among(len(embeddings))
     # Pairs that miss the threshold are doubts for the report, and their number tells whether it is too high.
