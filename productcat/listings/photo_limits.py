@@ -201,14 +201,22 @@ def _jpeg_claim(reader: Reader, side: int) -> Cost:
 def _jpeg_segments(reader: Reader) -> Iterator[tuple[int, int]]:
     """Yield the kind of each segment of a JPEG and the place of its length. Pixels follow the head of a scan."""
     place, garbage, in_head = 2, 0, True
-    while (marker := _next_marker(reader, place)) and (kind := reader.read(marker, 2)[1]) != END:
-        if in_head:
-            garbage, in_head = garbage + marker - place, kind != SCAN
+    while True:
+        head = reader.read(place, 4)
+        if len(head) < 4 or head[0] != 0xFF or not (2 <= head[1] <= 0xCF or 0xD9 <= head[1] <= 0xFE):
+            marker = _next_marker(reader, place)
+            if marker is None:
+                return
+            garbage, place = garbage + (marker - place if in_head else 0), marker
+            head = reader.read(place, 4)
+        kind = head[1]
+        in_head = in_head and kind != SCAN
         if garbage > MAX_GARBAGE:
             raise ListingError("a JPEG with a head that no camera writes; save it again")
-        yield kind, marker + 2
-        length = reader.read(marker + 2, 2)
-        place = marker + 2 + max(length[0] << 8 | length[1], 2)
+        if kind == END:
+            return
+        yield kind, place + 2
+        place += 2 + max(head[2] << 8 | head[3], 2)
 
 
 def _next_marker(reader: Reader, place: int) -> int | None:

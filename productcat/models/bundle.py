@@ -20,7 +20,7 @@ from typing import Any, Self, TypeAlias
 
 from productcat.errors import BundleError
 from productcat.models.contents import AGAIN, MANIFEST, Contents, Entries, parsed
-from productcat.models.manifest import check_manifest, shown
+from productcat.models.manifest import LONGEST_NAME, check_manifest, shown
 from productcat.models.model_card import model_card
 from productcat.models.plain_files import LARGEST_OF_ALL, UnfitFileError, checksum_of, content_of, size_of
 
@@ -184,8 +184,11 @@ class Bundle:
         for folder, folders, files in os.walk(self._folder):
             within = Path(folder).relative_to(self._folder)
             folders[:] = sorted(each for each in folders if not each.startswith("."))
-            links = [each for each in folders if (Path(folder) / each).is_symlink()]
-            for each in sorted([*links, *(name for name in files if not name.startswith("."))]):
+            links = [each for each in folders if os.path.islink(os.path.join(folder, each))]
+            # No manifest names a file below these, and folders can lie in each other without end.
+            deep = [each for each in folders if len((within / each).as_posix()) > LONGEST_NAME]
+            folders[:] = [each for each in folders if each not in deep]
+            for each in sorted({*links, *deep, *(name for name in files if not name.startswith("."))}):
                 name = (within / each).as_posix()
                 own = name in self.manifest["sha256"] and not self._lender(name.partition("/")[0])
                 # A part may be a link to elsewhere in the bundle; then its files are looked at one by one.

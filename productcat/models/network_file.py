@@ -34,6 +34,9 @@ UINT8, FLOAT = 2, 1
 OTHER_FORMAT = b"ORTM"
 """Bytes 4 to 8 of a network in ONNX Runtime's own form, which is not read here."""
 
+LARGEST_TAG = 2**32 - 1
+"""Greatest tag of a field. The runtime drops the bits above, so a greater one is another field to it than here."""
+
 # Numbers of the fields in https://github.com/onnx/onnx/blob/main/onnx/onnx.proto that are followed in each message.
 MODEL = GRAPH, TRAINING, FUNCTIONS = 7, 20, 25
 IN_GRAPH = NODE, WEIGHTS, INPUT, OUTPUT, SPARSE_WEIGHTS = 1, 5, 11, 12, 15
@@ -225,6 +228,8 @@ def _fields(content: Content, message: Span, wanted: tuple[int, ...]) -> Iterato
             place += 1
         else:
             tag, place = _varint(content, place, end)
+            if tag > LARGEST_TAG:
+                raise UnfitNetworkError("is not ONNX")
         kind, value = tag & 7, 0
         if kind in (0, 2):
             if place < end and (value := content[place]) < 128:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,38 @@ def test_a_directory_in_the_place_of_a_file_is_named(sealed):
     (sealed / "empty").mkdir()
     with pytest.raises(BundleError, match="empty is not a regular file"):
         Bundle.open(sealed)
+
+
+@pytest.mark.parametrize(("name", "depth"), [("a", 1_300), ("a" * 200, 40)])
+def test_folders_that_lie_in_each_other_without_end_are_named(sealed, monkeypatch, name, depth):
+    monkeypatch.chdir(sealed)
+    try:
+        for _ in range(depth):
+            os.mkdir(name)
+            os.chdir(name)
+        os.chdir(sealed)
+        with pytest.raises(BundleError, match=r"a\.\.\. is not in manifest.json"):
+            Bundle.open(sealed)
+    finally:
+        subprocess.run(["rm", "-rf", str(sealed / name)], check=True)  # which Python's own function cannot
+
+
+@pytest.mark.parametrize("name", ["image/model.onnx", "README.md", "empty"])
+def test_what_a_loader_does_not_read_is_compared_too(sealed, name):
+    content = (sealed / name).read_bytes()
+    for changed in (content + b"x", bytes([content[0] ^ 1]) + content[1:] if content else b"y"):
+        (sealed / name).write_bytes(changed)
+        opened = Bundle.of_manifest(sealed)
+        with pytest.raises(BundleError, match=f"{name} was changed"), opened.checking({"classes.json"}):
+            pass
+        with pytest.raises(BundleError, match=f"{name} was changed"), opened.checking({"classes.json"}):
+            raise BundleError("something else")
+
+
+def test_a_file_that_may_not_be_read_is_told_before_anything_is_read(sealed):
+    (sealed / "empty").unlink()
+    with pytest.raises(BundleError, match="empty is missing"), Bundle.of_manifest(sealed).checking({"classes.json"}):
+        pytest.fail("it should not come this far")
 
 
 def test_every_problem_is_listed(sealed):

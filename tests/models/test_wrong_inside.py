@@ -9,6 +9,7 @@ import pytest
 from resealed import entries, field, node, own_network, resealed, tensors, with_graph
 
 from productcat import BundleError, Categorizer, DuplicateDetector, Listing
+from productcat.models.contents import MOST_VALUES
 from productcat.models.title_model import TitleModel
 
 CATEGORIES, MATRIX = "projections/categories.json", "projections/projections.safetensors"
@@ -17,6 +18,9 @@ IMAGE, GRAPH = "image/settings.json", "image/model.onnx"
 DUPLICATES, METRIC = "duplicates/settings.json", "duplicates/duplicates.safetensors"
 
 LEVEL = "embedding_top"
+
+BEYOND = 2**29
+"""Added to the number of a field it makes a tag of more than 32 bits, of which ONNX Runtime reads the lower ones."""
 
 
 def of_nan(array):
@@ -156,11 +160,29 @@ WRONG = {
     "weights of an operator in another file": {
         GRAPH: with_graph(node(b"Constant", field(5, field(5, field(13, field(1, b"location"))))))
     },
+    "a loop behind a tag of many bits": {GRAPH: with_graph(field(1, field(4 + BEYOND, b"Loop")))},
+    "a graph behind a tag of many bits": {GRAPH: with_graph(node(b"Add", field(5 + BEYOND, field(6, b""))))},
+    "weights in another file behind tags of many bits": {
+        GRAPH: with_graph(field(5, field(1, 2) + field(13 + BEYOND, b"") + field(14 + BEYOND, 1)))
+    },
+    "functions behind a tag of many bits": {
+        GRAPH: lambda file: file.write_bytes(file.read_bytes() + field(25 + BEYOND, b""))
+    },
     "weights that are larger than the file": {GRAPH: with_graph(field(5, field(1, 10**9) + field(1, 10**9)))},
     "functions": {GRAPH: lambda file: file.write_bytes(file.read_bytes() + field(25, b""))},
     "another input": {GRAPH: with_graph(field(11, field(1, b"more")))},
 }
 """What is wrong → the changes of files, of whose part the message has to speak."""
+
+
+def test_json_of_very_many_values_is_not_taken_into_memory(duplicates_bundle, tmp_path):
+    content = b"[" + b"[]," * (MOST_VALUES // 2) + b"[]]"
+    path = resealed(duplicates_bundle, tmp_path / "wrong", {"classes.json": content})
+    with pytest.raises(BundleError, match=r"classes.json is not JSON"):
+        Categorizer.load(path)
+    (path / "manifest.json").write_bytes(b'{"format": 1, "more": ' + content + b"}")
+    with pytest.raises(BundleError, match=r"manifest.json is damaged"):
+        Categorizer.load(path)
 
 
 @pytest.mark.parametrize("wrong", WRONG)
