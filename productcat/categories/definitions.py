@@ -23,7 +23,7 @@ from productcat.listings.columns import BadRow, Columns, OnRemark
 from productcat.listings.file_formats import detect, folder_rows, rows
 from productcat.listings.listing import Listing
 from productcat.listings.readers import photos_of, text_of
-from productcat.wording import counted
+from productcat.wording import counted, excerpt, shortened
 
 if TYPE_CHECKING:
     from productcat.listings.photo_kinds import Photo
@@ -137,7 +137,7 @@ def _name(text: str) -> str:
     if not name:
         raise ListingError("a category without a name; give it one")
     if len(name.splitlines()) > 1:
-        raise ListingError(f"the name {name!r} has several lines; write it in one")
+        raise ListingError(f"the name {shortened(name)!r} has several lines; write it in one")
     return name
 
 
@@ -150,7 +150,7 @@ def _from_toml(path: Path, mistakes: list[str]) -> list[Definition]:
             raise ListingError("category is not a list of tables; begin each category with [[category]]")
     definitions: dict[str, Definition] = {}
     for number, table in enumerate(tables, start=1):
-        with _noted(f"category {table.get('name') or number!r}", mistakes):
+        with _noted(f"category {excerpt(table.get('name') or number, 80)}", mistakes):
             found = _from_table(table, path.parent)
             if found.name in definitions:
                 raise ListingError("there is one of this name already; put the examples of both into one")
@@ -196,7 +196,7 @@ def _title_and_photos(example: dict[str, Any], folder: Path) -> tuple[str, Seque
 def _list(table: dict[str, Any], key: str) -> list[Any]:
     found = table.get(key, [])
     if not isinstance(found, list):
-        raise ListingError(f"{key} is {type(found).__name__} ({found!r:.40}), expected a list; put it in [ ]")
+        raise ListingError(f"{key} is {type(found).__name__} ({excerpt(found)}), expected a list; put it in [ ]")
     return found
 
 
@@ -207,7 +207,7 @@ def _are_tables(values: object) -> bool:
 def _refuse_unknown(table: Iterable[str], keys: Sequence[str]) -> None:
     for key in table:
         if key not in keys:
-            raise ListingError(f"unknown key {key!r}; known: {', '.join(keys)}")
+            raise ListingError(f"unknown key {shortened(key)!r}; known: {', '.join(keys)}")
 
 
 def _photos(value: Any, folder: Path) -> list[str | bytes | Path]:
@@ -225,9 +225,11 @@ class _CategoryColumns:
         for column in header:
             role = COLUMNS.get(column.strip().lower())
             if role is None:
-                raise ListingError(f"{name}: unknown column {column.strip()!r}; known: {', '.join(COLUMNS)}")
+                raise ListingError(f"{name}: unknown column {shortened(column.strip())!r}; known: {', '.join(COLUMNS)}")
             if role in found:
-                raise ListingError(f"{name}: columns {found[role]!r} and {column!r} both say the {role}; keep one")
+                raise ListingError(
+                    f"{name}: columns {found[role]!r} and {shortened(column)!r} both say the {role}; keep one"
+                )
             found[role] = column
         if "category" not in found:
             raise ListingError(f"{name}: no column 'category'; give that name to the column of the categories")
@@ -245,7 +247,9 @@ def _from_csv(path: Path, mistakes: list[str]) -> list[Definition]:
             name, description = _name(values["category"]), values.get("description")
             listings = examples.setdefault(name, [])
             if description and descriptions.setdefault(name, description) != description:
-                raise ListingError(f"category {name!r} has another description in an earlier row; give it one")
+                raise ListingError(
+                    f"category {shortened(name)!r} has another description in an earlier row; give it one"
+                )
             title, photos = values.get("title", ""), _photos(values.get("photos", ""), path.parent)
             if title or photos:
                 listings.append(Listing(f"{name}, row {row.number}", title, photos))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from productcat.errors import ListingError
 from productcat.problems import OnProblem, Problem, warn
-from productcat.wording import counted
+from productcat.wording import counted, shortened
 
 SHARING = 1_000
 """Number of listings above which a shared value does not name one item."""
@@ -158,7 +158,7 @@ class _Making:
         for i, j in different:
             one, other = self.root(i), self.root(j)
             if one == other:
-                left, right = self.ids[i], self.ids[j]
+                left, right = shortened(self.ids[i]), shortened(self.ids[j])
                 raise ListingError(
                     f"{left!r} and {right!r} are decided to be different, and the same by other decisions; "
                     "take one of these back"
@@ -167,7 +167,7 @@ class _Making:
             self.different[other].add(one)
         if missing:
             what = f"{counted(len(missing), 'id')} of the decisions not among the listings, such as"
-            on_problem(Problem(None, f"{what} {next(iter(missing))!r}; their pairs are left out"))
+            on_problem(Problem(None, f"{what} {shortened(next(iter(missing)))!r}; their pairs are left out"))
 
     def join(self, together: Mapping[str, str], on_problem: OnProblem) -> None:
         """Make one item of the listings that share a value, unless something keeps them apart."""
@@ -179,7 +179,7 @@ class _Making:
         for value, numbers in sharing.items():
             if len(numbers) > SHARING:
                 raise ListingError(
-                    f"{len(numbers):,} listings have the value {value!r}, which keeps listings together; "
+                    f"{len(numbers):,} listings have the value {shortened(value)!r}, which keeps listings together; "
                     f"expected at most {SHARING:,}; choose a column whose values name one item each"
                 )
             firsts = numbers[:1]  # a listing of each item that the value was made to
@@ -191,7 +191,7 @@ class _Making:
                     kept_apart.append((value, self.ids[firsts[0]], self.ids[number]))
                     firsts.append(number)
         if kept_apart:
-            value, left, right = kept_apart[0]
+            value, left, right = map(shortened, kept_apart[0])
             what = f"{left!r} and {right!r} share {value!r}, and a decision or another value keeps them apart"
             more = f" (and {len(kept_apart) - 1:,} more such)" if len(kept_apart) > 1 else ""
             on_problem(Problem(None, f"{what}{more}; they stay apart"))

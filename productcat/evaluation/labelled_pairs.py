@@ -13,7 +13,8 @@ from productcat.duplicates.decisions import KnownItems, LabelledPair
 from productcat.errors import ListingError
 from productcat.listings.columns import BadRow, OnRemark
 from productcat.listings.file_formats import Source, detect, rows
-from productcat.listings.readers import OnBad, text_of
+from productcat.listings.readers import TEXT_SHOWN, OnBad, text_of
+from productcat.wording import shortened
 
 SAME = {"1", "true", "yes", "y", "same", "duplicate"}
 """Labels of pairs that show the same item, in small letters."""
@@ -72,7 +73,7 @@ def _each_once(path: Source, on_bad: OnBad) -> Iterator[LabelledPair]:
 def _pairs(path: Source, on_bad: OnBad) -> Iterator[tuple[int, str, LabelledPair]]:
     """Yield the number of each good row, its text and the pair."""
     for row in rows(path, _PairColumns(), "csv"):
-        text = row.text.strip()
+        text = row.text.strip()[:TEXT_SHOWN]
         try:
             if isinstance(row, BadRow):
                 raise ListingError(row.reason)
@@ -101,7 +102,7 @@ def read_decisions(path: str | os.PathLike[str], on_bad: OnBad) -> list[Labelled
     for number, _, pair in _pairs(source, on_bad):
         first, before = decided.setdefault(frozenset((pair.left, pair.right)), (number, pair))
         if before.same != pair.same:
-            of = f"{pair.left!r} and {pair.right!r}"
+            of = f"{shortened(pair.left)!r} and {shortened(pair.right)!r}"
             raise ListingError(f"{path}: rows {first} and {number} decide differently of {of}; remove one of them")
     pairs = [pair for _, pair in decided.values()]
     try:
@@ -116,8 +117,8 @@ def _pair(values: Mapping[str, str]) -> LabelledPair:
     if not left or not right:
         raise ListingError("an id is missing; give the ids of both listings")
     if left == right:
-        raise ListingError(f"{left!r} with itself; a pair is of two listings")
+        raise ListingError(f"{shortened(left)!r} with itself; a pair is of two listings")
     if label.lower() not in SAME | DIFFERENT:
-        found = f"the label {label!r}" if label else "no label"
+        found = f"the label {shortened(label)!r}" if label else "no label"
         raise ListingError(f"{found}; write 1 or yes for the same item, 0 or no for different items")
     return LabelledPair(left, right, label.lower() in SAME)

@@ -142,7 +142,7 @@ def refuse_columns(header: Sequence[str], name: object) -> None:
 
 
 def _some(header: Iterable[str]) -> str:
-    names = [shortened(each.strip(), 40) for each in header]
+    names = [shortened(" ".join(each.split()), 40) for each in header]
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
 
 
